@@ -1,0 +1,1 @@
+"""The service desk: envelopes become tickets whose clocks cannot be lost."""

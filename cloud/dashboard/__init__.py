@@ -1,0 +1,1 @@
+"""Last arrow of the cloud: Ticket → TicketRow → the page a person looks at."""

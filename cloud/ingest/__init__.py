@@ -1,0 +1,1 @@
+"""First arrow of the cloud: Envelope → committed records and a Receipt."""

@@ -1,0 +1,1 @@
+"""From the stores outwards: clause coverage, SLA figures and device history as page or file."""

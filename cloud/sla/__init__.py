@@ -1,0 +1,1 @@
+"""Third arrow of the cloud: Ticket timeline → Deadline, in pure functions."""

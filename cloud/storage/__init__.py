@@ -1,0 +1,1 @@
+"""Beneath every arrow of the cloud: its tables, sessions and migrations."""

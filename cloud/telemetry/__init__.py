@@ -1,0 +1,1 @@
+"""Beside the ingest arrow: SampleBatch → telemetry store → trends and reports."""

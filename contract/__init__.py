@@ -1,0 +1,1 @@
+"""Ground floor: the published language on the arrow between edge and cloud."""

@@ -1,0 +1,1 @@
+"""Ground floor: what equipment is, and which clauses bind it."""

@@ -1,0 +1,1 @@
+"""First arrow of the gateway: wire bytes → RawBlock."""

@@ -1,0 +1,1 @@
+"""Second arrow of the gateway: RawBlock → Sample, with quality and time."""

@@ -1,0 +1,1 @@
+"""Fourth arrow of the gateway: event or sample → OutboxRecord, saved with the alarm state."""

@@ -1,0 +1,1 @@
+"""Third arrow of the gateway: Sample → AlarmEvent and TestObserved."""
