@@ -142,6 +142,8 @@ class AnnouncedRule(msgspec.Struct, frozen=True, kw_only=True):
     consequence: Text | None = None
     action: Text | None = None
     points: list[str] = []
+    emergency: Literal["", "entrapment", "fire"] = ""
+    """Which emergency it announces; the service policy sets an arrival clock for it."""
 
 
 class AnnouncedTest(msgspec.Struct, frozen=True, kw_only=True):
