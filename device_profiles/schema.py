@@ -273,7 +273,11 @@ _HEX = Annotated[str, Field(pattern=r"^0x[0-9A-Fa-f]+$")]
 
 
 def _as_text_keys(value: object) -> object:
-    return {str(key).lower() if isinstance(key, bool) else str(key): word for key, word in value.items()} if isinstance(value, dict) else value
+    return (
+        {str(key).lower() if isinstance(key, bool) else str(key): word for key, word in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 class _PointMapping(_Strict):
