@@ -1,0 +1,62 @@
+"""The library's figures with the site file's on top: limits, rules, names (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from device_profiles.schema import EquipmentClass, Limit, Rule, Text, parse_duration_ms
+from edge.site import LimitValue
+from edge.site_file import RuleSection
+
+MS_PER_UNIT = {"s": 1000, "min": 60_000, "h": 3_600_000}
+
+
+def in_unit(value: float | str, limit: Limit) -> float:
+    """A figure of the site file in the limit's own unit; a time may be written ``90s``. Raises ValueError."""
+    if not isinstance(value, str):
+        return float(value)
+    if limit.unit not in MS_PER_UNIT:
+        msg = f"{value!r} is not a number"
+        raise ValueError(msg)
+    return parse_duration_ms(value) / MS_PER_UNIT[limit.unit]
+
+
+def source_of(limit: Limit) -> str:
+    if limit.clause:
+        return f"clause:{limit.clause}"
+    return limit.source or "unverified"
+
+
+def limits_of(of: EquipmentClass, figures: Mapping[str, float | str]) -> dict[str, LimitValue]:
+    found = {name: LimitValue(name, limit.value, limit, source_of(limit)) for name, limit in of.limits.items()}
+    for name, value in figures.items():
+        if name in of.limits:
+            try:
+                figure = in_unit(value, of.limits[name])
+            except ValueError:
+                continue  # already a finding
+            found[name] = LimitValue(name, figure, of.limits[name], "site file", "site_file")
+    return found
+
+
+def rules_of(of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str, RuleSection]]) -> dict[str, Rule]:
+    found: dict[str, Rule] = {}
+    for name, rule in of.rules.items():
+        if rule.roles and not roles & set(rule.roles):
+            continue
+        changes: dict[str, object] = {}
+        for setting in settings:
+            changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
+        if changes.pop("enabled", True):
+            found[name] = rule.model_copy(update=changes)
+    return found
+
+
+def name_of(written: Text | str | None, of: EquipmentClass, equipment_id: str) -> Text:
+    if isinstance(written, Text):
+        return written
+    if written:
+        return Text(en=written, zh=written)
+    number = equipment_id.rpartition("_")[2]
+    tail = f" {number}" if number.isdigit() else f" ({equipment_id})"
+    return Text(en=of.name.en + tail, zh=of.name.zh + tail)

@@ -1,0 +1,179 @@
+"""The words of ``site.yaml``, as an integrator writes them. ``edge.config`` turns them into frozen values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
+
+ModbusKind = Literal["tcp", "rtu", "rtu_over_tcp", "udp", "tls"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        msg = f"{name!r} is not a time zone; write a name of the IANA database such as Asia/Shanghai"
+        raise ValueError(msg) from error
+    return name
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"{text!r} is not a web address; write https://host or http://host:port"
+        raise ValueError(msg)
+    return text.rstrip("/")
+
+
+def _broker_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        msg = f"{text!r} is not a broker address; write mqtt://host, mqtt://host:1883 or mqtts://host"
+        raise ValueError(msg)
+    if parts.username or parts.password:
+        msg = "a password does not belong in the site file; put user:password into a file and name it credential_file"
+        raise ValueError(msg)
+    return text
+
+
+def _channel_target(text: str) -> str:
+    if len(text.split("/")) != 2:
+        msg = f"{text!r} names no point; write equipment/point, such as fire_pump_1/running"
+        raise ValueError(msg)
+    return text
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class SiteSection(_Strict):
+    """The place."""
+
+    id: Identifier
+    name: str = Field(min_length=1)
+    zone: Annotated[str, AfterValidator(_zone)]
+
+
+class StatusSection(_Strict):
+    """The gateway's own page. Open it to the site's network with ``host: 0.0.0.0`` and a password file."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8081, ge=0, le=65_535)
+    password_file: Path | None = None
+
+
+class HooksSection(_Strict):
+    """What runs on this machine when a life-safety alarm comes or goes."""
+
+    command: list[str] = []
+    webhook: WebAddress | None = None
+    timeout: DurationMs = 10_000
+
+
+class OutboxSection(_Strict):
+    """How much disk the backlog may take before samples (never events) are thinned."""
+
+    megabytes: int = Field(default=2048, ge=1)
+    days: int = Field(default=30, ge=1)
+
+
+class GatewaySection(_Strict):
+    """One edge process with an identity. Without ``cloud`` it works alone."""
+
+    id: Identifier
+    cloud: WebAddress | None = None
+    credential_file: Path = Path("credential")
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    interval: DurationMs = 10_000
+    status: StatusSection = StatusSection()
+    hooks: HooksSection = HooksSection()
+    outbox: OutboxSection = OutboxSection()
+
+
+class RuleSection(_Strict):
+    """What a site may change about a rule of a class."""
+
+    enabled: bool = True
+    severity: SeverityName | None = None
+    on_delay: DelayMs | None = None
+    off_delay: DelayMs | None = None
+    deadband: float | None = Field(default=None, ge=0)
+    unknown_after: DurationMs | None = None
+
+
+class OverrideSection(_Strict):
+    """Limits and rules of a whole class, as this site wants them."""
+
+    limits: dict[Identifier, float | str] = {}
+    rules: dict[Identifier, RuleSection] = {}
+
+
+class EquipmentSection(_Strict):
+    """The thing cared for."""
+
+    id: Identifier
+    equipment_class: Identifier = Field(alias="class")
+    name: Text | str | None = None
+    place: str = ""
+    roles: list[Identifier] = []
+    ratings: dict[Identifier, float | str] = {}
+    limits: dict[Identifier, float | str] = {}
+    rules: dict[Identifier, RuleSection] = {}
+    serves: Identifier | None = None
+
+
+class BusSection(_Strict):
+    """One line, address or broker; ``modbus`` or ``mqtt`` says which."""
+
+    id: Identifier
+    modbus: ModbusKind | None = None
+    mqtt: Annotated[str, AfterValidator(_broker_address)] | None = None
+    host: str = ""
+    port: int | str | None = None
+    baud: int = Field(default=9600, ge=300)
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    data_bits: Literal[7, 8] = 8
+    credential_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    client_id: str = ""
+
+
+class DeviceSection(_Strict):
+    """The thing talked to, and what of the equipment it measures."""
+
+    id: Identifier
+    model: Identifier
+    bus: Identifier
+    address: int | str
+    equipment: Identifier | None = None
+    every: DurationMs | None = None
+    channels: dict[Identifier, Annotated[str, AfterValidator(_channel_target)]] = {}
+    without: list[Identifier] = []
+    """Points of the model that this device does not serve here, for instance because another device does."""
+
+
+class SiteFile(_Strict):
+    """``site.yaml``."""
+
+    site: SiteSection
+    gateway: GatewaySection
+    library: Path | None = None
+    overrides: dict[Identifier, OverrideSection] = {}
+    equipment: list[EquipmentSection] = Field(min_length=1)
+    buses: list[BusSection] = []
+    devices: list[DeviceSection] = []
