@@ -1,0 +1,406 @@
+"""Storage under every arrow of the cloud: all tables, once (SQLAlchemy Core; SQLite and PostgreSQL).
+
+Instants are integer epoch milliseconds in columns named ``…_at``; durations carry their unit (``_ms``, ``_s``).
+JSON columns hold plain JSON values; a ``{en, zh}`` object is a text in both languages of the users.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+
+
+def _number(name: str = "id") -> Column[int]:
+    return Column(name, _Id, primary_key=True, autoincrement=True)
+
+
+def _at(name: str, *, null: bool = True) -> Column[int]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _text(name: str, default: str | None = "") -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=text(f"'{default}'") if default is not None else None)
+
+
+def _texts(*names: str) -> tuple[Column[str], ...]:
+    return tuple(_text(name) for name in names)
+
+
+# --- sites, gateways and what they announce -----------------------------------------------------------------------
+
+site = Table(
+    "site",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("zone", "UTC"),
+)
+
+gateway = Table(
+    "gateway",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("site_id", Text, ForeignKey("site.id"), nullable=False),
+    Column("credential_hash", Text),
+    Column("enrol_hash", Text),
+    _at("enrol_expires_at"),
+    _at("created_at", null=False),
+    _at("revoked_at"),
+    _at("last_seen_at"),
+    Column("interval_ms", BigInteger, nullable=False, server_default=text("10000")),
+    _text("version"),
+    Column("clock_offset_ms", BigInteger),
+    Column("status", JSON),
+    _text("announced_hash"),
+    _at("offline_since"),
+)
+
+equipment = Table(
+    "equipment",
+    metadata,
+    Column("site_id", Text, ForeignKey("site.id"), nullable=False),
+    Column("id", Text, nullable=False),
+    _text("class_id"),
+    _text("system"),
+    Column("name", JSON, nullable=False),
+    Column("roles", JSON, nullable=False),
+    _text("place"),
+    _text("serves"),
+    Column("ratings", JSON, nullable=False),
+    Column("main_points", JSON, nullable=False),
+    Column("gateway_id", Text, ForeignKey("gateway.id")),  # NULL: in the register, without telemetry
+    Column("out_of_service", JSON),
+    _at("registered_at", null=False),
+    PrimaryKeyConstraint("site_id", "id"),
+)
+
+
+def _per_equipment() -> tuple[SchemaItem, ...]:
+    """The key of a table that holds many things of one piece of equipment: ``site_id``, ``equipment_id``, ``id``."""
+    return (
+        *(Column(name, Text, nullable=False) for name in ("site_id", "equipment_id", "id")),
+        PrimaryKeyConstraint("site_id", "equipment_id", "id"),
+        ForeignKeyConstraint(["site_id", "equipment_id"], ["equipment.site_id", "equipment.id"], ondelete="CASCADE"),
+    )
+
+
+point = Table(
+    "point",
+    metadata,
+    *_per_equipment(),
+    Column("position", Integer, nullable=False),
+    Column("name", JSON, nullable=False),
+    _text("kind"),
+    _text("unit"),
+    Column("digits", Integer, nullable=False, server_default=text("1")),
+    Column("plausible_low", Float),
+    Column("plausible_high", Float),
+    Column("states", JSON, nullable=False),
+    Column("limits", JSON, nullable=False),  # contract PointLimit objects
+    *_texts("device_id", "device_point", "wire"),
+    Column("expected_every_ms", BigInteger, nullable=False, server_default=text("0")),
+)
+
+limit_value = Table(
+    "limit_value",
+    metadata,
+    *_per_equipment(),
+    Column("name", JSON, nullable=False),
+    Column("value", Float, nullable=False),
+    _text("unit"),
+    _text("source"),
+    Column("class_value", Float),
+    _text("set_by", "library"),
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    *_per_equipment(),
+    Column("name", JSON, nullable=False),
+    *_texts("severity", "clause", "expression"),
+    Column("on_delay_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("off_delay_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("cause", JSON),
+    Column("consequence", JSON),
+    Column("action", JSON),
+    Column("points", JSON, nullable=False),
+    _text("emergency"),
+)
+
+periodic_test = Table(
+    "periodic_test",
+    metadata,
+    *_per_equipment(),
+    Column("name", JSON, nullable=False),
+    *_texts("every", "clause", "proof"),
+)
+
+test_result = Table(
+    "test_result",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    *_texts("site_id", "equipment_id", "test"),
+    _at("started_at", null=False),
+    _at("ended_at", null=False),
+    Column("passed", Boolean, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("evidence", JSON, nullable=False),
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("site_id", Text, ForeignKey("site.id"), nullable=False),
+    Column("id", Text, nullable=False),
+    Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
+    *_texts("model", "model_name", "status", "bus", "protocol", "address"),
+    Column("every_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("equipment", JSON, nullable=False),
+    Column("plan", JSON, nullable=False),
+    _text("state", "not_yet"),
+    Column("answered_share", Float),
+    _at("last_ok_at"),
+    Column("response_ms", Float),
+    Column("errors", Integer, nullable=False, server_default=text("0")),
+    _text("last_error"),
+    PrimaryKeyConstraint("site_id", "id"),
+)
+
+# --- ingest -------------------------------------------------------------------------------------------------------
+
+
+def _lane_key() -> tuple[SchemaItem, ...]:
+    return (
+        Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
+        Column("epoch", BigInteger, nullable=False),
+        Column("lane", Text, nullable=False),
+    )
+
+
+lane = Table(
+    "lane",
+    metadata,
+    *_lane_key(),
+    Column("through", BigInteger, nullable=False),
+    _at("first_seen_at", null=False),
+    Column("previous", JSON),
+    PrimaryKeyConstraint("gateway_id", "epoch", "lane"),
+)
+
+record = Table(
+    "record",
+    metadata,
+    *_lane_key(),
+    Column("seq", BigInteger, nullable=False),
+    _text("type"),
+    Column("body", LargeBinary, nullable=False),
+    _at("received_at", null=False),
+    _at("applied_at"),
+    PrimaryKeyConstraint("gateway_id", "epoch", "lane", "seq"),
+)
+Index(
+    "ix_record_waiting",
+    record.c.received_at,
+    sqlite_where=record.c.applied_at.is_(None),
+    postgresql_where=record.c.applied_at.is_(None),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    _number(),
+    *_lane_key(),
+    Column("seq", BigInteger, nullable=False),
+    _text("reason"),
+    Column("body", LargeBinary, nullable=False),
+    _at("received_at", null=False),
+    UniqueConstraint("gateway_id", "epoch", "lane", "seq"),
+)
+
+# --- alarms and tickets -------------------------------------------------------------------------------------------
+
+alarm = Table(
+    "alarm",
+    metadata,
+    _number(),
+    *_texts("site_id", "equipment_id", "rule", "instance"),
+    _text("fault_key", None),
+    _text("severity"),
+    _text("clause"),
+    _text("state", "active"),  # active | cleared
+    _at("began_at", null=False),
+    _at("raised_at", null=False),
+    _at("received_at", null=False),
+    _at("cleared_at"),
+    Column("because", JSON, nullable=False),  # contract Term objects
+    Column("raised_event", Text, unique=True),
+    Column("cleared_event", Text),
+    _text("suppressed_by"),
+    _at("shelved_until"),
+    _at("acknowledged_at"),
+    Column("acknowledged_by", Text),
+    Column("ticket_id", _Id),
+    Index("ix_alarm_history", "site_id", "equipment_id", "raised_at"),
+    Index("ix_alarm_ticket", "ticket_id"),
+)
+_IS_ACTIVE = text("state = 'active'")
+Index(
+    "one_active_alarm_per_fault", alarm.c.fault_key, unique=True, sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    _number(),  # shown as T-%06d
+    _text("kind", "fault"),
+    Column("fault_key", Text),  # NULL: entered by a person
+    _text("site_id"),
+    _text("equipment_id"),  # the gateway's id when the rule is gateway_silent
+    _text("rule"),
+    _text("instance"),
+    Column("title", JSON, nullable=False),
+    *_texts("priority", "severity", "system", "clause", "emergency"),
+    _text("state", "new"),
+    _at("began_at"),
+    _at("raised_at"),
+    _at("received_at"),
+    _at("opened_at", null=False),
+    _text("holder"),
+    Column("is_past", Boolean, nullable=False, server_default=text("false")),
+    _text("cause_text"),
+    _text("action_text"),
+    _at("resolved_at"),
+    _at("closed_at"),
+    Column("occurrences", Integer, nullable=False, server_default=text("1")),
+    Column("activations", Integer, nullable=False, server_default=text("1")),
+    Column("reopened", Integer, nullable=False, server_default=text("0")),
+    Column("previous_ticket_id", _Id),
+    _text("policy"),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Index("ix_ticket_state", "state", "opened_at"),
+    Index("ix_ticket_fault", "fault_key", "opened_at"),
+    Index("ix_ticket_equipment", "site_id", "equipment_id", "opened_at"),
+)
+_IS_OPEN = text("state NOT IN ('closed', 'cancelled')")
+Index("one_open_ticket_per_fault", ticket.c.fault_key, unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    _number(),
+    Column("ticket_id", _Id, ForeignKey("ticket.id"), nullable=False),
+    _at("at", null=False),
+    _text("kind"),
+    _text("actor_kind", "system"),  # machine | person | system
+    _text("actor"),
+    Column("data", JSON, nullable=False),
+    Column("dedupe", Text, unique=True),
+    Index("ix_timeline_ticket", "ticket_id", "id"),
+)
+
+deadline = Table(
+    "deadline",
+    metadata,
+    _number(),
+    Column("ticket_id", _Id, ForeignKey("ticket.id"), nullable=False),
+    _text("clock"),  # response | arrival | resolution
+    Column("activation", Integer, nullable=False, server_default=text("1")),
+    Column("target_s", BigInteger, nullable=False),
+    _at("start_at", null=False),
+    _at("due_at"),  # NULL while held: a held clock has no due instant
+    *_texts("calendar", "clause", "source"),
+    _text("state", "running"),  # running | held | met | breached (sticky)
+    _at("met_at"),  # when it stopped, also for a breached one
+    _at("breached_at"),
+    Column("used_s", Float, nullable=False, server_default=text("0")),
+    UniqueConstraint("ticket_id", "clock", "activation"),
+    Index("ix_deadline_due", "state", "due_at"),
+)
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+app_user = Table(
+    "app_user",
+    metadata,
+    _number(),
+    Column("name", Text, nullable=False, unique=True),
+    _text("display_name"),
+    _text("role", "viewer"),
+    Column("password_hash", Text),
+    _text("language"),
+    _text("theme"),
+    _at("disabled_at"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", _Id, ForeignKey("app_user.id", ondelete="CASCADE"), nullable=False),
+    _at("created_at", null=False),
+    _at("expires_at", null=False),
+)
+
+sign_in_code = Table(
+    "sign_in_code",
+    metadata,
+    Column("code_hash", Text, primary_key=True),
+    Column("user_id", _Id, ForeignKey("app_user.id", ondelete="CASCADE"), nullable=False),
+    _at("expires_at", null=False),
+    _at("used_at"),
+)
+
+directive = Table(
+    "directive",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
+    _text("kind"),
+    Column("body", JSON, nullable=False),  # a contract Directive
+    _text("created_by"),
+    _at("created_at", null=False),
+    _at("sent_at"),
+    _at("applied_at"),  # when the gateway answered
+    Column("applied", Boolean),
+    _text("reason"),
+    Index("ix_directive_waiting", "gateway_id", "applied_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _number(),
+    _at("at", null=False),
+    *_texts("actor", "action", "object"),
+    Column("data", JSON, nullable=False),
+)
