@@ -16,13 +16,13 @@ packages=(
   "victoria-metrics victoria-metrics"
   "docker-compose docker-compose"
 )
-PATH="$PATH:/usr/sbin:/sbin"
-for folder in /usr/lib/postgresql/*/bin; do PATH="$PATH:$folder"; done
+servers=/usr/sbin:/sbin # where Debian keeps them, off an ordinary user's path
+for folder in /usr/lib/postgresql/*/bin; do servers="$servers:$folder"; done
 
 is_present() {
   case $1 in
     font:*) fc-list 2>/dev/null | grep -q "$(tr + ' ' <<<"${1#font:}")" || compgen -G '/usr/share/fonts/*/noto/NotoSansCJK*' >/dev/null ;;
-    *) command -v "$1" >/dev/null 2>&1 ;;
+    *) PATH="$PATH:$servers" command -v "$1" >/dev/null 2>&1 ;;
   esac
 }
 
@@ -35,12 +35,15 @@ missing_packages() {
 
 # Debian asks /usr/sbin/policy-rc.d before it starts a service; ours says no and is gone afterwards
 without_services() {
-  local policy=/usr/sbin/policy-rc.d status=0
+  local status=0
+  policy=${POLICY_RC_D:-/usr/sbin/policy-rc.d}
   if [ -e "$policy" ]; then
     "$@"
     return
   fi
-  $as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+  trap '$as_root rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+  $as_root chmod 755 "$policy"
   "$@" || status=$?
   $as_root rm -f "$policy"
   return "$status"
