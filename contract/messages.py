@@ -155,6 +155,11 @@ class AnnouncedTest(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 8601 duration, such as ``P7D`` or ``P6M``."""
     clause: str
     proof: Literal["observed", "form"]
+    anchor: Literal["fixed", "floating"] = "floating"
+    window: str = "P1D"
+    """How early it may be done and still count, an ISO 8601 duration."""
+    grace: str = "P0D"
+    """How long after its due date it is not yet missed."""
 
 
 class AnnouncedEquipment(msgspec.Struct, frozen=True, kw_only=True):
