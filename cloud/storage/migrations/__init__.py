@@ -1,0 +1,1 @@
+"""Storage: every released schema and the way from each to the next."""

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from cloud.storage.migrate import NewerSchema, migrate
+from cloud.storage.session import open_database
+from cloud.storage.tables import metadata
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_migrating_makes_exactly_the_tables_and_twice_is_as_good_as_once(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
+    assert await migrate(database) == await migrate(database)
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+async def test_the_indexes_that_keep_one_open_ticket_are_partial(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
+    await migrate(database)
+    async with database.read() as connection:
+        found = await connection.execute(text("SELECT sql FROM sqlite_master WHERE name LIKE 'one_%' ORDER BY name"))
+        assert [sql.partition("WHERE ")[2] for sql in found.scalars()] == [
+            "state = 'active'",
+            "state NOT IN ('closed', 'cancelled')",
+        ]
+    await database.close()
+
+
+async def test_an_older_release_leaves_a_newer_database_alone(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
+    await migrate(database)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerSchema, match="install the newer release"):
+        await migrate(database)
+    await database.close()

@@ -1,0 +1,111 @@
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from cloud.storage import tables
+from cloud.storage.session import Database, database_url, open_database
+
+
+async def fresh(tmp_path: Path, *, is_inline: bool = False) -> Database:
+    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}", is_inline=is_inline)
+    async with database.write() as connection:
+        await connection.run_sync(tables.metadata.create_all)
+    return database
+
+
+async def test_a_write_is_kept_and_a_failed_write_is_not(tmp_path: Path) -> None:
+    database = await fresh(tmp_path)
+    async with database.write() as connection:
+        await connection.execute(insert(tables.site).values(id="one"))
+    with pytest.raises(RuntimeError):
+        await fail_in_a_write(database)
+    async with database.read() as connection:
+        assert (await connection.execute(select(tables.site.c.id))).scalars().all() == ["one"]
+    await database.close()
+
+
+async def fail_in_a_write(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(insert(tables.site).values(id="two"))
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("is_inline", [False, True])
+async def test_sqlite_is_durable_and_keeps_its_references(tmp_path: Path, is_inline: bool) -> None:
+    database = await fresh(tmp_path, is_inline=is_inline)
+    async with database.read() as connection:
+        found = [
+            (await connection.execute(text(f"PRAGMA {name}"))).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    assert found == ["wal", 2, 1]
+    with pytest.raises(IntegrityError):
+        await write_an_orphan(database)
+    await database.close()
+
+
+async def write_an_orphan(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(insert(tables.gateway).values(id="gw", site_id="nowhere", created_at=0))
+
+
+async def test_inline_starts_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    database = await fresh(tmp_path, is_inline=True)
+    async with database.write() as connection:
+        await connection.execute(insert(tables.site), [{"id": "one"}, {"id": "two"}])
+    async with database.read() as connection:
+        assert (await connection.execute(select(tables.site.c.id))).scalars().all() == ["one", "two"]
+    await database.close()
+
+
+async def test_an_inline_transaction_is_one_step_of_the_loop(tmp_path: Path) -> None:
+    database = await fresh(tmp_path, is_inline=True)
+    async with database.write():
+        pass
+    steps: list[str] = []
+
+    async def watch() -> None:
+        steps.append("another task ran")
+
+    watching = asyncio.ensure_future(watch())
+    async with database.write() as connection:
+        await connection.execute(insert(tables.site).values(id="one"))
+        await connection.execute(select(tables.site))
+        assert steps == []
+    await watching
+    await database.close()
+
+
+async def test_two_writers_take_turns(tmp_path: Path) -> None:
+    database = await fresh(tmp_path)
+
+    async def count_and_add(name: str) -> None:
+        async with database.write() as connection:
+            seen = len((await connection.execute(select(tables.site))).all())
+            await connection.execute(insert(tables.site).values(id=f"{name}{seen}"))
+
+    await asyncio.gather(*(count_and_add("s") for _ in range(8)))
+    async with database.read() as connection:
+        ids = (await connection.execute(select(tables.site.c.id).order_by(tables.site.c.id))).scalars().all()
+    assert ids == [f"s{n}" for n in range(8)]
+    await database.close()
+
+
+def test_a_url_gets_the_driver_of_this_product() -> None:
+    assert database_url("postgresql://db/plantroom").drivername == "postgresql+asyncpg"
+    assert database_url("sqlite:///cloud.db").drivername == "sqlite+aiosqlite"
+    with pytest.raises(ValueError, match="write sqlite:///FILE or postgresql://HOST/NAME"):
+        database_url("mysql://db/plantroom")
+
+
+async def test_only_sqlite_runs_inline() -> None:
+    with pytest.raises(ValueError, match="only SQLite"):
+        open_database("postgresql://db/plantroom", is_inline=True)
