@@ -187,7 +187,7 @@ windows = st.lists(
     max_size=3,
 )
 days = st.dates(date(2026, 3, 20), date(2026, 4, 20)).map(str)
-calendars: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+plain: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "tz": st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe"]),
         "week": st.fixed_dictionaries(dict.fromkeys(DAYS, windows)),
@@ -195,7 +195,8 @@ calendars: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "breaks": st.dictionaries(days, windows, max_size=3),
         "holidays": st.lists(days, max_size=3),
     }
-).filter(lambda c: sum(bool(w) for w in c["week"].values()) > 2)
+)
+calendars = plain.filter(lambda data: sum(bool(shifts) for shifts in data["week"].values()) > 2)
 instants = st.integers(0, 30 * 24 * 60).map(lambda minute: utc("2026-03-20") + timedelta(minutes=minute))
 targets = st.integers(0, 4 * 24 * 60).map(lambda minute: timedelta(minutes=minute))
 holds = st.lists(
