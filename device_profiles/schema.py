@@ -175,6 +175,8 @@ class Rule(_Strict):
     severity: SeverityName
     escalate: list[Escalation] = []
     clause: ClauseId
+    covers: list[ClauseId] = []
+    """Further clauses that this rule watches over; tickets show ``clause``, coverage counts both."""
     on_delay: DelayMs = 0
     off_delay: DelayMs = 0
     deadband: float = Field(default=0.0, ge=0)
@@ -199,6 +201,8 @@ class FormField(_Strict):
     maximum: float | None = None
     choices: list[str] = []
     required: bool = True
+    unverified: bool = False
+    """True when ``minimum`` or ``maximum`` is common practice that no source read here confirms."""
 
 
 class ObservedTest(_Strict):
@@ -222,7 +226,10 @@ class PeriodicTest(_Strict):
     grace: Period = "P0D"
     roles: list[Identifier] = []
     clause: ClauseId
+    covers: list[ClauseId] = []
+    """Further clauses that this test proves; a daily round serves many."""
     unverified: bool = False
+    """True when the interval is custom or another reading of the clause, which itself names none."""
     observed: ObservedTest | None = None
     form: dict[Identifier, FormField] = {}
 
@@ -351,6 +358,8 @@ class MqttTopics(_Strict):
     """Topic of the last will."""
     online: str = "online"
     offline: str = "offline"
+    partial: bool = False
+    """True for a device that tells only what changed: a point that a message lacks then stays as it was."""
 
 
 class DeviceModel(_Strict):
