@@ -1,0 +1,392 @@
+"""decode → rules: what a value did over time, at a cost per sample that does not grow with the window (pure).
+
+A window is cut into steps of a sixtieth of its span. It covers the steps that lie wholly inside the span, so it looks
+back between 59 and 60 sixtieths. A value holds from its sample to the next one; ``None`` is a time of not knowing.
+Times are ``steady_ms``. A window that knows less than four fifths of its span gives no value: it raises NotKnown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Protocol
+
+STEPS = 60
+COVERAGE = 0.8
+
+Held = float | int | bool | str | None
+Checkpoint = dict[str, Any]
+
+
+class NotKnown(LookupError):
+    """No value can be given now: data is missing, or the window has not filled yet."""
+
+
+class Window(Protocol):
+    """One window over one argument of one piece of equipment."""
+
+    def push(self, value: Held, at: int) -> None:
+        """The argument's value from ``at`` on; None when it is not known."""
+
+    def value(self, now: int) -> Any:  # noqa: ANN401 - a number, a truth or a word, as the kind says
+        """The window's value at ``now``. Raises NotKnown."""
+
+    def checkpoint(self) -> Checkpoint:
+        """JSON that ``restore`` understands."""
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        """Continue from a checkpoint whose times are ``shift`` ms behind this process's; the gap is not known."""
+
+
+class _Stepped:
+    """Steps of known time, oldest first: ``[index, known_ms, integral]``."""
+
+    __slots__ = ("_held", "_held_at", "_known", "_span", "_step", "_steps")
+
+    def __init__(self, span_ms: int) -> None:
+        self._span = max(span_ms, 1)
+        self._step = max(self._span // STEPS, 1)
+        self._steps: deque[list[float]] = deque()
+        self._known = 0.0
+        self._held: Held = None
+        self._held_at: int | None = None
+
+    def push(self, value: Held, at: int) -> None:
+        self._advance(at)
+        self._held = value
+        self._held_at = at if self._held_at is None else max(at, self._held_at)
+
+    def _first(self, now: int) -> int:
+        """Index of the oldest step inside the window."""
+        return (now - self._span) // self._step + 1
+
+    def _advance(self, now: int) -> None:
+        """Credit the held value with the time since it was last credited, then forget what left the window."""
+        if self._held_at is not None and now > self._held_at:
+            if self._held is not None:
+                self._credit(max(self._held_at, self._first(now) * self._step), now)
+            self._held_at = now
+        self._expire(self._first(now))
+
+    def _credit(self, start: int, end: int) -> None:
+        step = self._step
+        while start < end:
+            index = start // step
+            upto = min((index + 1) * step, end)
+            if not self._steps or self._steps[-1][0] != index:
+                self._steps.append([index, 0, 0.0])
+            self._add(self._steps[-1], upto - start)
+            start = upto
+
+    def _add(self, bucket: list[float], ms: int) -> None:
+        bucket[1] += ms
+        self._known += ms
+
+    def _expire(self, first: int) -> None:
+        while self._steps and self._steps[0][0] < first:
+            self._known -= self._steps.popleft()[1]
+
+    def _require(self, now: int) -> None:
+        self._advance(now)
+        if self._held is None or self._known < COVERAGE * self._span:
+            raise NotKnown
+
+    def checkpoint(self) -> Checkpoint:
+        return {"step": self._step, "steps": [list(bucket) for bucket in self._steps], "at": self._held_at}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        if saved["step"] != self._step or saved["at"] is None:
+            return  # the span was edited meanwhile: fill anew
+        moved = round(shift / self._step)
+        self._steps = deque([bucket[0] + moved, *bucket[1:]] for bucket in saved["steps"])
+        self._known = sum(bucket[1] for bucket in self._steps)
+
+
+class Mean(_Stepped):
+    """Time-weighted mean."""
+
+    __slots__ = ("_integral",)
+
+    def __init__(self, span_ms: int) -> None:
+        super().__init__(span_ms)
+        self._integral = 0.0
+
+    def _add(self, bucket: list[float], ms: int) -> None:
+        super()._add(bucket, ms)
+        area = float(self._held or 0) * ms
+        bucket[2] += area
+        self._integral += area
+
+    def _expire(self, first: int) -> None:
+        if self._steps and self._steps[0][0] < first:
+            super()._expire(first)
+            self._integral = sum(bucket[2] for bucket in self._steps)  # summed anew: no error piles up over weeks
+
+    def value(self, now: int) -> float:
+        self._require(now)
+        return self._integral / self._known
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        super().restore(saved, shift)
+        self._integral = sum(bucket[2] for bucket in self._steps)
+
+
+class Extreme(_Stepped):
+    """Smallest (sign -1) or largest (sign +1) value held: a queue in which every later entry is less extreme."""
+
+    __slots__ = ("_queue", "_sign")
+
+    def __init__(self, span_ms: int, sign: int) -> None:
+        super().__init__(span_ms)
+        self._sign = sign
+        self._queue: deque[tuple[int, float]] = deque()
+
+    def _add(self, bucket: list[float], ms: int) -> None:
+        super()._add(bucket, ms)
+        self._enqueue(int(bucket[0]), float(self._held or 0))
+
+    def _enqueue(self, index: int, value: float) -> None:
+        while self._queue and self._queue[-1][1] * self._sign <= value * self._sign:
+            self._queue.pop()
+        self._queue.append((index, value))
+
+    def _expire(self, first: int) -> None:
+        super()._expire(first)
+        while self._queue and self._queue[0][0] < first:
+            self._queue.popleft()
+
+    def value(self, now: int) -> float:
+        self._require(now)
+        current = float(self._held or 0)
+        if not self._queue:
+            return current
+        return max(self._queue[0][1] * self._sign, current * self._sign) * self._sign
+
+    def checkpoint(self) -> Checkpoint:
+        return {**super().checkpoint(), "queue": [list(entry) for entry in self._queue]}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        super().restore(saved, shift)
+        if self._steps:
+            moved = round(shift / self._step)
+            self._queue = deque((index + moved, value) for index, value in saved["queue"])
+
+
+class Change(_Stepped):
+    """How much the value changed across the window; of a counter, how much it counted, resets left out."""
+
+    __slots__ = ("_is_counter", "_is_rate", "_last", "_marks", "_sum")
+
+    def __init__(self, span_ms: int, *, is_rate: bool, is_counter: bool) -> None:
+        super().__init__(span_ms)
+        self._is_rate, self._is_counter = is_rate, is_counter
+        self._marks: deque[tuple[int, float]] = deque()
+        self._sum = 0.0
+        self._last: float | None = None
+
+    def push(self, value: Held, at: int) -> None:
+        if value is None:
+            super().push(None, at)
+            return
+        number = float(value)
+        self._advance(at)
+        if self._is_counter and self._last is not None:
+            self._sum += max(number - self._last, 0.0)
+        elif not self._is_counter:
+            self._sum = number
+        self._last = number
+        super().push(number, at)
+        if not self._marks:
+            self._marks.append((at, self._sum))
+
+    def _add(self, bucket: list[float], ms: int) -> None:
+        super()._add(bucket, ms)
+        start = int(bucket[0]) * self._step
+        if not self._marks or self._marks[-1][0] < start:
+            self._marks.append((start, self._sum))
+
+    def _expire(self, first: int) -> None:
+        super()._expire(first)
+        while self._marks and self._marks[0][0] < first * self._step:
+            self._marks.popleft()
+
+    def value(self, now: int) -> float:
+        self._advance(now)
+        if self._held is None or not self._marks:
+            raise NotKnown
+        at, then = self._marks[0]
+        if now - at < COVERAGE * self._span:
+            raise NotKnown
+        change = self._sum - then
+        return change * 1000 / (now - at) if self._is_rate else change
+
+    def checkpoint(self) -> Checkpoint:
+        marks = [list(mark) for mark in self._marks]
+        return {**super().checkpoint(), "marks": marks, "sum": self._sum, "last": self._last}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        super().restore(saved, shift)
+        if saved["step"] == self._step:
+            self._marks = deque((at + shift, value) for at, value in saved["marks"])
+            self._sum, self._last = saved["sum"], saved["last"]
+
+
+class Count(_Stepped):
+    """How often the value changed (a truth changes twice a cycle). What it saw so far counts from the start."""
+
+    __slots__ = ("_events", "_previous", "_total")
+
+    def __init__(self, span_ms: int) -> None:
+        super().__init__(span_ms)
+        self._events: deque[list[int]] = deque()
+        self._total = 0
+        self._previous: Held = None
+
+    def push(self, value: Held, at: int) -> None:
+        super().push(value, at)
+        if value is None:
+            return
+        if self._previous is not None and value != self._previous:
+            index = at // self._step
+            if not self._events or self._events[-1][0] != index:
+                self._events.append([index, 0])
+            self._events[-1][1] += 1
+            self._total += 1
+        self._previous = value
+
+    def _expire(self, first: int) -> None:
+        super()._expire(first)
+        while self._events and self._events[0][0] < first:
+            self._total -= self._events.popleft()[1]
+
+    def value(self, now: int) -> int:
+        self._advance(now)
+        if self._held is None:
+            raise NotKnown
+        return self._total
+
+    def checkpoint(self) -> Checkpoint:
+        return {**super().checkpoint(), "events": [list(one) for one in self._events], "previous": self._previous}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        if saved["step"] != self._step:
+            return
+        super().restore(saved, shift)
+        moved = round(shift / self._step)
+        self._events = deque([index + moved, count] for index, count in saved["events"])
+        self._total = sum(count for _, count in self._events)
+        self._previous = saved["previous"]
+
+
+class HeldFor:
+    """True once a condition has been true for the span; time of not knowing does not count and does not reset."""
+
+    __slots__ = ("_held", "_span", "_true_since", "_unknown_since")
+
+    def __init__(self, span_ms: int) -> None:
+        self._span = span_ms
+        self._held: Held = None
+        self._true_since: int | None = None
+        self._unknown_since: int | None = None
+
+    def push(self, value: Held, at: int) -> None:
+        if value is None:
+            if self._unknown_since is None:
+                self._unknown_since = at
+        else:
+            if not value:
+                self._true_since = None
+            elif self._true_since is None:
+                self._true_since = at
+            elif self._unknown_since is not None:
+                self._true_since += max(at - self._unknown_since, 0)
+            self._unknown_since = None
+        self._held = value
+
+    def value(self, now: int) -> bool:
+        if self._held is None:
+            raise NotKnown
+        return self._true_since is not None and now - self._true_since >= self._span
+
+    def checkpoint(self) -> Checkpoint:
+        return {"true_since": self._true_since, "unknown_since": self._unknown_since}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        if saved["true_since"] is not None:
+            self._true_since = saved["true_since"] + shift
+        if saved["unknown_since"] is not None:
+            self._unknown_since = saved["unknown_since"] + shift
+
+
+class Since:
+    """Seconds since a condition was last true; 0 while it is. Never seen true: seconds since it was first looked at."""
+
+    __slots__ = ("_base", "_held")
+
+    def __init__(self) -> None:
+        self._held: Held = None
+        self._base: int | None = None
+
+    def push(self, value: Held, at: int) -> None:
+        if value or self._held or (self._base is None and value is not None):
+            self._base = at
+        self._held = value
+
+    def value(self, now: int) -> float:
+        if self._held is None or self._base is None:
+            raise NotKnown
+        return 0.0 if self._held else (now - self._base) / 1000
+
+    def checkpoint(self) -> Checkpoint:
+        return {"base": self._base}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        self._base = None if saved["base"] is None else saved["base"] + shift
+
+
+class Last:
+    """The newest value that was known, also while it is not, up to an age (span 0: any age)."""
+
+    __slots__ = ("_at", "_held", "_span", "_value")
+
+    def __init__(self, span_ms: int) -> None:
+        self._span = span_ms
+        self._held: Held = None
+        self._value: Held = None
+        self._at = 0
+
+    def push(self, value: Held, at: int) -> None:
+        if value is not None:
+            self._value, self._at = value, at
+        elif self._held is not None:
+            self._at = at
+        self._held = value
+
+    def value(self, now: int) -> Any:  # noqa: ANN401 - what the point holds
+        if self._value is None or (self._held is None and self._span and now - self._at > self._span):
+            raise NotKnown
+        return self._value
+
+    def checkpoint(self) -> Checkpoint:
+        return {"value": self._value, "at": self._at}
+
+    def restore(self, saved: Checkpoint, shift: int) -> None:
+        self._value, self._at = saved["value"], saved["at"] + shift
+
+
+def create(kind: str, span_ms: int, *, is_counter: bool = False) -> Window:  # noqa: PLR0911 - one line a kind
+    """The window that a call in an expression asks for."""
+    match kind:
+        case "avg":
+            return Mean(span_ms)
+        case "min" | "max":
+            return Extreme(span_ms, 1 if kind == "max" else -1)
+        case "rate" | "delta":
+            return Change(span_ms, is_rate=kind == "rate", is_counter=is_counter)
+        case "count":
+            return Count(span_ms)
+        case "held_for":
+            return HeldFor(span_ms)
+        case "since":
+            return Since()
+        case _:
+            return Last(span_ms)
