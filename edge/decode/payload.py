@@ -1,0 +1,273 @@
+"""decode: MQTT message → values with quality and device time, and exactly back. No payload raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from contract.conventions import EpochMs, format_instant, to_ms
+from contract.messages import Cause, Quality, Value
+from device_profiles.schema import DeviceModel, PayloadMapping, Point
+from edge.decode import paths
+from edge.decode.sample import Moment
+from edge.decode.value import ABSENT, SENTINEL, UNDECODABLE, Conversion, Decoded, bad, conversion, key_of
+
+SKEW_MS = 300_000
+"""How far a device's clock may be from ours before its samples count as late."""
+UNSET_CLOCK_MS = 30 * 86_400_000
+"""A device time this far in the past is a clock that was never set, not an old message."""
+_LARGEST_SECONDS = 1e11
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePoint:
+    """One point of one device: in which message, where in it, and what it means."""
+
+    name: str
+    topic: str
+    path: str
+    find: Callable[[Any], Any]
+    meaning: Conversion
+    sentinels: tuple[str | float | None, ...]
+
+    def describe(self) -> str:
+        """Where on the wire, for a person: ``topic lifts/2/state path car.door``."""
+        return f"topic {self.topic}" + (f" path {self.path}" if self.path else "")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCodec:
+    """One MQTT device, compiled for its address. Topics may hold ``+`` where the model leaves a level open."""
+
+    points: Mapping[str, tuple[MessagePoint, ...]]
+    is_json: bool
+    is_partial: bool
+    timestamp: str
+    find_timestamp: Callable[[Any], Any] | None
+    availability: str
+    online: str
+    offline: str
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What to subscribe to: the messages, then the last will."""
+        return (*self.points, *((self.availability,) if self.availability else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one message says: values by point, when they held, and why it could not be read if it could not."""
+
+    values: Mapping[str, Decoded]
+    at: Moment
+    malformed: str = ""
+
+
+def compile_messages(
+    model: DeviceModel,
+    points: Mapping[str, Point],
+    address: int | str,
+    units: Mapping[str, tuple[float, float]] | None = None,
+) -> MessageCodec:
+    """A model's messages for one address. ``points`` is by the model's own point names; those it lacks are left out.
+
+    ``units`` holds (scale, offset) of points whose unit on the wire differs. Raises ValueError for a bad path.
+    """
+    if model.mqtt is None:
+        raise ValueError(f"{model.id} does not speak MQTT")
+    found: dict[str, list[MessagePoint]] = {}
+    for name, mapping in model.payload.items():
+        if name in points:
+            topic = at_address("/".join(filter(None, (model.mqtt.topic, mapping.topic))), address)
+            found.setdefault(topic, []).append(
+                _compile_point(name, topic, mapping, points[name], (units or {}).get(name, (1.0, 0.0)))
+            )
+    return MessageCodec(
+        points={topic: tuple(several) for topic, several in found.items()},
+        is_json=model.mqtt.payload == "json",
+        is_partial=model.mqtt.partial,
+        timestamp=model.mqtt.timestamp,
+        find_timestamp=paths.compile_path(model.mqtt.timestamp) if model.mqtt.timestamp else None,
+        availability=at_address(model.mqtt.availability, address),
+        online=model.mqtt.online,
+        offline=model.mqtt.offline,
+    )
+
+
+def at_address(template: str, address: int | str) -> str:
+    """A topic template with the device's address in it."""
+    return template.replace("{address}", str(address))
+
+
+def _compile_point(
+    name: str, topic: str, mapping: PayloadMapping, point: Point, unit: tuple[float, float]
+) -> MessagePoint:
+    meaning = conversion(mapping, point, unit)
+    return MessagePoint(name, topic, mapping.path, paths.compile_path(mapping.path), meaning, tuple(mapping.sentinels))
+
+
+def matches(topic_filter: str, topic: str) -> bool:
+    """Whether a subscription covers a topic (MQTT 3.1.1 section 4.7)."""
+    wanted, given = topic_filter.split("/"), topic.split("/")
+    for level, part in zip(wanted, given, strict=False):
+        if level == "#":
+            return True
+        if level not in ("+", part):
+            return False
+    return len(wanted) == len(given) or (len(wanted) == len(given) + 1 and wanted[-1] == "#")
+
+
+def decode_message(
+    codec: MessageCodec, topic_filter: str, payload: bytes, arrived: Moment, *, retained: bool = False
+) -> Message:
+    """Every point that the topic carries, with the instant it held. Never raises.
+
+    A retained message was true once: its values are uncertain. A device time within the permitted skew is when the
+    values held; an older one makes them uncertain and late; one in the future or never set is not believed.
+    """
+    points = codec.points.get(topic_filter, ())
+    try:
+        document = _read(codec, payload)
+    except (ValueError, RecursionError) as error:
+        return Message({point.name: UNDECODABLE for point in points}, arrived, str(error) or "not readable")
+    at, lateness = _when(codec, document, arrived)
+    found = {}
+    for point in points:
+        value = _value(codec, point, document)
+        if value is not None:
+            found[point.name] = _judged(value, lateness, retained=retained)
+    return Message(found, at)
+
+
+def _read(codec: MessageCodec, payload: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return msgspec.json.decode(payload) if codec.is_json else payload.decode().strip("\0 \t\r\n")
+
+
+def _value(codec: MessageCodec, point: MessagePoint, document: Any) -> Decoded | None:  # noqa: ANN401 - JSON
+    found = point.find(document) if codec.is_json else document
+    if found is paths.ABSENT and codec.is_partial:
+        return None
+    is_nothing = found is None or found is paths.ABSENT
+    if any(_is_same(None if is_nothing else found, sentinel) for sentinel in point.sentinels):
+        return SENTINEL
+    if is_nothing:
+        return ABSENT
+    return point.meaning.convert(found) if isinstance(found, (str, int, float)) else UNDECODABLE
+
+
+def _is_same(found: Any, sentinel: str | float | None) -> bool:  # noqa: ANN401 - whatever JSON holds
+    if found is None or sentinel is None:
+        return found is sentinel
+    if isinstance(found, bool) or not isinstance(found, (str, int, float)):
+        return False
+    return found == sentinel or key_of(found) == key_of(sentinel)
+
+
+def _judged(value: Decoded, lateness: Cause, *, retained: bool) -> Decoded:
+    if value.quality is not Quality.GOOD or (lateness is Cause.NONE and not retained):
+        return value
+    if lateness is Cause.UNDECODABLE:
+        return bad(Cause.LATE)
+    return replace(value, quality=Quality.UNCERTAIN, cause=Cause.RETAINED if retained else Cause.LATE)
+
+
+def _when(codec: MessageCodec, document: Any, arrived: Moment) -> tuple[Moment, Cause]:  # noqa: ANN401 - JSON
+    """When the values held, and what is wrong with the device's clock: nothing, late, or not to be read at all."""
+    if codec.find_timestamp is None:
+        return arrived, Cause.NONE
+    told = parse_timestamp(codec.find_timestamp(document))
+    if told is None:
+        return arrived, Cause.LATE
+    age = arrived.wall_ms - told
+    if age < -SKEW_MS:
+        return arrived, Cause.LATE
+    if age > UNSET_CLOCK_MS:
+        return arrived, Cause.UNDECODABLE
+    held = Moment(wall_ms=told, steady_ms=arrived.steady_ms - age)
+    return held, Cause.LATE if age > SKEW_MS else Cause.NONE
+
+
+def parse_timestamp(told: Any) -> EpochMs | None:  # noqa: ANN401 - whatever JSON holds
+    """A device's time in epoch milliseconds: ISO 8601 with a zone, or epoch seconds, milli-, micro- or nanoseconds.
+
+    None for anything else, also for a time without a zone: nobody knows when that was.
+    """
+    if isinstance(told, str):
+        if _ISO.fullmatch(told):
+            try:
+                return to_ms(datetime.fromisoformat(told.replace(",", ".")))
+            except (ValueError, OverflowError):
+                return None
+        try:
+            told = float(told)
+        except ValueError:
+            return None
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0 < told < 1e20:
+        return None
+    number = float(told)
+    while number >= _LARGEST_SECONDS * 1000:
+        number /= 1000
+    return round(number if number >= _LARGEST_SECONDS else number * 1000)
+
+
+def availability(codec: MessageCodec, payload: bytes) -> bool | None:
+    """What a last will says: True online, False offline, None when it says neither. JSON may hold it as ``state``."""
+    try:
+        text = payload.decode().strip()
+        if text.startswith("{"):
+            text = str(msgspec.json.decode(text).get("state", ""))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return {codec.online: True, codec.offline: False}.get(text.strip('"'))
+
+
+# --- the way back: what a device would publish ---------------------------------------------------------------------
+
+
+def encode_messages(
+    codec: MessageCodec, values: Mapping[str, Value], at_ms: EpochMs | None = None
+) -> list[tuple[str, bytes]]:
+    """Messages in which a device would tell ``values``, by its own point names and in the class's units.
+
+    ``None`` becomes the point's first sentinel, or null. A device time is written as ISO 8601 when the model has one.
+    Raises ValueError when the mapping has no way to say a value.
+    """
+    if not codec.is_json:
+        return [(_spoken(point.topic), _raw_text(point, values[point.name])) for point in _told(codec, values)]
+    messages = []
+    for topic, points in codec.points.items():
+        document: Any = {}
+        for point in points:
+            if point.name in values:
+                document = paths.put(document, point.path, _told_as(point, values[point.name]))
+        if codec.timestamp and at_ms is not None:
+            document = paths.put(document, codec.timestamp, format_instant(at_ms))
+        if document != {}:
+            messages.append((_spoken(topic), msgspec.json.encode(document)))
+    return messages
+
+
+def _told(codec: MessageCodec, values: Mapping[str, Value]) -> list[MessagePoint]:
+    return [point for points in codec.points.values() for point in points if point.name in values]
+
+
+def _spoken(topic: str) -> str:
+    """A level that the model leaves open has to be something when a device publishes."""
+    return topic.replace("+", "1")
+
+
+def _told_as(point: MessagePoint, value: Value) -> Value:
+    if value is None:
+        return point.sentinels[0] if point.sentinels else None
+    return point.meaning.revert(value)
+
+
+def _raw_text(point: MessagePoint, value: Value) -> bytes:
+    told = _told_as(point, value)
+    return b"" if told is None else key_of(told).encode() if not isinstance(told, float) else repr(told).encode()
