@@ -12,9 +12,10 @@ import contextvars
 import selectors
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any, NoReturn, Protocol, TypeVar
 
-from contract.conventions import EpochMs
+from contract.conventions import EpochMs, from_ms
 from edge.decode.sample import Moment
 
 T = TypeVar("T")
@@ -118,6 +119,10 @@ class VirtualClock:
 
     def now_ms(self) -> EpochMs:
         return self.steady_ms() + self.wall_offset_ms
+
+    def now(self) -> datetime:
+        """The wall clock as the cloud asks for it: aware, UTC."""
+        return from_ms(self.now_ms())
 
     def moment(self) -> Moment:
         steady_ms = self.steady_ms()

@@ -1,0 +1,121 @@
+"""true values → messages: one simulated MQTT device that publishes what its model's mapping can say.
+
+It publishes with quality of service 1 when something a person would notice changed, and at its interval in any case.
+A last will tells the broker's other clients when it is gone. It survives the broker: it tries again until stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+
+import aiomqtt
+
+from contract.messages import Value
+from device_profiles.schema import DeviceModel, Point
+from device_profiles.units import factor
+from edge.decode.payload import MessageCodec, compile_messages, encode_messages
+from simulators.clock import Clock
+from simulators.site import SimulatedDevice
+
+RETRY_S = 1.0
+LOOK_S = 1.0
+"""How often a device looks whether something changed by itself."""
+_EARLY_MS = 50
+
+
+def compile_for_points(model: DeviceModel, points: Mapping[str, Point], address: int | str) -> MessageCodec:
+    """A model's messages for one address, units converted. Raises ValueError for a mapping that makes no sense."""
+    units = {
+        name: factor(mapping.unit, points[name].unit)
+        for name, mapping in model.payload.items()
+        if name in points and mapping.unit and mapping.unit != points[name].unit
+    }
+    return compile_messages(model, points, address, units)
+
+
+class MqttDevice:
+    """One client of the broker on a loopback port. ``values`` gives device point → value in the class's unit."""
+
+    def __init__(
+        self,
+        device: SimulatedDevice,
+        points: Mapping[str, Point],
+        values: Callable[[], Mapping[str, Value]],
+        clock: Clock,
+        *,
+        port: int,
+    ) -> None:
+        self._device, self._points, self._values, self._clock, self._port = device, points, values, clock, port
+        self._codec = compile_for_points(device.model, points, device.address)
+        self._woken = asyncio.Event()
+        self._fault = "none"
+        self._noise = random.Random(device.id)
+        self.published = 0
+
+    def wake(self) -> None:
+        """Something changed: publish now."""
+        self._woken.set()
+
+    def misbehave(self, fault: str) -> None:
+        """``silent`` and ``half_open`` stop publishing, ``garbage`` spoils payloads, ``duplicate`` repeats, ``none`` heals."""
+        self._fault = fault
+        self.wake()
+
+    async def run(self) -> None:
+        """Publish until cancelled, through any loss of the broker."""
+        while True:
+            try:
+                await self._session()
+            except aiomqtt.MqttError:
+                await self._clock.sleep(RETRY_S)
+
+    async def _session(self) -> None:
+        async with aiomqtt.Client(
+            "127.0.0.1", self._port, identifier=f"simulated_{self._device.id}",
+            protocol=aiomqtt.ProtocolVersion.V311, will=self._will(), timeout=5,
+        ) as client:  # fmt: skip
+            if self._codec.availability:
+                await client.publish(self._codec.availability, self._codec.online, qos=1, retain=True)
+            await self._publish_changes(client)
+
+    def _will(self) -> aiomqtt.Will | None:
+        if not self._codec.availability:
+            return None
+        return aiomqtt.Will(self._codec.availability, self._codec.offline, qos=1, retain=True)
+
+    async def _publish_changes(self, client: aiomqtt.Client) -> None:
+        last_ms, last_notable = -self._device.every_ms, None
+        while True:
+            # Cleared before the look: a change during the publishing wakes the next round.
+            was_woken = self._woken.is_set()
+            self._woken.clear()
+            now_ms, values = self._clock.now_ms(), self._values()
+            notable = self.notable(values)
+            if was_woken or notable != last_notable or now_ms - last_ms >= self._device.every_ms - _EARLY_MS:
+                await self._publish(client, values, now_ms)
+                last_ms, last_notable = now_ms, notable
+            await self._wait(min(LOOK_S, self._device.every_ms / 1000))
+
+    def notable(self, values: Mapping[str, Value]) -> tuple[Value, ...]:
+        """What a person would notice at once: states, bits and texts."""
+        return tuple(value for name, value in values.items() if self._points[name].kind in ("state", "bit", "text"))
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _publish(self, client: aiomqtt.Client, values: Mapping[str, Value], now_ms: int) -> None:
+        if self._fault in ("silent", "half_open"):
+            return
+        for topic, payload in encode_messages(self._codec, values, now_ms):
+            for _ in range(2 if self._fault == "duplicate" else 1):
+                await client.publish(topic, self._spoiled(payload), qos=1)
+                self.published += 1
+
+    def _spoiled(self, payload: bytes) -> bytes:
+        return self._noise.randbytes(len(payload)) if self._fault == "garbage" else payload

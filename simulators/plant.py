@@ -1,0 +1,171 @@
+"""physics → devices: one simulated plant, its equipment living in time and its devices showing it.
+
+``SimulatedPlant`` is time and truth; ``PlantServers`` puts it on sockets. Both run for as long as their loop does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+
+from contract.conventions import EpochMs
+from contract.messages import Value
+from device_profiles.schema import Point
+from simulators.clock import Clock
+from simulators.modbus_device import Misbehaviour, ModbusServer
+from simulators.mqtt_device import MqttDevice
+from simulators.physics import Plant, create
+from simulators.registers import ModelRegisters
+from simulators.site import SimulatedDevice, SimulatedSite, SiteError, broker_port
+
+TICK_MS = 100
+"""Values are computed at most this often, however many requests ask."""
+
+
+class UnknownFault(ValueError):
+    """The equipment or the fault does not exist. The text lists what does."""
+
+
+class SimulatedPlant:
+    """Everything of one site that lives: true values by equipment, faults in and out."""
+
+    def __init__(self, site: SimulatedSite, clock: Clock, *, seed: int = 0) -> None:
+        self.site = site
+        self._clock = clock
+        self._physics: dict[str, Plant] = {
+            name: create(of.equipment_class.id, _seed(seed, name), of.ratings, of.limits)
+            for name, of in site.equipment.items()
+        }
+        self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
+        self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+
+    def values(self, equipment: str) -> Mapping[str, Value]:
+        """True values of every point, in the class's units. The same object within one tick."""
+        tick = self._clock.now_ms() // TICK_MS
+        known = self._truth.get(equipment)
+        if known is not None and known[0] == tick:
+            return known[1]
+        values = self._physics[equipment].values(tick * TICK_MS / 1000)
+        self._truth[equipment] = (tick, values)
+        return values
+
+    def device_values(self, device: SimulatedDevice) -> Mapping[str, Value]:
+        """What a device shows: device point → value. The same object within one tick."""
+        tick = self._clock.now_ms() // TICK_MS
+        known = self._shown.get(device.id)
+        if known is not None and known[0] == tick:
+            return known[1]
+        values = {point: self.values(owner)[name] for point, (owner, name) in device.sources.items()}
+        self._shown[device.id] = (tick, values)
+        return values
+
+    def device_points(self, device: SimulatedDevice) -> dict[str, Point]:
+        """Device point → the standard point it shows."""
+        return {
+            point: self.site.equipment[owner].equipment_class.points[name]
+            for point, (owner, name) in device.sources.items()
+        }
+
+    def inject(self, equipment: str, fault: str) -> EpochMs:
+        """Let a fault happen now; its effect is readable at once. Raises UnknownFault."""
+        return self._change(equipment, fault, lambda plant, now_s: plant.inject(fault, now_s))
+
+    def clear(self, equipment: str, fault: str) -> EpochMs:
+        """Repair it. Raises UnknownFault."""
+        return self._change(equipment, fault, lambda plant, now_s: plant.clear(fault, now_s))
+
+    def _change(self, equipment: str, fault: str, change: Callable[[Plant, float], None]) -> EpochMs:
+        self._check(equipment, fault)
+        now_ms = self._clock.now_ms()
+        change(self._physics[equipment], now_ms / 1000)
+        self._truth.pop(equipment, None)
+        self._shown.clear()
+        for listener in self._listeners.get(equipment, ()):
+            listener()
+        return now_ms
+
+    def _check(self, equipment: str, fault: str) -> None:
+        if equipment not in self._physics:
+            raise UnknownFault(f"no equipment {equipment}; this plant has {', '.join(self._physics)}")
+        faults = self.site.equipment[equipment].equipment_class.faults
+        if fault not in faults:
+            raise UnknownFault(f"{equipment} knows no fault {fault}; it knows {', '.join(faults)}")
+
+    def on_change(self, equipment: str, listener: Callable[[], None]) -> None:
+        """Call ``listener`` whenever a fault of this equipment comes or goes."""
+        self._listeners.setdefault(equipment, []).append(listener)
+
+
+def _seed(seed: int, equipment: str) -> int:
+    return zlib.crc32(f"{seed}/{equipment}".encode())
+
+
+class PlantServers:
+    """A plant on loopback sockets: a Modbus TCP server for each bus, an MQTT client for each message device."""
+
+    def __init__(self, plant: SimulatedPlant, clock: Clock) -> None:
+        self._plant, self._clock = plant, clock
+        self._modbus: dict[str, ModbusServer] = {}
+        self._mqtt: dict[str, MqttDevice] = {}
+
+    async def run(self, started: asyncio.Event) -> None:
+        """Serve until cancelled; ``started`` is set once every port listens. Raises SiteError for a port in use."""
+        try:
+            await self._start_modbus()
+            async with asyncio.TaskGroup() as group:
+                for device in self._message_devices():
+                    group.create_task(device.run(), name=f"mqtt_device_{device.id}")
+                started.set()
+        finally:
+            for server in self._modbus.values():
+                await server.stop()
+
+    def misbehave(self, device: str, how: Misbehaviour) -> None:
+        """Let a device answer wrongly. Raises UnknownFault for a device this plant does not have."""
+        found = next((one for one in self._plant.site.devices if one.id == device), None)
+        if found is None:
+            known = ", ".join(one.id for one in self._plant.site.devices)
+            raise UnknownFault(f"no device {device}; this plant has {known}")
+        if found.model.protocol == "modbus":
+            self._modbus[found.bus].misbehave(int(found.address), how)
+        else:
+            self._mqtt[device].misbehave(how.fault)
+
+    async def _start_modbus(self) -> None:
+        for name, bus in self._plant.site.buses.items():
+            if "modbus" not in bus:
+                continue
+            devices = {
+                int(device.address): ModelRegisters(
+                    device.model, self._plant.device_points(device), _values_of(self._plant, device)
+                )
+                for device in self._plant.site.on_bus(name)
+            }
+            server = ModbusServer(self._clock, devices)
+            try:
+                await server.start(port=bus["port"])
+            except OSError as error:
+                raise SiteError(f"bus {name}: port {bus['port']} cannot be opened: {error.strerror}") from error
+            self._modbus[name] = server
+
+    def _message_devices(self) -> list[MqttDevice]:
+        for name, bus in self._plant.site.buses.items():
+            if "mqtt" not in bus:
+                continue
+            for device in self._plant.site.on_bus(name):
+                self._mqtt[device.id] = self._message_device(device, broker_port(bus))
+        return list(self._mqtt.values())
+
+    def _message_device(self, device: SimulatedDevice, port: int) -> MqttDevice:
+        simulated = MqttDevice(
+            device, self._plant.device_points(device), _values_of(self._plant, device), self._clock, port=port
+        )
+        for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
+            self._plant.on_change(owner, simulated.wake)
+        return simulated
+
+
+def _values_of(plant: SimulatedPlant, device: SimulatedDevice) -> Callable[[], Mapping[str, Value]]:
+    return lambda: plant.device_values(device)

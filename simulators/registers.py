@@ -1,0 +1,113 @@
+"""true values → words: the memory of one simulated Modbus device, filled through its model's own mapping.
+
+It refuses what the real device refuses: addresses its model does not map, reads longer than it allows, reads that start
+at an odd place or cross a forbidden range. Unused registers between two mapped ones read as 0, as far as the model
+allows a request to bridge them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from contract.messages import Value
+from device_profiles.schema import DeviceModel, Point
+from device_profiles.units import factor
+from edge.decode.registers import Image, RegisterCodec, compile_model, store
+from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused, Table
+
+Values = Mapping[str, Value]
+
+
+def compile_for_points(model: DeviceModel, points: Mapping[str, Point]) -> dict[str, RegisterCodec]:
+    """Every mapped point of a model, units converted. Raises ValueError for a mapping that makes no sense."""
+    units = {
+        name: factor(mapping.unit, points[name].unit)
+        for name, mapping in model.registers.items()
+        if name in points and mapping.unit and mapping.unit != points[name].unit
+    }
+    return compile_model(model, points, units)
+
+
+class ModelRegisters:
+    """One device's tables. ``values`` gives device point → value in the class's unit; the same object means no change."""
+
+    def __init__(self, model: DeviceModel, points: Mapping[str, Point], values: Callable[[], Values]) -> None:
+        self._model = model
+        self._codecs = compile_for_points(model, points)
+        self._values = values
+        self._scales = _scale_codes(self._codecs, points)
+        self._ranges = _readable(self._codecs.values(), model)
+        self._points = {(codec.table, codec.address, codec.count) for codec in self._codecs.values()}
+        self._image: Image = {}
+        self._shown: Values | None = None
+
+    def read(self, table: Table, first: int, count: int) -> list[int]:
+        """Words or bits of the moment. Raises Refused as the device would."""
+        self._check(table, first, count)
+        self._refresh()
+        return [self._image.get((table, address), 0) for address in range(first, first + count)]
+
+    def _check(self, table: Table, first: int, count: int) -> None:
+        limits = self._model.limits
+        is_bit = table in ("coil", "discrete")
+        if count > (limits.max_bits if is_bit else limits.max_registers):
+            raise Refused(ILLEGAL_VALUE)
+        if not is_bit and first % limits.alignment:
+            raise Refused(ILLEGAL_ADDRESS)
+        if limits.one_point_per_request and (table, first, count) not in self._points:
+            raise Refused(ILLEGAL_ADDRESS)
+        if not any(low <= first and first + count <= high for low, high in self._ranges.get(table, ())):
+            raise Refused(ILLEGAL_ADDRESS)
+
+    def _refresh(self) -> None:
+        values = self._values()
+        if values is self._shown:
+            return
+        self._image |= self._scales
+        for name, codec in self._codecs.items():
+            if name in values:
+                scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]
+                store(self._image, codec, values[name], scale)
+        self._shown = values
+
+
+def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:
+    """What the device's scale-factor registers hold: as many decimals as the finest point that uses them shows."""
+    decimals: dict[tuple[str, int], int] = {}
+    for name, codec in codecs.items():
+        if codec.scale_from is not None:
+            place = (codec.table, codec.scale_from)
+            digits = points[name].digits if name in points else 0
+            decimals[place] = max(decimals.get(place, 0), digits)
+    return {place: -digits & 0xFFFF for place, digits in decimals.items()}
+
+
+def _readable(codecs: Iterable[RegisterCodec], model: DeviceModel) -> dict[str, list[tuple[int, int]]]:
+    """Per table the half-open ranges a request may lie in."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for codec in codecs:
+        spans.setdefault(codec.table, []).append((codec.address, codec.address + codec.count))
+        if codec.scale_from is not None:
+            spans[codec.table].append((codec.scale_from, codec.scale_from + 1))
+    limits = model.limits
+    base = 1 if limits.one_based else 0
+    forbidden = [(low - base, high - base + 1) for low, high in limits.forbidden]
+    return {table: _cut(_bridge(sorted(found), limits.gap), forbidden) for table, found in spans.items()}
+
+
+def _bridge(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    joined = [spans[0]]
+    for low, high in spans[1:]:
+        last_low, last_high = joined[-1]
+        if low - last_high <= gap:
+            joined[-1] = (last_low, max(last_high, high))
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def _cut(spans: list[tuple[int, int]], forbidden: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    for bad_low, bad_high in forbidden:
+        pieces = [piece for low, high in spans for piece in ((low, min(high, bad_low)), (max(low, bad_high), high))]
+        spans = [(low, high) for low, high in pieces if low < high]
+    return spans

@@ -1,0 +1,198 @@
+"""site file → simulated plant: which equipment must live, and which devices must speak on which bus.
+
+Reads only what plant needs. Whether the file is right is the gateway's judgement (``plantroom-edge check``); here a
+missing name is one clear error. ``relocate`` gives the same site on loopback ports.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from device_profiles.library import Library
+from device_profiles.schema import DeviceModel, EquipmentClass, Limit, parse_duration_ms
+
+DEFAULT_EVERY_MS: Mapping[str, int] = {"modbus": 5_000, "mqtt": 10_000}
+_TIME_UNITS_MS = {"s": 1000, "min": 60_000, "h": 3_600_000}
+
+
+class SiteError(ValueError):
+    """The site file cannot be simulated. The text says what, where and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEquipment:
+    """The thing whose physics runs."""
+
+    id: str
+    equipment_class: EquipmentClass
+    roles: tuple[str, ...]
+    ratings: Mapping[str, float | str]
+    limits: Mapping[str, float]
+    """Limit id to its figure in the limit's own unit, the site's figures over the class's."""
+    on_delays_ms: Mapping[str, int]
+    """Rule id to its on-delay; only rules that are enabled and bind this equipment."""
+    severities: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDevice:
+    """The thing the gateway talks to. ``sources`` says which equipment's point each device point shows."""
+
+    id: str
+    model: DeviceModel
+    bus: str
+    address: int | str
+    sources: Mapping[str, tuple[str, str]]
+    every_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedSite:
+    """What one simulated plant holds."""
+
+    id: str
+    equipment: Mapping[str, SimulatedEquipment]
+    devices: tuple[SimulatedDevice, ...]
+    buses: Mapping[str, Mapping[str, Any]]
+    """Bus id to its entry in the site file."""
+
+    def on_bus(self, bus: str) -> tuple[SimulatedDevice, ...]:
+        return tuple(device for device in self.devices if device.bus == bus)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a relocated site finds everything, all on the loopback."""
+
+    cloud: int
+    status: int
+    broker: int
+    buses: Mapping[str, int]
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """The site file as plain data. Raises SiteError."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SiteError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise SiteError(f"{path}: is not YAML: {error}") from error
+    if not isinstance(data, dict) or not isinstance(data.get("site"), dict):
+        raise SiteError(f"{path}: holds no site; start it with site: {{id: …, name: …, zone: …}}")
+    return data
+
+
+def build_site(data: Mapping[str, Any], library: Library) -> SimulatedSite:
+    """Plain data of a site file to what is simulated. Raises SiteError."""
+    try:
+        equipment = {entry["id"]: _equipment(entry, data, library) for entry in data.get("equipment", [])}
+        devices = tuple(_device(entry, library) for entry in data.get("devices", []))
+    except KeyError as error:
+        raise SiteError(
+            f"the site names {error.args[0]!r}, which does not exist; see `plantroom-edge check`"
+        ) from error
+    buses = {entry["id"]: entry for entry in data.get("buses", [])}
+    return SimulatedSite(data["site"]["id"], equipment, devices, buses)
+
+
+def _equipment(entry: Mapping[str, Any], data: Mapping[str, Any], library: Library) -> SimulatedEquipment:
+    of = library.classes[entry["class"]]
+    overrides = data.get("overrides", {}).get(of.id, {})
+    limits = {name: limit.value for name, limit in of.limits.items()}
+    for layer in (overrides.get("limits", {}), entry.get("limits", {})):
+        limits |= {name: _figure(value, of.limits[name]) for name, value in layer.items()}
+    ratings = {name: rating.default for name, rating in of.ratings.items() if rating.default is not None}
+    roles = tuple(entry.get("roles", ()))
+    changes = [overrides.get("rules", {}), entry.get("rules", {})]
+    delays, severities = _rules(of, roles, changes, limits)
+    return SimulatedEquipment(entry["id"], of, roles, ratings | entry.get("ratings", {}), limits, delays, severities)
+
+
+def _rules(
+    of: EquipmentClass, roles: Iterable[str], changes: list[Mapping[str, Any]], limits: Mapping[str, float]
+) -> tuple[dict[str, int], dict[str, str]]:
+    delays: dict[str, int] = {}
+    severities: dict[str, str] = {}
+    for name, rule in of.rules.items():
+        settings: dict[str, Any] = {"on_delay": rule.on_delay, "severity": rule.severity}
+        for change in changes:
+            settings |= change.get(name, {})
+        if settings.get("enabled", True) and (not rule.roles or set(rule.roles) & set(roles)):
+            delays[name] = _delay_ms(settings["on_delay"], of, limits)
+            severities[name] = settings["severity"]
+    return delays, severities
+
+
+def _delay_ms(delay: object, of: EquipmentClass, limits: Mapping[str, float]) -> int:
+    if isinstance(delay, int):
+        return delay
+    if isinstance(delay, str) and delay in of.limits:
+        return round(limits[delay] * _TIME_UNITS_MS[of.limits[delay].unit])
+    return parse_duration_ms(delay)
+
+
+def _figure(value: float | str, limit: Limit) -> float:
+    if isinstance(value, str):
+        return parse_duration_ms(value) / _TIME_UNITS_MS[limit.unit]
+    return float(value)
+
+
+def _device(entry: Mapping[str, Any], library: Library) -> SimulatedDevice:
+    model = library.models[entry["model"]]
+    if channels := entry.get("channels"):
+        sources = {point: _target(target) for point, target in channels.items()}
+    else:
+        skipped = set(entry.get("without", ()))
+        sources = {point: (entry["equipment"], point) for point in model.mappings if point not in skipped}
+    every_ms = parse_duration_ms(entry["every"]) if "every" in entry else DEFAULT_EVERY_MS[model.protocol]
+    return SimulatedDevice(entry["id"], model, entry["bus"], entry["address"], sources, every_ms)
+
+
+def _target(text: str) -> tuple[str, str]:
+    equipment, _, point = text.partition("/")
+    return equipment, point
+
+
+def relocate(data: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
+    """The same site with every address on the loopback: what the gateway of a demo reads."""
+    site = copy.deepcopy(dict(data))
+    gateway = site["gateway"]
+    gateway["cloud"] = f"http://127.0.0.1:{ports.cloud}"
+    gateway["status"] = {"host": "127.0.0.1", "port": ports.status}
+    site["buses"] = [_relocate_bus(bus, ports) for bus in site.get("buses", [])]
+    return site
+
+
+def _relocate_bus(bus: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
+    if "mqtt" in bus:
+        return {"id": bus["id"], "mqtt": f"mqtt://127.0.0.1:{ports.broker}"}
+    return {"id": bus["id"], "modbus": "tcp", "host": "127.0.0.1", "port": ports.buses[bus["id"]]}
+
+
+def broker_port(bus: Mapping[str, Any]) -> int:
+    """The port of a bus entry's broker address."""
+    return urlsplit(bus["mqtt"]).port or 1883
+
+
+def add_meters(data: Mapping[str, Any], count: int, model: str, equipment_class: str) -> dict[str, Any]:
+    """The site with ``count`` more pieces of equipment, each with one Modbus device, 50 devices to a bus."""
+    site = copy.deepcopy(dict(data))
+    for number in range(1, count + 1):
+        bus = f"more_{(number - 1) // 50 + 1}"
+        if (number - 1) % 50 == 0:
+            site["buses"].append({"id": bus, "modbus": "tcp", "host": "127.0.0.1", "port": 5020})
+        name = f"extra_{number}"
+        site["equipment"].append({"id": name, "class": equipment_class})
+        address = (number - 1) % 50 + 1
+        site["devices"].append(
+            {"id": f"{name}_meter", "model": model, "bus": bus, "address": address, "equipment": name, "every": "1s"}
+        )
+    return site
