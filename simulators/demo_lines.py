@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from contract.conventions import format_instant
+from simulators.demo_setup import Setup
 from simulators.scenario import Expectation, SeenTicket, Verdict, latency_ms, percentiles
 from simulators.site import SimulatedSite
 
 Language = Literal["en", "zh"]
 
 _TEXTS: Mapping[str, Mapping[Language, str]] = {
-    "preparing": {"en": "Preparing {what} …", "zh": "正在准备 {what} …"},
+    "preparing": {"en": "Starting …", "zh": "正在启动 …"},
     "running": {"en": "Plantroom demo is running: {seconds:.0f} s to start", "zh": "Plantroom 演示已启动，用时 {seconds:.0f} 秒"},
     "plant": {
         "en": "simulated plant  {equipment} pieces of equipment, {devices} devices on {buses} buses",
@@ -74,6 +75,24 @@ def fault_line(line: FaultLine, columns: int) -> str:
     """``08:30:05  Incomer 1 · Capacitor stages drop out → T-000001 …``, cut to the terminal."""
     text = f"{line.at}  {_padded(f'{line.equipment} · {line.fault}', min(46, columns // 2))} → {line.outcome}"
     return _cut(text, columns)
+
+
+def source_lines(setup: Setup, link: str, seconds: float, language: Language) -> list[str]:
+    """What runs and where, the dashboard and the one-time sign-in."""
+    site = setup.site
+    return [
+        say("running", language, seconds=seconds),
+        "  " + say("plant", language, equipment=len(site.equipment), devices=len(site.devices), buses=len(site.buses)),
+        "  " + say("broker", language, kind=setup.broker_kind, port=setup.ports.broker),
+        "  " + say("gateway", language, id=setup.gateway_id, port=setup.ports.status),
+        "  " + say("cloud", language, address=setup.address),
+        "  " + say("data", language, folder=setup.folder),
+        "",
+        say("dashboard", language, address=setup.address),
+        say("sign_in", language, link=link),
+        say("stop", language),
+        "",
+    ]
 
 
 def describe_fault(expected: Expectation, site: SimulatedSite, language: Language) -> str:

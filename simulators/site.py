@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from device_profiles.library import Library
-from device_profiles.schema import DeviceModel, EquipmentClass, Limit, parse_duration_ms
+from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Text, parse_duration_ms
 
 DEFAULT_EVERY_MS: Mapping[str, int] = {"modbus": 5_000, "mqtt": 10_000}
 _TIME_UNITS_MS = {"s": 1000, "min": 60_000, "h": 3_600_000}
@@ -31,6 +31,7 @@ class SimulatedEquipment:
     """The thing whose physics runs."""
 
     id: str
+    name: Text
     equipment_class: EquipmentClass
     roles: tuple[str, ...]
     ratings: Mapping[str, float | str]
@@ -113,7 +114,14 @@ def _equipment(entry: Mapping[str, Any], data: Mapping[str, Any], library: Libra
     roles = tuple(entry.get("roles", ()))
     changes = [overrides.get("rules", {}), entry.get("rules", {})]
     delays, severities = _rules(of, roles, changes, limits)
-    return SimulatedEquipment(entry["id"], of, roles, ratings | entry.get("ratings", {}), limits, delays, severities)
+    return SimulatedEquipment(
+        entry["id"], _name(entry), of, roles, ratings | entry.get("ratings", {}), limits, delays, severities
+    )
+
+
+def _name(entry: Mapping[str, Any]) -> Text:
+    name = entry.get("name", entry["id"])
+    return Text(**name) if isinstance(name, dict) else Text(en=name, zh=name)
 
 
 def _rules(
@@ -182,7 +190,9 @@ def broker_port(bus: Mapping[str, Any]) -> int:
     return urlsplit(bus["mqtt"]).port or 1883
 
 
-def add_meters(data: Mapping[str, Any], count: int, model: str, equipment_class: str) -> dict[str, Any]:
+def add_meters(
+    data: Mapping[str, Any], count: int, model: str, equipment_class: str, ratings: Mapping[str, float]
+) -> dict[str, Any]:
     """The site with ``count`` more pieces of equipment, each with one Modbus device, 50 devices to a bus."""
     site = copy.deepcopy(dict(data))
     for number in range(1, count + 1):
@@ -190,7 +200,7 @@ def add_meters(data: Mapping[str, Any], count: int, model: str, equipment_class:
         if (number - 1) % 50 == 0:
             site["buses"].append({"id": bus, "modbus": "tcp", "host": "127.0.0.1", "port": 5020})
         name = f"extra_{number}"
-        site["equipment"].append({"id": name, "class": equipment_class})
+        site["equipment"].append({"id": name, "class": equipment_class, "ratings": dict(ratings)})
         address = (number - 1) % 50 + 1
         site["devices"].append(
             {"id": f"{name}_meter", "model": model, "bus": bus, "address": address, "equipment": name, "every": "1s"}

@@ -1,0 +1,137 @@
+"""``plantroom-sim``: the demo, a site against simulated devices, and a hand on running plant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from contract.conventions import Exit
+from device_profiles import library as profiles
+from simulators.broker import BrokerUnavailable, embedded_broker
+from simulators.clock import SystemClock
+from simulators.control import Control, ControlError, command
+from simulators.demo import run_demo
+from simulators.demo_lines import language_of
+from simulators.demo_setup import DemoMisconfigured, Options, prepare
+from simulators.demo_teller import Teller
+from simulators.plant import PlantServers, SimulatedPlant
+from simulators.processes import ProcessFailed
+from simulators.site import SiteError, build_site, load_file
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Seconds = Annotated[float | None, typer.Option("--for", min=1, help="End by itself after so many seconds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end; lines go to standard error.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="Port of the dashboard; a free one by default.")]
+Data = Annotated[Path | None, typer.Option(help="Keep all data in this empty folder instead of a temporary one.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same plant.")]
+SiteFile = Annotated[Path, typer.Argument(help="A site file.")]
+ControlPort = Annotated[int, typer.Option(help="Port of the plant's control.")]
+
+
+def main() -> None:
+    """Entry point: every mistake of the user's ends in one message and an exit code, none in a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+@app.command()
+def demo(
+    seconds: Seconds = None,
+    as_json: AsJson = False,
+    devices: Annotated[int | None, typer.Option(min=1, help="How many devices the plant shall have.")] = None,
+    port: Port = None,
+    data: Data = None,
+    seed: Seed = 0,
+) -> None:
+    """Run everything on this machine: simulated plant, broker, gateway, cloud; faults become tickets."""
+    _demo(Options(seconds, as_json, devices, port, data, seed))
+
+
+@app.command()
+def site(file: SiteFile, seconds: Seconds = None, port: Port = None, data: Data = None, seed: Seed = 0) -> None:
+    """Run a site file of your own against simulated devices; `inject` causes faults by hand."""
+    _demo(Options(seconds, is_json=False, port=port, data=data, seed=seed, site=file, scenario=None))
+
+
+def _demo(options: Options) -> None:
+    try:
+        setup = prepare(options)
+    except DemoMisconfigured as error:
+        _fail(str(error), Exit.MISCONFIGURED)
+    stream = sys.stderr if options.is_json else sys.stdout
+    teller = Teller(setup.site, language_of(os.environ), stream, sys.stdout if options.is_json else None)
+    try:
+        outcome = asyncio.run(run_demo(options, setup, teller))
+    except ProcessFailed as error:
+        _fail(f"{error}\n  The logs are kept in {setup.logs}.", Exit.FINDING)
+    raise typer.Exit(outcome)
+
+
+@app.command(hidden=True)
+def plant(file: SiteFile, control: ControlPort, seed: Seed = 0) -> None:
+    """Serve the devices of a site file, whose addresses must be on the loopback."""
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_serve_plant(file, control, seed))
+    except (SiteError, profiles.LibraryError) as error:
+        _fail(str(error), Exit.MISCONFIGURED)
+
+
+async def _serve_plant(file: Path, control: int, seed: int) -> None:
+    clock = SystemClock()
+    simulated = SimulatedPlant(build_site(load_file(file), profiles.load()), clock, seed=seed)
+    servers, started = PlantServers(simulated, clock), asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(servers.run(started), name="plant")
+            await started.wait()
+            hand = await asyncio.start_server(Control(simulated, servers).serve, "127.0.0.1", control)
+            group.create_task(hand.serve_forever(), name="control")
+    except* SiteError as errors:
+        raise errors.exceptions[0] from None
+
+
+@app.command(hidden=True)
+def broker(port: Annotated[int, typer.Option(help="Port to listen on.")]) -> None:
+    """Run the embedded MQTT broker on the loopback."""
+
+    async def serve() -> None:
+        async with embedded_broker(port):
+            await asyncio.get_running_loop().create_future()
+
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve())
+    except BrokerUnavailable as error:
+        _fail(str(error), Exit.MISCONFIGURED)
+
+
+@app.command()
+def inject(
+    equipment: Annotated[str, typer.Argument(help="Equipment of the running plant.")],
+    fault: Annotated[str, typer.Argument(help="A fault of its class.")],
+    control: ControlPort,
+    clear: Annotated[bool, typer.Option("--clear", help="Repair it instead.")] = False,
+) -> None:
+    """Cause a fault in a running simulated plant, or repair it."""
+    wish: dict[str, Any] = {"do": "clear" if clear else "inject", "equipment": equipment, "fault": fault}
+    try:
+        answer = asyncio.run(command(control, wish))
+    except ControlError as error:
+        _fail(str(error), Exit.FINDING)
+    typer.echo(json.dumps({**wish, "at_ms": answer["at_ms"]}))
+
+
+def _fail(message: str, code: Exit) -> NoReturn:
+    typer.echo(f"plantroom-sim: {message}", err=True)
+    raise typer.Exit(code)
