@@ -1,0 +1,242 @@
+"""decode → rules → outbox: samples in, contract events out, for all equipment of a site (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contract.conventions import format_instant
+from contract.messages import Quality, Record, Severity, Term, Value
+from device_profiles.library import Finding
+from device_profiles.schema import Text
+from edge.decode.sample import Moment, Sample
+from edge.rules import checkpoint
+from edge.rules.alarm import due
+from edge.rules.judge import NO_DATA, judge, tick
+from edge.rules.program import Program, compile_class
+from edge.rules.runtime import RuleRun, Runtime, create_runtime
+from edge.site import Binding, Equipment, Site
+
+TICK_MS = 1_000
+"""How often time alone is looked at where nothing is due earlier."""
+WINDOWS_EVERY_MS = 30_000
+"""How much of a window a kill can cost."""
+NO_DATA_NAME = Text(en="No data from the device", zh="设备无数据")
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveAlarm:
+    """One raised alarm, for the people on site."""
+
+    equipment: str
+    rule: str
+    instance: str
+    name: Text
+    severity: Severity
+    began_ms: int
+    raised_ms: int
+    is_acknowledged: bool
+    silenced_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rule stands where it stands."""
+
+    equipment: str
+    rule: str
+    when: str
+    gate: str
+    condition: bool | None
+    phase: str
+    waits_until_ms: int | None
+    terms: tuple[tuple[Term, int | None], ...]
+    """Each value with its age in milliseconds where it has one."""
+    silenced_by: str
+    unwatched: str
+
+
+class Engine:
+    """Keeps every runtime; one call per batch of samples, one per second without."""
+
+    def __init__(self, site: Site, now: Moment, saved: Mapping[str, bytes] | None = None) -> None:
+        self.site = site
+        self._runtimes = {one.id: runtime for one, runtime in _runtimes(site)}
+        self._served_by: dict[str, list[Runtime]] = {}
+        for runtime in self._runtimes.values():
+            if runtime.equipment.serves:
+                self._served_by.setdefault(runtime.equipment.serves, []).append(runtime)
+        self.cloud_limits: dict[str, dict[str, dict[str, Any]]] = {one: {} for one in self._runtimes}
+        self._next_tick = now.steady_ms
+        self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
+        for runtime in self._runtimes.values():
+            self._start(runtime, now, saved or {})
+
+    def _start(self, runtime: Runtime, now: Moment, saved: Mapping[str, bytes]) -> None:
+        name = runtime.equipment.id
+        if (body := saved.get(f"alarms/{name}")) is not None:
+            self.cloud_limits[name] = checkpoint.restore_alarms(runtime, body, now)
+        if (body := saved.get(f"windows/{name}")) is not None:
+            checkpoint.restore_windows(runtime, body, now)
+        for run in runtime.rules.values():
+            run.unknown_since = now.steady_ms  # nothing has been read yet
+
+    # --- judging ------------------------------------------------------------------------------------------------
+
+    def evaluate(self, samples: Sequence[Sample], now: Moment) -> list[Record]:
+        """Take the samples in order, judge what they change, and let time pass until ``now``."""
+        records: list[Record] = []
+        touched: dict[str, Runtime] = {}
+        for sample in samples:
+            runtime = self._runtimes.get(sample.equipment)
+            if runtime is None:
+                continue
+            if sample.point in runtime.changed:  # a second value of the same point: the first must not be passed over
+                records += self._judge(runtime)
+            runtime.take(sample)
+            touched[sample.equipment] = runtime
+            for other in self._served_by.get(sample.equipment, ()):
+                other.note(f"serves.{sample.point}", runtime.values.get(sample.point))
+                other.changed_at, touched[other.equipment.id] = runtime.changed_at, other
+        for runtime in touched.values():
+            records += self._judge(runtime)
+        records += self._let_time_pass(now)
+        return records
+
+    def _judge(self, runtime: Runtime) -> list[Record]:
+        if runtime.changed_at is None:
+            return []
+        records = judge(runtime, runtime.changed_at)
+        runtime.due_at = runtime.next_due()
+        return records
+
+    def _let_time_pass(self, now: Moment) -> Iterator[Record]:
+        is_tick = now.steady_ms >= self._next_tick
+        if is_tick:
+            self._next_tick = now.steady_ms + TICK_MS
+        for runtime in self._runtimes.values():
+            if is_tick or (runtime.due_at is not None and runtime.due_at <= now.steady_ms):
+                self._share_stale(runtime, now)
+                yield from tick(runtime, now)
+                runtime.due_at = runtime.next_due()
+
+    def _share_stale(self, runtime: Runtime, now: Moment) -> None:
+        for name in runtime.go_stale(now):
+            for other in self._served_by.get(runtime.equipment.id, ()):
+                other.note(f"serves.{name}", None)
+
+    def next_due(self) -> int:
+        """``steady_ms`` at which ``evaluate`` should be called even without samples."""
+        dues = [runtime.due_at for runtime in self._runtimes.values() if runtime.due_at is not None]
+        return min([self._next_tick, *dues])
+
+    # --- what it knows --------------------------------------------------------------------------------------------
+
+    def runtime(self, equipment: str) -> Runtime | None:
+        return self._runtimes.get(equipment)
+
+    def runtimes(self) -> Iterator[Runtime]:
+        return iter(self._runtimes.values())
+
+    def take_dirty(self, now: Moment, *, everything: bool = False) -> list[tuple[str, bytes]]:
+        """State that changed since the last call, to be saved in the same transaction as the events it led to."""
+        rows = []
+        for name, runtime in self._runtimes.items():
+            if runtime.is_dirty or everything:
+                runtime.is_dirty = False
+                rows.append((f"alarms/{name}", checkpoint.alarms_body(runtime, self.cloud_limits[name], now)))
+        if everything or now.steady_ms >= self._next_windows:
+            self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
+            rows += [
+                (f"windows/{name}", checkpoint.windows_body(runtime, now))
+                for name, runtime in self._runtimes.items()
+                if runtime.windows
+            ]
+        return rows
+
+    def active_alarms(self) -> list[ActiveAlarm]:
+        """Every raised alarm, worst first, then oldest."""
+        found = [alarm for runtime in self._runtimes.values() for alarm in _active(runtime)]
+        return sorted(found, key=lambda one: (-one.severity.rank, one.raised_ms))
+
+    def explain(self, equipment: str, rule: str, now: Moment) -> Explanation | None:
+        """Every term of a rule and what its alarm waits for; None when there is no such rule."""
+        runtime = self._runtimes.get(equipment)
+        if runtime is None or rule not in runtime.equipment.rules:
+            return None
+        if (run := runtime.rules.get(rule)) is None:
+            written = runtime.equipment.rules[rule]
+            why = runtime.unwatched.get(rule, "")
+            return Explanation(equipment, rule, written.when, written.gate or "", None, "normal", None, (), "", why)
+        return _explain(runtime, run, now)
+
+
+def _runtimes(site: Site) -> Iterator[tuple[Equipment, Runtime]]:
+    programs: dict[tuple[str, str], Program] = {}
+    things = {one.id: one for one in site.equipment}
+    for one in site.equipment:
+        served = things.get(one.serves)
+        key = (one.equipment_class.id, served.equipment_class.id if served else "")
+        if key not in programs:
+            programs[key] = compile_class(one.equipment_class, served.equipment_class if served else None)
+        limits = {name: limit.value for name, limit in one.limits.items()}
+        yield one, create_runtime(one, programs[key], _bound(site, one), limits, served)
+
+
+def _bound(site: Site, one: Equipment) -> dict[str, tuple[str, Binding]]:
+    return {
+        binding.point_id: (device.id, binding)
+        for device in site.devices
+        for binding in device.bindings
+        if binding.equipment == one.id
+    }
+
+
+def _active(runtime: Runtime) -> Iterator[ActiveAlarm]:
+    for run in runtime.rules.values():
+        state = run.state
+        if state.is_active and state.began and state.raised:
+            yield ActiveAlarm(
+                runtime.equipment.id, run.id, "", run.rule.name, state.severity, state.began.wall_ms,
+                state.raised.wall_ms, state.acknowledged, state.silenced_by,
+            )  # fmt: skip
+    for device, state in runtime.no_data.items():
+        if state.is_active and state.began and state.raised:
+            yield ActiveAlarm(
+                runtime.equipment.id, NO_DATA, device, NO_DATA_NAME, state.severity, state.began.wall_ms,
+                state.raised.wall_ms, state.acknowledged, state.silenced_by,
+            )  # fmt: skip
+
+
+def _explain(runtime: Runtime, run: RuleRun, now: Moment) -> Explanation:
+    terms = runtime.terms([run.code.when, run.code.gate], now.steady_ms)
+
+    def age(term: Term) -> int | None:
+        state = runtime.points.get(term.name)
+        return now.steady_ms - state.steady_ms if state is not None and state.at_ms else None
+
+    return Explanation(
+        equipment=runtime.equipment.id, rule=run.id, when=run.code.when.text,
+        gate=run.code.gate.text if run.code.gate else "", condition=runtime.condition(run, now.steady_ms),
+        phase=run.state.phase, waits_until_ms=due(run.state, run.settings),
+        terms=tuple((term, age(term)) for term in terms), silenced_by=run.state.silenced_by, unwatched="",
+    )  # fmt: skip
+
+
+def latest(runtime: Runtime) -> list[tuple[str, Value, Quality, str, str]]:
+    """Point, value, quality, cause and instant of everything measured, for the status page."""
+    return [
+        (name, state.value, state.quality, state.cause, format_instant(state.at_ms) if state.at_ms else "")
+        for name, state in runtime.points.items()
+    ]
+
+
+def check_conditions(site: Site) -> list[Finding]:
+    """Every condition of the site's classes that cannot be used, with the expression and a caret."""
+    found: dict[str, Finding] = {}
+    for one in site.equipment:
+        for mistake in compile_class(one.equipment_class, has_served=False).mistakes:
+            path = ".".join((one.equipment_class.id, *mistake.path))
+            found[path] = Finding(site.path, 0, path, str(mistake.error), "mend the condition in the class")
+    return list(found.values())

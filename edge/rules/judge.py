@@ -1,0 +1,249 @@
+"""rules: one evaluation of one piece of equipment: values in, contract events out (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from contract.conventions import format_instant
+from contract.messages import (
+    AlarmChanged,
+    AlarmCleared,
+    AlarmRaised,
+    Cause,
+    Quality,
+    Record,
+    RuleUnknown,
+    Severity,
+    Term,
+)
+from edge.decode.sample import Moment
+from edge.rules import alarm
+from edge.rules.alarm import AlarmState, Change, Settings, What
+from edge.rules.runtime import PointState, RuleRun, Runtime, TestRun
+
+NO_DATA = "no_data"
+NO_DATA_CLAUSE = "e-sw-meters"
+"""Instruments must read normally every day; a device that gives no data does not."""
+OUT_OF_SERVICE = "out_of_service"
+SHELVED = "shelved"
+_NO_DELAY = Settings()
+_WORD: dict[What, Literal["severity", "suppressed", "unsuppressed"]] = {
+    What.SEVERITY: "severity", What.SUPPRESSED: "suppressed", What.UNSUPPRESSED: "unsuppressed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which alarm of a piece of equipment an event is about."""
+
+    rule: str
+    instance: str
+    clause: str
+    on_delay_ms: int = 0
+
+
+def judge(runtime: Runtime, now: Moment) -> list[Record]:
+    """Everything that follows from the points that changed since the last call."""
+    names = tuple(runtime.changed)
+    runtime.changed.clear()
+    windows, rules = runtime.affected(names)
+    runtime.push_windows(windows, now.steady_ms)
+    records = list(_rules(runtime, rules, now))
+    changed = set(names)
+    for test in runtime.tests:
+        if changed.intersection(test.points) or test.observation.began:
+            records += _observe(runtime, test, now)
+    return records
+
+
+def tick(runtime: Runtime, now: Moment) -> list[Record]:
+    """What time alone changes: windows, delays, shelves that end, knowledge that stays away."""
+    records = judge(runtime, now) if runtime.changed else []
+    nested = [
+        index for index, spec in enumerate(runtime.program.windows) if spec.argument.window_indexes
+    ]  # fmt: skip
+    runtime.push_windows(nested, now.steady_ms)
+    records += _end_of_service(runtime, now)
+    due = [run.id for run in runtime.rules.values() if _needs_time(run)]
+    records += _rules(runtime, due, now)
+    records += _unknown(runtime, now)
+    for test in runtime.tests:
+        if test.observation.began is not None:
+            records += _observe(runtime, test, now)
+    return records
+
+
+def _needs_time(run: RuleRun) -> bool:
+    return run.is_timed or run.state.phase not in ("normal", "latched") or run.shelved_until_ms is not None
+
+
+def _observe(runtime: Runtime, test: TestRun, now: Moment) -> Iterator[Record]:
+    before = test.observation.began
+    found = test.observation.observe(runtime.reading(test, now.steady_ms), now)
+    runtime.is_dirty |= before is not test.observation.began
+    if found is not None:
+        yield found
+
+
+def _rules(runtime: Runtime, ids: Iterable[str], now: Moment) -> Iterator[Record]:
+    """Step the named rules in order, then those that a change of theirs suppresses or frees."""
+    active_changed: set[str] = set()
+    stepped = set()
+    for name in ids:
+        stepped.add(name)
+        run = runtime.rules[name]
+        was_active = run.state.is_active
+        yield from step_rule(runtime, run, now)
+        if was_active != run.state.is_active:
+            active_changed.add(name)
+    if active_changed:
+        for run in runtime.rules.values():
+            if run.state.is_active and active_changed.intersection(run.rule.suppressed_by):
+                yield from step_rule(runtime, run, now)
+
+
+def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:
+    """One evaluation of one rule."""
+    condition = runtime.condition(run, now.steady_ms)
+    if run.shelved_until_ms is not None and now.wall_ms >= run.shelved_until_ms:
+        yield unshelve(runtime, run, now, "the shelf time is over")
+    if condition is None:
+        if run.unknown_since is None:
+            run.unknown_since = now.steady_ms
+    elif run.unknown_since is not None:
+        run.unknown_since = None
+        if run.is_told:
+            run.is_told, runtime.is_dirty = False, True
+            yield RuleUnknown(
+                equipment=runtime.equipment.id, rule=run.id, at=format_instant(now.wall_ms), unknown=False
+            )
+    if condition is False and run.state.phase == "normal" and run.state.unknown_since is None:
+        return  # by far the most frequent answer
+    moved = alarm.step(run.state, condition, now, run.settings, run.severity, silence_of(runtime, run))
+    if moved.state != run.state:
+        runtime.is_dirty |= moved.state.phase != "normal" or run.state.phase != "normal"
+    before, run.state = run.state, moved.state
+    for change in moved.changes:
+        terms = runtime.terms([run.code.when, run.code.gate], now.steady_ms)
+        subject = Subject(run.id, "", run.rule.clause, run.settings.on_delay_ms)
+        yield _event(runtime, subject, change, before, run.state, terms)
+
+
+def silence_of(runtime: Runtime, run: RuleRun) -> str:
+    """Why an alarm is silent by design: a permit to work; else, unless life is at risk, a cause or a shelf."""
+    if runtime.out_of_service:
+        return OUT_OF_SERVICE
+    if run.severity is Severity.LIFE_SAFETY or run.state.severity is Severity.LIFE_SAFETY:
+        return ""
+    for cause in run.rule.suppressed_by:
+        if cause in runtime.rules and runtime.rules[cause].state.is_active:
+            return cause
+    return SHELVED if run.shelved_until_ms is not None else ""
+
+
+def unshelve(runtime: Runtime, run: RuleRun, now: Moment, reason: str) -> Record:
+    """Take an alarm off its shelf."""
+    run.shelved_until_ms, run.shelf_reason, runtime.is_dirty = None, "", True
+    return AlarmChanged(
+        equipment=runtime.equipment.id, rule=run.id, at=format_instant(now.wall_ms), what="unshelved", reason=reason
+    )
+
+
+def _event(
+    runtime: Runtime, subject: Subject, change: Change, before: AlarmState, state: AlarmState, because: list[Term]
+) -> Record:
+    """A change as the contract words it."""
+    equipment, at = runtime.equipment.id, format_instant(change.at.wall_ms)
+    rule, instance = subject.rule, subject.instance
+    if change.what is What.RAISED:
+        began = state.began or change.at
+        return AlarmRaised(
+            equipment=equipment, rule=rule, instance=instance, severity=state.severity, clause=subject.clause,
+            began_at=format_instant(began.wall_ms), raised_at=at, on_delay_ms=subject.on_delay_ms, because=because,
+            suppressed_by=state.silenced_by,
+        )  # fmt: skip
+    if change.what is What.CLEARED:
+        raised = before.raised or change.at
+        return AlarmCleared(
+            equipment=equipment, rule=rule, instance=instance, raised_at=format_instant(raised.wall_ms), cleared_at=at,
+            because=because,
+        )  # fmt: skip
+    severity = state.severity if change.what is What.SEVERITY else None
+    return AlarmChanged(
+        equipment=equipment, rule=rule, instance=instance, at=at, what=_WORD[change.what], severity=severity,
+        reason=change.reason,
+    )  # fmt: skip
+
+
+# --- not knowing --------------------------------------------------------------------------------------------------
+
+
+def _unknown(runtime: Runtime, now: Moment) -> Iterator[Record]:
+    """Tell once of each rule that could not be judged for too long, and raise one alarm per silent device."""
+    silent: dict[str, tuple[PointState, Severity]] = {}
+    for run in runtime.rules.values():
+        if run.unknown_since is None:
+            continue
+        missing = runtime.missing(run)
+        if missing and not run.is_told and now.steady_ms - run.unknown_since >= run.rule.unknown_after:
+            run.is_told, runtime.is_dirty = True, True
+            yield _rule_unknown(runtime, run, missing[0], now)
+        if run.is_told:
+            for state in missing:
+                severity = Severity.MAJOR if run.severity is Severity.LIFE_SAFETY else Severity.MINOR
+                _, other = silent.get(state.device, (state, severity))
+                silent[state.device] = (state, max(severity, other, key=lambda one: one.rank))
+    yield from _no_data(runtime, silent, now)
+
+
+def _rule_unknown(runtime: Runtime, run: RuleRun, missing: PointState, now: Moment) -> Record:
+    cause = missing.cause if missing.cause is not Cause.NONE else Cause.NOT_YET
+    return RuleUnknown(
+        equipment=runtime.equipment.id, rule=run.id, at=format_instant(now.wall_ms), unknown=True,
+        point=missing.binding.point_id, cause=cause,
+    )  # fmt: skip
+
+
+def _no_data(runtime: Runtime, silent: dict[str, tuple[PointState, Severity]], now: Moment) -> Iterator[Record]:
+    for device in dict.fromkeys([*runtime.no_data, *silent]):
+        state = runtime.no_data.get(device, AlarmState())
+        severity = silent[device][1] if device in silent else state.severity
+        silence = OUT_OF_SERVICE if runtime.out_of_service else ""
+        moved = alarm.step(state, device in silent, now, _NO_DELAY, severity, silence)
+        runtime.no_data[device] = moved.state
+        because = [_missing_term(silent[device][0])] if device in silent else []
+        for change in moved.changes:
+            runtime.is_dirty = True
+            yield _event(runtime, Subject(NO_DATA, device, NO_DATA_CLAUSE), change, state, moved.state, because)
+        if moved.state.phase == "normal":
+            del runtime.no_data[device]
+
+
+def _missing_term(state: PointState) -> Term:
+    return Term(name=f"{state.binding.point_id}: {state.cause}", value=state.value, unit="", quality=Quality.BAD)
+
+
+# --- a permit to work ---------------------------------------------------------------------------------------------
+
+
+def _end_of_service(runtime: Runtime, now: Moment) -> list[Record]:
+    if runtime.out_until_ms is None or now.wall_ms < runtime.out_until_ms:
+        return []
+    return set_service(runtime, "", None, now, "the time out of service is over")
+
+
+def set_service(runtime: Runtime, reason: str, until_ms: int | None, now: Moment, why: str = "") -> list[Record]:
+    """Take equipment out of service (with a reason) or put it back (without); its active alarms follow."""
+    runtime.out_of_service, runtime.out_until_ms, runtime.is_dirty = reason, until_ms, True
+    changed: Record = AlarmChanged(
+        equipment=runtime.equipment.id, rule="", at=format_instant(now.wall_ms),
+        what="out_of_service" if reason else "in_service", reason=reason or why,
+        until=None if until_ms is None else format_instant(until_ms),
+    )  # fmt: skip
+    records = [changed]
+    for run in runtime.rules.values():
+        if run.state.is_active:
+            records += step_rule(runtime, run, now)
+    return records

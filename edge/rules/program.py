@@ -1,0 +1,104 @@
+"""rules: every condition of one equipment class, compiled once and shared by all equipment of the class (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from device_profiles.schema import EquipmentClass, Rule
+from edge.rules.expression import Expression, Scope, WindowSpec, scope_of
+from edge.rules.grammar import Compiler, ExpressionError
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCode:
+    """One rule's conditions."""
+
+    when: Expression
+    gate: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestCode:
+    """One observed test's conditions."""
+
+    __test__ = False
+
+    start: Expression
+    end: Expression
+    passes: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A condition of the class that cannot be used: where in the class, what, and the expression with a caret."""
+
+    path: tuple[str, ...]
+    message: str
+    error: ExpressionError
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The class's code. ``order``: rules with every suppressing rule before what it suppresses."""
+
+    scope: Scope
+    rules: Mapping[str, RuleCode]
+    tests: Mapping[str, TestCode]
+    windows: tuple[WindowSpec, ...]
+    order: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+def compile_class(
+    equipment_class: EquipmentClass, served: EquipmentClass | None = None, *, has_served: bool = True
+) -> Program:
+    """Compile every rule and observed test; mistakes are collected, never raised."""
+    compiler = Compiler(scope_of(equipment_class, served), has_served=has_served)
+    mistakes: list[Mistake] = []
+
+    def compiled(path: tuple[str, ...], text: str) -> Expression | None:
+        try:
+            return compiler.truth(text)
+        except ExpressionError as error:
+            mistakes.append(Mistake(path, error.message, error))
+            return None
+
+    rules = dict(_rules(equipment_class, compiled))
+    tests = dict(_tests(equipment_class, compiled))
+    order = _order(equipment_class.rules)
+    return Program(compiler.scope, rules, tests, tuple(compiler.windows), order, tuple(mistakes))
+
+
+_Compiled = Callable[[tuple[str, ...], str], Expression | None]
+
+
+def _rules(of: EquipmentClass, compiled: _Compiled) -> list[tuple[str, RuleCode]]:
+    found = []
+    for name, rule in of.rules.items():
+        when = compiled(("rules", name, "when"), rule.when)
+        gate = compiled(("rules", name, "gate"), rule.gate) if rule.gate else None
+        if when is not None and (gate is not None or not rule.gate):
+            found.append((name, RuleCode(when, gate)))
+    return found
+
+
+def _tests(of: EquipmentClass, compiled: _Compiled) -> list[tuple[str, TestCode]]:
+    found = []
+    for name, test in of.tests.items():
+        if test.observed is not None:
+            texts = (("start", test.observed.start), ("end", test.observed.end), ("passes", test.observed.passes))
+            parts = [compiled(("tests", name, "observed", key), text) for key, text in texts]
+            if all(parts):
+                found.append((name, TestCode(*[part for part in parts if part is not None])))
+    return found
+
+
+def _order(rules: Mapping[str, Rule]) -> tuple[str, ...]:
+    """Suppressing rules first; a circle of suppression falls back to the order of the file."""
+    graph = {name: [one for one in rule.suppressed_by if one in rules] for name, rule in rules.items()}
+    try:
+        return tuple(TopologicalSorter(graph).static_order())
+    except CycleError:
+        return tuple(rules)
