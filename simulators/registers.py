@@ -7,7 +7,7 @@ allows a request to bridge them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
@@ -37,7 +37,7 @@ class ModelRegisters:
         self._values = values
         self._scales = _scale_codes(self._codecs, points)
         self._ranges = _readable(self._codecs.values(), model)
-        self._points = {(codec.table, codec.address, codec.count) for codec in self._codecs.values()}
+        self._points = set(_places(self._codecs.values()))
         self._image: Image = {}
         self._shown: Values | None = None
 
@@ -84,15 +84,24 @@ def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point
 
 def _readable(codecs: Iterable[RegisterCodec], model: DeviceModel) -> dict[str, list[tuple[int, int]]]:
     """Per table the half-open ranges a request may lie in."""
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for codec in codecs:
-        spans.setdefault(codec.table, []).append((codec.address, codec.address + codec.count))
-        if codec.scale_from is not None:
-            spans[codec.table].append((codec.scale_from, codec.scale_from + 1))
     limits = model.limits
+    step = limits.alignment
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for table, first, count in _places(codecs):
+        end = first + count
+        spans.setdefault(table, []).append((first - first % step, end + -end % step))
     base = 1 if limits.one_based else 0
     forbidden = [(low - base, high - base + 1) for low, high in limits.forbidden]
-    return {table: _cut(_bridge(sorted(found), limits.gap), forbidden) for table, found in spans.items()}
+    gaps = {table: limits.gap * (16 if table in ("coil", "discrete") else 1) for table in spans}
+    return {table: _cut(_bridge(sorted(found), gaps[table]), forbidden) for table, found in spans.items()}
+
+
+def _places(codecs: Iterable[RegisterCodec]) -> Iterator[tuple[str, int, int]]:
+    """Table, first address and length of everything that is mapped, scale factors too."""
+    for codec in codecs:
+        yield codec.table, codec.address, codec.count
+        if codec.scale_from is not None:
+            yield codec.table, codec.scale_from, 1
 
 
 def _bridge(spans: list[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
