@@ -3,6 +3,7 @@
 import ast
 import inspect
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,14 @@ READS = st.builds(Read, st.integers(-1, 300), st.integers(-10, 70_000), st.integ
 
 @given(READS, st.integers(-1, 300), st.integers(0, 0xFFFF))
 def test_no_request_carries_another_function_code_than_a_read(read: Read, unit: int, transaction: int) -> None:
-    for frame, at in (
+    builders: list[tuple[Callable[[], bytes], int]] = [
         (lambda: build_read(read), 0),
         (lambda: build_mbap(transaction, unit, read), 7),
         (lambda: build_rtu(unit, read), 1),
-    ):
+    ]
+    for build, at in builders:
         try:
-            sent = frame()
+            sent = build()
         except ReadOnlyViolation:
             continue
         assert sent[at] in (1, 2, 3, 4)
@@ -46,7 +48,7 @@ def test_no_request_carries_another_function_code_than_a_read(read: Read, unit: 
 
 @pytest.mark.parametrize("function", [0, 5, 6, 8, 15, 16, 17, 22, 23, 43, 0x81, True, 3.0, "3"])
 def test_every_writing_function_is_refused(function: int) -> None:
-    for build in (lambda one: build_read(one), lambda one: build_mbap(1, 1, one), lambda one: build_rtu(1, one)):
+    for build in (build_read, lambda one: build_mbap(1, 1, one), lambda one: build_rtu(1, one)):
         with pytest.raises(ReadOnlyViolation, match="only 1, 2, 3 and 4 are ever sent"):
             build(Read(function, 0, 1))
 

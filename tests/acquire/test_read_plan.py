@@ -99,7 +99,11 @@ def test_requests_begin_and_end_on_the_alignment() -> None:
 
 
 def test_tables_and_poll_groups_do_not_mix() -> None:
-    registers = {"a": {"address": 0}, "b": {"address": 1, "table": "input"}, "c": {"address": 1, "group": "slow"}}
+    registers: dict[str, dict[str, Any]] = {
+        "a": {"address": 0},
+        "b": {"address": 1, "table": "input"},
+        "c": {"address": 1, "group": "slow"},
+    }
     assert [(request.table, request.address, request.every_ms) for request in planned(registers).requests] == [
         ("holding", 0, 1000), ("input", 1, 1000), ("holding", 1, 12_000),
     ]  # fmt: skip
@@ -176,7 +180,7 @@ def test_a_serial_request_costs_its_characters_silence_and_turnaround() -> None:
     expected = (8 + 5 + 20) * character + 7 * character + 5
     assert cost_ms("holding", 10, LINE, ModbusLimits()) == pytest.approx(expected)
     assert cost_ms("coil", 9, LINE, ModbusLimits()) == pytest.approx((8 + 5 + 2) * character + 7 * character + 5)
-    assert cost_ms("holding", 10, TCP, ModbusLimits(turnaround="20ms")) == pytest.approx(22)  # type: ignore[arg-type]
+    assert cost_ms("holding", 10, TCP, ModbusLimits(turnaround="20ms")) == pytest.approx(22)
 
 
 def test_the_plan_reads_as_one_line_a_request() -> None:
