@@ -6,6 +6,8 @@ JSON columns hold plain JSON values; a ``{en, zh}`` object is a text in both lan
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -55,6 +57,14 @@ def _texts(*names: str) -> tuple[Column[str], ...]:
     return tuple(_text(name) for name in names)
 
 
+def _ats(*names: str) -> tuple[Column[int], ...]:
+    return tuple(_at(name) for name in names)
+
+
+def _jsons(*names: str) -> tuple[Column[Any], ...]:
+    return tuple(Column(name, JSON, nullable=False) for name in names)
+
+
 # --- sites, gateways and what they announce -----------------------------------------------------------------------
 
 site = Table(
@@ -74,8 +84,7 @@ gateway = Table(
     Column("enrol_hash", Text),
     _at("enrol_expires_at"),
     _at("created_at", null=False),
-    _at("revoked_at"),
-    _at("last_seen_at"),
+    *_ats("revoked_at", "last_seen_at"),
     Column("interval_ms", BigInteger, nullable=False, server_default=text("10000")),
     _text("version"),
     Column("clock_offset_ms", BigInteger),
@@ -91,12 +100,10 @@ equipment = Table(
     Column("id", Text, nullable=False),
     _text("class_id"),
     _text("system"),
-    Column("name", JSON, nullable=False),
-    Column("roles", JSON, nullable=False),
+    *_jsons("name", "roles"),
     _text("place"),
     _text("serves"),
-    Column("ratings", JSON, nullable=False),
-    Column("main_points", JSON, nullable=False),
+    *_jsons("ratings", "main_points"),
     Column("gateway_id", Text, ForeignKey("gateway.id")),  # NULL: in the register, without telemetry
     Column("out_of_service", JSON),
     _at("registered_at", null=False),
@@ -173,8 +180,7 @@ test_result = Table(
     _at("started_at", null=False),
     _at("ended_at", null=False),
     Column("passed", Boolean, nullable=False),
-    Column("reasons", JSON, nullable=False),
-    Column("evidence", JSON, nullable=False),
+    *_jsons("reasons", "evidence"),
 )
 
 device = Table(
@@ -185,8 +191,7 @@ device = Table(
     Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
     *_texts("model", "model_name", "status", "bus", "protocol", "address"),
     Column("every_ms", BigInteger, nullable=False, server_default=text("0")),
-    Column("equipment", JSON, nullable=False),
-    Column("plan", JSON, nullable=False),
+    *_jsons("equipment", "plan"),
     _text("state", "not_yet"),
     Column("answered_share", Float),
     _at("last_ok_at"),
@@ -266,12 +271,12 @@ alarm = Table(
     Column("raised_event", Text, unique=True),
     Column("cleared_event", Text),
     _text("suppressed_by"),
-    _at("shelved_until"),
-    _at("acknowledged_at"),
+    *_ats("shelved_until", "acknowledged_at"),
     Column("acknowledged_by", Text),
     Column("ticket_id", _Id),
     Index("ix_alarm_history", "site_id", "equipment_id", "raised_at"),
     Index("ix_alarm_ticket", "ticket_id"),
+    Index("ix_alarm_fault", "fault_key", "raised_at"),
 )
 _IS_ACTIVE = text("state = 'active'")
 Index(
@@ -291,16 +296,13 @@ ticket = Table(
     Column("title", JSON, nullable=False),
     *_texts("priority", "severity", "system", "clause", "emergency"),
     _text("state", "new"),
-    _at("began_at"),
-    _at("raised_at"),
-    _at("received_at"),
+    *_ats("began_at", "raised_at", "received_at"),
     _at("opened_at", null=False),
     _text("holder"),
     Column("is_past", Boolean, nullable=False, server_default=text("false")),
     _text("cause_text"),
     _text("action_text"),
-    _at("resolved_at"),
-    _at("closed_at"),
+    *_ats("hold_until", "resolved_at", "closed_at"),
     Column("occurrences", Integer, nullable=False, server_default=text("1")),
     Column("activations", Integer, nullable=False, server_default=text("1")),
     Column("reopened", Integer, nullable=False, server_default=text("0")),

@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("raised_event", name=op.f("uq_alarm_raised_event")),
     )
     with op.batch_alter_table("alarm", schema=None) as batch_op:
+        batch_op.create_index("ix_alarm_fault", ["fault_key", "raised_at"], unique=False)
         batch_op.create_index("ix_alarm_history", ["site_id", "equipment_id", "raised_at"], unique=False)
         batch_op.create_index("ix_alarm_ticket", ["ticket_id"], unique=False)
         batch_op.create_index(
@@ -115,6 +116,7 @@ def upgrade() -> None:
         sa.Column("is_past", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("cause_text", sa.Text(), server_default=sa.text("('')"), nullable=False),
         sa.Column("action_text", sa.Text(), server_default=sa.text("('')"), nullable=False),
+        sa.Column("hold_until", sa.BigInteger(), nullable=True),
         sa.Column("resolved_at", sa.BigInteger(), nullable=True),
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.Column("occurrences", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -467,6 +469,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_alarm_ticket")
         batch_op.drop_index("ix_alarm_history")
+        batch_op.drop_index("ix_alarm_fault")
 
     op.drop_table("alarm")
     # ### end Alembic commands ###

@@ -1,0 +1,69 @@
+"""What goes wrong in the cloud, by what the caller can do about it. Rendered as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake: where, what, and what to do. ``file`` and ``line`` for files, ``path`` for a field of a body."""
+
+    path: str
+    message: str
+    remedy: str = ""
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        place = ": ".join(part for part in (self.file, str(self.line or ""), self.path) if part)
+        return f"{place}: {self.message}" + (f". {self.remedy}" if self.remedy else "")
+
+
+class Refused(Exception):
+    """A request that is wrong and will stay wrong until the caller changes it (or, for 503, waits)."""
+
+    def __init__(
+        self, status: int, code: str, message: str, remedy: str = "", errors: tuple[Finding, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.errors = errors
+
+    def problem(self) -> dict[str, Any]:
+        """The body of ``application/problem+json``: title, status, code, remedy and every error with its place."""
+        return {
+            "type": f"urn:plantroom:problem:{self.code}",
+            "title": self.message,
+            "status": self.status,
+            "code": self.code,
+            "remedy": self.remedy,
+            "errors": [
+                {"file": e.file, "line": e.line, "path": e.path, "message": e.message, "remedy": e.remedy}
+                for e in self.errors
+            ],
+        }
+
+
+class Misconfigured(Exception):
+    """The process must not start: every finding at once."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+def not_found(what: str, name: str) -> Refused:
+    return Refused(404, "not_found", f"there is no {what} {name}", "check the name in the list")
+
+
+def conflict(code: str, message: str, remedy: str) -> Refused:
+    return Refused(409, code, message, remedy)
+
+
+def invalid(path: str, message: str, remedy: str) -> Refused:
+    return Refused(422, "invalid", message, remedy, (Finding(path, message, remedy),))

@@ -1,0 +1,108 @@
+"""Tickets → sla: the one way a ticket changes. Each change is a line of its timeline, and its clocks follow from all lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.sla.policy import SHIPPED, Policy
+from cloud.sla.timeline import Deadline, Entry, Line, deadlines, explain
+from cloud.tickets import repository
+from cloud.tickets.repository import Happening
+from contract.conventions import EpochMs, from_ms, to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The rules that hold for every ticket here."""
+
+    policy: Policy = SHIPPED
+
+    @property
+    def reopen_window_ms(self) -> int:
+        return round(self.policy.reopen_window.total_seconds() * 1000)
+
+    def deadlines(self, ticket: RowMapping, entries: Sequence[Entry], now: EpochMs) -> tuple[Deadline, ...]:
+        """Every clock of a ticket as its timeline says at ``now``."""
+        emergency = ticket["emergency"]
+        return deadlines(
+            entries, lambda priority: self.policy.targets(priority, emergency), self.policy.calendars, from_ms(now)
+        )
+
+    def explain(self, deadline: Deadline, now: EpochMs) -> tuple[Line, ...]:
+        """Every line of one clock's sum."""
+        return explain(deadline, self.policy.calendars, from_ms(now))
+
+
+async def record(
+    desk: Desk,
+    connection: AsyncConnection,
+    ticket: RowMapping,
+    happening: Happening,
+    now: EpochMs,
+    values: Mapping[str, Any] | None = None,
+) -> RowMapping:
+    """Append one line, change the ticket's own columns, bring its clocks up to date; the ticket as it is then.
+
+    Nothing happens when the line is recorded already. A changed priority notes the due instants before and after.
+    """
+    past = await repository.entries(connection, ticket["id"])
+    found = desk.deadlines(ticket, [*past, repository.entry(happening)], now)
+    if happening.kind == "reclassified":
+        moved = _moved(desk.deadlines(ticket, past, now), found)
+        happening = replace(happening, data={**happening.data, "due": moved})
+    if not await repository.append(connection, ticket["id"], happening):
+        return ticket
+    await repository.update_ticket(connection, ticket, values or {})
+    await _keep(connection, ticket["id"], found)
+    return await repository.ticket(connection, ticket["id"])
+
+
+async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, now: EpochMs) -> tuple[Deadline, ...]:
+    """Bring the clocks of a ticket to ``now``: a due instant that has passed becomes a breach, stamped at that instant."""
+    found = desk.deadlines(ticket, await repository.entries(connection, ticket["id"]), now)
+    await _keep(connection, ticket["id"], found)
+    return found
+
+
+async def _keep(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
+    await repository.store_deadlines(connection, number, found)
+    for deadline in found:
+        if deadline.breached_at is not None:
+            await repository.append(connection, number, _breach(number, deadline))
+
+
+def _breach(number: int, deadline: Deadline) -> Happening:
+    """A breach belongs to one clock and is recorded once, at its own instant, however late the machine wakes."""
+    assert deadline.breached_at is not None  # noqa: S101  the caller looked
+    return Happening(
+        to_ms(deadline.breached_at),
+        "breached",
+        "system",
+        "",
+        {
+            "clock": deadline.clock,
+            "activation": deadline.activation,
+            "target_s": round(deadline.target.target.total_seconds()),
+            "clause": deadline.target.clause,
+            "by_reclassification": deadline.is_breached_by_reclassification,
+        },
+        dedupe=f"breach:{number}:{deadline.clock}:{deadline.activation}",
+    )
+
+
+def _moved(before: Sequence[Deadline], after: Sequence[Deadline]) -> dict[str, Any]:
+    old = {(d.clock, d.activation): d for d in before}
+    return {
+        f"{d.clock}:{d.activation}": {"before": _ms(old.get((d.clock, d.activation))), "after": _ms(d)}
+        for d in after
+        if _ms(old.get((d.clock, d.activation))) != _ms(d)
+    }
+
+
+def _ms(deadline: Deadline | None) -> EpochMs | None:
+    return to_ms(deadline.due) if deadline and deadline.due else None

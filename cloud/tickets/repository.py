@@ -1,0 +1,189 @@
+"""Tickets in the database: every query of this package, and nothing that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.errors import conflict, not_found
+from cloud.sla.timeline import Deadline, Entry
+from cloud.storage import tables as t
+from cloud.storage.sql import insert_new, upsert
+from cloud.tickets.ticket import OPEN_STATES, ticket_name
+from cloud.tickets.triage import Known
+from contract.conventions import EpochMs, from_ms, to_ms
+
+_OPEN = tuple(str(state) for state in OPEN_STATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A new line of a timeline. ``dedupe`` is unique for ever: the same line is never recorded twice."""
+
+    at: EpochMs
+    kind: str
+    actor_kind: str
+    actor: str
+    data: Mapping[str, Any]
+    dedupe: str | None = None
+
+
+async def ticket(connection: AsyncConnection, number: int, *, is_locked: bool = False) -> RowMapping:
+    """One ticket. Raises Refused (404) when there is none."""
+    query = select(t.ticket).where(t.ticket.c.id == number)
+    found = (await connection.execute(query.with_for_update() if is_locked else query)).mappings().one_or_none()
+    if found is None:
+        raise not_found("ticket", ticket_name(number))
+    return found
+
+
+async def open_by_fault(connection: AsyncConnection, fault_key: str) -> RowMapping | None:
+    """The open ticket of a fault."""
+    query = select(t.ticket).where(t.ticket.c.fault_key == fault_key, t.ticket.c.state.in_(_OPEN)).with_for_update()
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def last_by_fault(connection: AsyncConnection, fault_key: str) -> RowMapping | None:
+    """The newest closed or cancelled ticket of a fault."""
+    query = (
+        select(t.ticket)
+        .where(t.ticket.c.fault_key == fault_key, t.ticket.c.state.not_in(_OPEN))
+        .order_by(t.ticket.c.id.desc())
+        .limit(1)
+    )
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+def known(row: RowMapping | None) -> Known | None:
+    """A ticket as triage sees it."""
+    return Known(row["id"], row["state"], row["priority"], row["closed_at"]) if row is not None else None
+
+
+async def insert_ticket(connection: AsyncConnection, values: Mapping[str, Any]) -> int:
+    """A new ticket; its number. The database refuses a second open one of the same fault (IntegrityError)."""
+    result = await connection.execute(t.ticket.insert().values(**values).returning(t.ticket.c.id))
+    return int(result.scalar_one())
+
+
+async def update_ticket(connection: AsyncConnection, row: RowMapping, values: Mapping[str, Any]) -> None:
+    """Change a ticket that is still as it was read. Raises Refused (409) when somebody was faster."""
+    statement = (
+        update(t.ticket)
+        .where(t.ticket.c.id == row["id"], t.ticket.c.version == row["version"])
+        .values(**values, version=row["version"] + 1)
+    )
+    if (await connection.execute(statement)).rowcount != 1:
+        raise changed_meanwhile(row["id"])
+
+
+def changed_meanwhile(number: int) -> Exception:
+    """409: what the caller saw is not what is there."""
+    return conflict(
+        "changed", f"{ticket_name(number)} was changed meanwhile", "read it again and repeat what still fits"
+    )
+
+
+async def append(connection: AsyncConnection, number: int, happening: Happening) -> bool:
+    """Add a line to the timeline. False when a line with its ``dedupe`` is there already."""
+    return await insert_new(
+        connection,
+        t.timeline,
+        {
+            "ticket_id": number,
+            "at": happening.at,
+            "kind": happening.kind,
+            "actor_kind": happening.actor_kind,
+            "actor": happening.actor,
+            "data": dict(happening.data),
+            "dedupe": happening.dedupe,
+        },
+    )
+
+
+async def is_recorded(connection: AsyncConnection, dedupe: str) -> bool:
+    """Whether a line with this ``dedupe`` exists."""
+    return (await connection.execute(select(t.timeline.c.id).where(t.timeline.c.dedupe == dedupe))).first() is not None
+
+
+def entry(happening: Happening) -> Entry:
+    """A line of the timeline as the clocks read it."""
+    data = happening.data
+    return Entry(from_ms(happening.at), happening.kind, data.get("priority", ""), data.get("reason", ""))
+
+
+async def timeline(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
+    """Every line, oldest first."""
+    query = select(t.timeline).where(t.timeline.c.ticket_id == number).order_by(t.timeline.c.id)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def entries(connection: AsyncConnection, number: int) -> list[Entry]:
+    """The timeline as the clocks read it."""
+    return [
+        Entry(from_ms(row["at"]), row["kind"], row["data"].get("priority", ""), row["data"].get("reason", ""))
+        for row in await timeline(connection, number)
+    ]
+
+
+async def stored_deadlines(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
+    """The clocks of a ticket as last stored."""
+    query = (
+        select(t.deadline).where(t.deadline.c.ticket_id == number).order_by(t.deadline.c.activation, t.deadline.c.id)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+async def store_deadlines(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
+    """Bring the rows of ``deadline`` to what the timeline says. A breach that was stored stays stored."""
+    before = {(row["clock"], row["activation"]): row for row in await stored_deadlines(connection, number)}
+    rows = []
+    for deadline in found:
+        row = deadline_row(number, deadline)
+        old = before.get((deadline.clock, deadline.activation))
+        if old is not None and old["breached_at"] is not None:
+            row |= {"breached_at": old["breached_at"], "state": "breached"}
+        rows.append(row)
+    await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
+
+
+def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
+    """A clock as a row of ``deadline``."""
+    return {
+        "ticket_id": number,
+        "clock": deadline.clock,
+        "activation": deadline.activation,
+        "target_s": round(deadline.target.target.total_seconds()),
+        "start_at": to_ms(deadline.start),
+        "due_at": to_ms(deadline.due) if deadline.due else None,
+        "calendar": deadline.target.calendar,
+        "clause": deadline.target.clause,
+        "source": deadline.target.source,
+        "state": deadline.state,
+        "met_at": to_ms(deadline.stopped_at) if deadline.stopped_at else None,
+        "breached_at": to_ms(deadline.breached_at) if deadline.breached_at else None,
+        "used_s": deadline.used.total_seconds(),
+    }
+
+
+async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
+    """Tickets with a clock past its due instant or a hold past its end, longest past first."""
+    clocks = (
+        select(t.deadline.c.ticket_id, func.min(t.deadline.c.due_at).label("at"))
+        .where(t.deadline.c.state == "running", t.deadline.c.due_at < now)
+        .group_by(t.deadline.c.ticket_id)
+    )
+    holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(t.ticket.c.hold_until <= now)
+    both = [*(await connection.execute(clocks)).all(), *(await connection.execute(holds)).all()]
+    return list(dict.fromkeys(number for number, _ in sorted(both, key=lambda row: (row[1], row[0]))))
+
+
+async def next_instant(connection: AsyncConnection) -> EpochMs | None:
+    """The earliest instant at which a clock is due or a hold ends."""
+    due = select(func.min(t.deadline.c.due_at)).where(t.deadline.c.state == "running")
+    hold = select(func.min(t.ticket.c.hold_until))
+    instants = [(await connection.execute(query)).scalar() for query in (due, hold)]
+    return min((at for at in instants if at is not None), default=None)

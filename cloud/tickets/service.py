@@ -1,0 +1,152 @@
+"""Tickets: what people do to them. One function, ``act``, behind every button and every API call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.errors import Refused, conflict, invalid
+from cloud.sla.policy import PRIORITIES
+from cloud.sla.timeline import Deadline, Line
+from cloud.storage import tables as t
+from cloud.tickets import repository
+from cloud.tickets.desk import Desk, record
+from cloud.tickets.repository import Happening
+from cloud.tickets.ticket import Action, Role, State, Transition, allowed, ticket_name, transition
+from contract.conventions import EpochMs
+
+__all__ = ["Actor", "Desk", "Details", "act", "clocks"]
+
+_REMEDIES: Mapping[str, str] = {
+    "reason": "say why",
+    "cause": "say what was wrong",
+    "action": "say what was done",
+    "holder": "name who takes it",
+    "note": "write the note",
+    "priority": f"choose one of {', '.join(PRIORITIES)}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person who acts."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What goes with an action. Each action needs its own (``ticket.needs``); a note is always welcome."""
+
+    reason: str = ""
+    until: EpochMs | None = None
+    """When a hold ends by itself."""
+    cause: str = ""
+    action: str = ""
+    holder: str = ""
+    priority: str = ""
+    note: str = ""
+
+    def given(self) -> dict[str, Any]:
+        """What was said, without what was left empty."""
+        everything = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in everything.items() if value not in {"", None}}
+
+
+async def act(  # noqa: PLR0913  the two last are guards that a caller may leave out
+    desk: Desk,
+    connection: AsyncConnection,
+    number: int,
+    action: Action,
+    actor: Actor,
+    now: EpochMs,
+    details: Details = Details(),
+    *,
+    version: int | None = None,
+    key: str | None = None,
+) -> RowMapping:
+    """Do one thing to a ticket and return it as it is then.
+
+    ``version`` is the one the person saw (409 when it has changed); ``key`` makes a repeated call do nothing more.
+    Raises Refused: 404 no such ticket, 403 not this role, 409 not in this state, 422 something is missing.
+    """
+    ticket = await repository.ticket(connection, number, is_locked=True)
+    dedupe = f"key:{number}:{action}:{key}" if key else None
+    if dedupe and await repository.is_recorded(connection, dedupe):
+        return ticket
+    row = transition(action)
+    _check(ticket, row, actor, details, now)
+    if version is not None and version != ticket["version"]:
+        raise repository.changed_meanwhile(number)
+    await _check_world(connection, ticket, row, details)
+    happening = Happening(now, row.entry, "person", actor.name, details.given(), dedupe)
+    return await record(desk, connection, ticket, happening, now, _values(ticket, row, actor, details, now))
+
+
+async def clocks(
+    desk: Desk, connection: AsyncConnection, number: int, now: EpochMs
+) -> list[tuple[Deadline, tuple[Line, ...]]]:
+    """Every clock of a ticket with every line of its sum. Raises Refused (404)."""
+    ticket = await repository.ticket(connection, number)
+    found = desk.deadlines(ticket, await repository.entries(connection, number), now)
+    return [(deadline, desk.explain(deadline, now)) for deadline in found]
+
+
+def _check(ticket: RowMapping, row: Transition, actor: Actor, details: Details, now: EpochMs) -> None:
+    name, state = ticket_name(ticket["id"]), ticket["state"]
+    if Role(actor.role).rank < row.role.rank:
+        raise Refused(403, "role", f"{actor.role} may not {row.action} a ticket", f"ask a person with role {row.role}")
+    if state not in row.sources:
+        possible = ", ".join(allowed(state, actor.role)) or "nothing"
+        raise conflict("state", f"{name} is {state}: {row.action} does not apply", f"possible now: {possible}")
+    for field in row.needs:
+        if not getattr(details, field).strip():
+            raise invalid(field, f"{row.action} needs {field}", _REMEDIES[field])
+    if row.action is Action.SET_PRIORITY and details.priority not in PRIORITIES:
+        raise invalid("priority", f"{details.priority!r} is not a priority", _REMEDIES["priority"])
+    if details.until is not None and details.until <= now:
+        raise invalid("until", "the hold would end before it begins", "give a later instant, or none")
+
+
+async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Transition, details: Details) -> None:
+    """What the ticket alone does not know: is its alarm still active, is another ticket open for its fault."""
+    if row.action is Action.CLOSE and not details.reason and await _is_active(connection, ticket["id"]):
+        remedy = "say why it may be closed although the condition lasts, or wait until it clears"
+        raise invalid("reason", "its alarm is still active", remedy)
+    if row.action is Action.REOPEN and ticket["state"] == State.CLOSED and ticket["fault_key"]:
+        other = await repository.open_by_fault(connection, ticket["fault_key"])
+        if other is not None:
+            raise conflict("fault_open", f"{ticket_name(other['id'])} is open for the same fault", "work on that one")
+
+
+async def _is_active(connection: AsyncConnection, number: int) -> bool:
+    query = select(t.alarm.c.id).where(t.alarm.c.ticket_id == number, t.alarm.c.state == "active")
+    return (await connection.execute(query)).first() is not None
+
+
+def _values(ticket: RowMapping, row: Transition, actor: Actor, details: Details, now: EpochMs) -> dict[str, Any]:
+    """The ticket's own columns after an action."""
+    values: dict[str, Any] = {"hold_until": None} if ticket["hold_until"] and row.to else {}
+    if row.to is not None:
+        values["state"] = str(row.to)
+    match row.action:
+        case Action.DISPATCH | Action.HAND_OVER:
+            values["holder"] = details.holder
+        case Action.ACKNOWLEDGE | Action.ARRIVE:
+            values["holder"] = ticket["holder"] or actor.name
+        case Action.HOLD:
+            values["hold_until"] = details.until
+        case Action.RESOLVE:
+            values |= {"cause_text": details.cause, "action_text": details.action, "resolved_at": now}
+        case Action.CLOSE | Action.CANCEL:
+            values["closed_at"] = now
+        case Action.REOPEN:
+            values |= {"closed_at": None, "resolved_at": None, "reopened": ticket["reopened"] + 1}
+        case Action.SET_PRIORITY:
+            values["priority"] = details.priority
+    return values

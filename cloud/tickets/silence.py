@@ -1,0 +1,57 @@
+"""Ingest → tickets: silence is a fact. A gateway that is not heard for longer than it promised becomes one open ticket."""
+
+from __future__ import annotations
+
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.storage import tables as t
+from cloud.tickets import faults
+from cloud.tickets.desk import Desk
+from cloud.tickets.faults import Ended, News, Place
+from contract.conventions import EpochMs
+
+RULE = "gateway_silent"
+_MISSED = 2
+"""Intervals without a word: one may be lost on the way, two are silence."""
+
+
+def silent_from(gateway: RowMapping, listening_since: EpochMs) -> EpochMs:
+    """The instant at which a gateway counts as silent; what was missed while the cloud itself was away does not count."""
+    heard = max(gateway["last_seen_at"], listening_since)
+    return int(heard + _MISSED * gateway["interval_ms"])
+
+
+async def candidates(connection: AsyncConnection) -> list[RowMapping]:
+    """Gateways that were heard once, are not revoked and not known to be silent."""
+    query = select(t.gateway).where(
+        t.gateway.c.last_seen_at.is_not(None), t.gateway.c.revoked_at.is_(None), t.gateway.c.offline_since.is_(None)
+    )
+    return list((await connection.execute(query.order_by(t.gateway.c.id))).mappings())
+
+
+async def fall_silent(
+    desk: Desk, connection: AsyncConnection, gateway_id: str, listening_since: EpochMs, now: EpochMs
+) -> bool:
+    """Open the ticket of a silent gateway, once; its devices are unknown from now on. False when it was heard meanwhile."""
+    query = select(t.gateway).where(t.gateway.c.id == gateway_id).with_for_update()
+    gateway = (await connection.execute(query)).mappings().one()
+    since = silent_from(gateway, listening_since)
+    if gateway["offline_since"] is not None or now < since:
+        return False
+    heard = gateway["last_seen_at"]
+    await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway_id).values(offline_since=heard))
+    await connection.execute(update(t.device).where(t.device.c.gateway_id == gateway_id).values(state="unknown"))
+    place = Place(gateway["site_id"], gateway_id, RULE)
+    news = News(place, "major", "", heard, since, [], f"{RULE}:{gateway_id}:{heard}")
+    await faults.raised(desk, connection, news, now)
+    return True
+
+
+async def speak_again(desk: Desk, connection: AsyncConnection, gateway: RowMapping, now: EpochMs) -> None:
+    """A silent gateway is heard: its alarm clears, and the ticket notes how long the gap was."""
+    since = gateway["offline_since"]
+    await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway["id"]).values(offline_since=None))
+    place = Place(gateway["site_id"], gateway["id"], RULE)
+    ended = Ended(place, now, f"heard:{gateway['id']}:{since}", {"gap_ms": now - since})
+    await faults.cleared(desk, connection, ended, now)

@@ -1,0 +1,93 @@
+"""Tickets → sla: the passing of time itself.
+
+Deadlines are rows: a restart, two replicas and a late wake all come to the question "what is due now?".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.clock import Clock
+from cloud.storage.session import Database
+from cloud.tickets import repository, silence
+from cloud.tickets.desk import Desk, record, refresh
+from cloud.tickets.repository import Happening
+from contract.conventions import EpochMs
+
+LONGEST_NAP_S = 5.0
+"""How long it sleeps at most: another replica may have written an earlier deadline."""
+
+
+class Ticker:
+    """Sleeps until the earliest deadline, records what has come due, and starts again."""
+
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        publish: Callable[..., None],
+        longest_nap_s: float = LONGEST_NAP_S,
+    ) -> None:
+        self._database = database
+        self._desk = desk
+        self._clock = clock
+        self._publish = publish
+        self._longest_nap_ms = longest_nap_s * 1000
+        self._listening_since = clock.now_ms()
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look again now: a ticket was opened or changed."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._woken.clear()
+            await self.tick()
+            nap_ms = max(1.0, await self._next() - self._clock.now_ms())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(nap_ms, self._longest_nap_ms) / 1000):
+                    await self._woken.wait()
+
+    async def tick(self) -> None:
+        """Record every breach, ended hold and silent gateway up to now, each once and stamped with its own instant."""
+        now = self._clock.now_ms()
+        async with self._database.read() as connection:
+            late = await repository.overdue(connection, now)
+            quiet = [
+                row["id"]
+                for row in await silence.candidates(connection)
+                if silence.silent_from(row, self._listening_since) <= now
+            ]
+        for number in late:
+            async with self._database.write() as connection:
+                await catch_up(self._desk, connection, number, now)
+        for gateway_id in quiet:
+            async with self._database.write() as connection:
+                await silence.fall_silent(self._desk, connection, gateway_id, self._listening_since, now)
+        if late or quiet:
+            self._publish("tickets", "alarms", *(["gateways"] if quiet else []))
+
+    async def _next(self) -> EpochMs:
+        async with self._database.read() as connection:
+            due = await repository.next_instant(connection)
+            quiet = [silence.silent_from(row, self._listening_since) for row in await silence.candidates(connection)]
+        instants = [*([due + 1] if due is not None else []), *quiet]  # at its due instant a clock is not late yet
+        return min(instants, default=self._clock.now_ms() + int(self._longest_nap_ms))
+
+
+async def catch_up(desk: Desk, connection: AsyncConnection, number: int, now: EpochMs) -> None:
+    """Bring one ticket to ``now``: end a hold whose time is over, at that time, and record breaches."""
+    ticket = await repository.ticket(connection, number, is_locked=True)
+    until = ticket["hold_until"]
+    if until is not None and until <= now:
+        happening = Happening(until, "resumed", "system", "", {"ended_by": "until"}, f"hold:{number}:{until}")
+        values = {"hold_until": None, "state": "in_progress"}
+        ticket = await record(desk, connection, ticket, happening, now, values)
+    await refresh(desk, connection, ticket, now)
