@@ -1,0 +1,51 @@
+"""Ground floor: which names a rule's expression uses. The gateway type-checks deeper; here every name must exist."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+
+from device_profiles.reading import did_you_mean
+
+FUNCTIONS = frozenset(
+    {"abs", "min", "max", "sqrt", "avg", "rate", "delta", "count", "held_for", "since", "last"}
+)  # fmt: skip
+"""What an expression may call; ``min`` and ``max`` also over a window."""
+_RELATED = "serves"
+_TRUTHS = frozenset({"true", "false"})
+
+
+def wrong_names(text: str, known: Sequence[str], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Message and remedy for everything an expression names that does not exist.
+
+    ``states`` holds the words of every state point (and the choices of ratings), by name.
+    """
+    try:
+        tree = ast.parse(" ".join(text.split()), mode="eval")
+    except (SyntaxError, ValueError, RecursionError) as error:
+        at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
+        yield f"does not read as an expression{at}: {text}", "Compare points with limits, such as a > b and not c"
+        return
+    for node in ast.walk(tree):
+        yield from _wrong_node(node, known, states)
+
+
+def _wrong_node(node: ast.AST, known: Sequence[str], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    match node:
+        case ast.Call(func=ast.Name(id=name)) if name not in FUNCTIONS:
+            yield f"calls {name}, which is no function", did_you_mean(name, sorted(FUNCTIONS))
+        case ast.Attribute(value=ast.Name(id=name)) if name != _RELATED:
+            yield f"uses {ast.unparse(node)}", f"Only {_RELATED}.<point> names another piece of equipment"
+        case ast.Name(id=name) if name not in known and name not in FUNCTIONS | _TRUTHS | {_RELATED}:
+            yield f"{name} is no point, limit or rating of this class", did_you_mean(name, known)
+        case ast.Compare(left=left, comparators=[*others]):
+            yield from _wrong_words([left, *others], states)
+
+
+def _wrong_words(sides: Sequence[ast.expr], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    words = [side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)]
+    for side in sides:
+        if isinstance(side, ast.Name) and side.id in states:
+            for word in words:
+                if word not in states[side.id]:
+                    yield f"{side.id} is never {word!r}", did_you_mean(word, states[side.id])
