@@ -13,20 +13,18 @@ PACKAGES = ("contract", "device_profiles", "edge", "cloud", "simulators")
 
 # Files that decide. Some appear with later parts of the product; a name without a file is passed over.
 PURE = (
-    "contract.messages", "contract.codec",
-    "edge.acquire.read_plan", "edge.acquire.schedule", "edge.acquire.breaker", "edge.acquire.frame",
-    "edge.decode.registers", "edge.decode.payload", "edge.decode.sample",
-    "edge.rules.expression", "edge.rules.alarm", "edge.rules.observe", "edge.rules.engine",
+    "device_profiles.schema",
+    "edge.acquire.read_plan", "edge.acquire.schedule", "edge.acquire.breaker", "edge.acquire.frames",
     "edge.outbox.record", "edge.outbox.retry",
     "edge.uplink.session",
     "cloud.ingest.accept",
     "cloud.tickets.ticket", "cloud.tickets.triage",
-    "cloud.sla.policy", "cloud.sla.calendar", "cloud.sla.timeline",
     "cloud.escalation.chain", "cloud.escalation.rota",
     "cloud.maintenance.occurrence", "cloud.maintenance.evidence",
-    "cloud.dashboard.present",
+    "cloud.dashboard.present", "cloud.dashboard.clocks", "cloud.dashboard.value", "cloud.dashboard.words", "cloud.dashboard.chart",
+    "simulators.scenario",
 )  # fmt: skip
-PURE_PACKAGES = ("simulators.physics",)
+PURE_PACKAGES = ("contract", "edge.decode", "edge.rules", "cloud.sla", "simulators.physics")
 WORLD = (
     "asyncio", "socket", "ssl", "select", "threading", "subprocess", "sqlite3", "time", "random", "secrets",
     "pymodbus", "serial", "aiomqtt", "paho", "amqtt", "httpx", "sqlalchemy", "fastapi", "starlette", "uvicorn",
@@ -57,7 +55,8 @@ def test_pure_files_reach_no_clock_no_socket_and_no_database(graph: grimp.Import
 
 
 def test_the_pure_list_names_real_files(graph: grimp.ImportGraph) -> None:
-    assert len(pure_modules(graph)) >= len(PURE) // 2
+    assert len([module for module in PURE if module in graph.modules]) >= len(PURE) // 2
+    assert all(len(graph.find_descendants(package)) > 1 for package in PURE_PACKAGES)
 
 
 def test_only_the_frame_writer_could_write_to_plant() -> None:
