@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from device_profiles.library import Finding, Library
+from device_profiles.reading import did_you_mean
 
 from device_profiles import library as shelf
 from device_profiles.schema import EquipmentClass, Limit
@@ -62,14 +62,6 @@ def _load_library(extra: Sequence[Path]) -> Library:
         raise Misconfigured(error.findings) from error
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The remedy for an unknown name: the nearest known one, or the list when it is short."""
-    names = list(known)
-    if near := difflib.get_close_matches(word, names, n=1, cutoff=0.6):
-        return f"did you mean {near[0]}?"
-    return f"known here: {', '.join(names)}" if 0 < len(names) <= 12 else "nothing by a similar name is known here"
-
-
 class _Builder:
     """Walks the written file once, freezing what is right and collecting a finding for what is not."""
 
@@ -99,6 +91,7 @@ class _Builder:
     # --- findings -----------------------------------------------------------------------------------------------
 
     def _wrong(self, path: _Path, message: str, remedy: str) -> None:
+        remedy = remedy[:1].upper() + remedy[1:]
         self.findings.append(shelf.finding(self.path, self.lines, path, message, remedy))
 
     def _known(self, path: _Path, what: str, word: str, known: Iterable[str]) -> bool:

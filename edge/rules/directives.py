@@ -35,6 +35,10 @@ def apply(engine: Engine, directive: Directive, now: Moment) -> Answer:
     runtime = engine.runtime(directive.equipment)
     if runtime is None:
         return _refused(f"equipment {directive.equipment} is not on this gateway")
+    return _to_equipment(engine, runtime, directive, now)
+
+
+def _to_equipment(engine: Engine, runtime: Runtime, directive: Directive, now: Moment) -> Answer:
     match directive.kind:
         case "out_of_service" | "in_service":
             return _service(runtime, directive, now)
@@ -44,6 +48,10 @@ def apply(engine: Engine, directive: Directive, now: Moment) -> Answer:
             return _acknowledge_device(runtime, directive)
     if (run := runtime.rules.get(directive.rule)) is None:
         return _refused(f"rule {directive.rule} does not run on {directive.equipment}")
+    return _to_alarm(runtime, run, directive, now)
+
+
+def _to_alarm(runtime: Runtime, run: RuleRun, directive: Directive, now: Moment) -> Answer:
     match directive.kind:
         case "acknowledge":
             return _acknowledge(runtime, run, now)

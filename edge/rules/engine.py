@@ -238,5 +238,5 @@ def check_conditions(site: Site) -> list[Finding]:
     for one in site.equipment:
         for mistake in compile_class(one.equipment_class, has_served=False).mistakes:
             path = ".".join((one.equipment_class.id, *mistake.path))
-            found[path] = Finding(site.path, 0, path, str(mistake.error), "mend the condition in the class")
+            found[path] = Finding(str(site.path), 0, path, str(mistake.error), "Mend the condition in the class")
     return list(found.values())

@@ -1,0 +1,292 @@
+"""rules → outbox → uplink: the gateway's memory on disk. Alarm state, events and samples go in together or not at all.
+
+SQLite in WAL mode. A commit with events is flushed to the disk (synchronous FULL); a commit of samples alone is not, so
+that a power cut may cost the samples of the last second. One connection, one writer, one thread at a time.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from contract.codec import encode_record
+from contract.messages import Committed, Lane, Previous, Record, SamplesThinned
+from device_profiles.library import Finding
+from edge.decode.sample import Sample
+from edge.errors import Misconfigured, Transient
+from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
+
+THIN_ROWS = 600
+ANSWERS_KEPT_MS = 90 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records to send. ``previous`` is set with the first record of an epoch."""
+
+    epoch: int
+    lane: Lane
+    first: int
+    bodies: tuple[bytes, ...]
+    previous: Previous | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What waits in one lane."""
+
+    records: int
+    oldest_ms: int | None
+
+
+def _load_queries() -> dict[str, str]:
+    text = resources.files("edge.outbox").joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
+    return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+class Outbox:
+    """Opens or creates the database and starts a new epoch. Raises Misconfigured for a newer schema, Transient else.
+
+    ``fault`` is called with the name of each step, for tests that stop the process there.
+    """
+
+    def __init__(self, path: Path, now_ms: int, fault: Callable[[str], None] = lambda _step: None) -> None:
+        self.path = path
+        self.set_aside: Path | None = None
+        self._fault = fault
+        self._sql = _load_queries()
+        self._db = self._open(now_ms)
+        self._seq: dict[Lane, int] = {"events": 0, "samples": 0}
+        self.epoch = self._start_epoch(now_ms)
+
+    # --- opening ------------------------------------------------------------------------------------------------
+
+    def _open(self, now_ms: int) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise Transient(f"{self.path}: {error}") from error
+        # Torn or foreign: keep it for a person to look at, and start anyway. Alarms still true are raised again.
+        self.set_aside = self.path.with_suffix(f".broken-{now_ms}")
+        for suffix in ("", "-wal", "-shm"):
+            part = self.path.with_name(self.path.name + suffix)
+            if part.exists():
+                part.rename(self.set_aside.with_name(self.set_aside.name + suffix))
+        return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA wal_autocheckpoint = 1000")
+            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("quick_check found damage")
+            self._migrate(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        files = sorted(
+            (one.name, one.read_text(encoding="utf-8"))
+            for one in resources.files("edge.outbox").joinpath("schema").iterdir()
+            if one.name.endswith(".sql")
+        )
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(files):
+            remedy = "Install the newer plantroom again, or move the file away and start without it"
+            message = f"written by a newer version (schema {version}, this one knows {len(files)})"
+            raise Misconfigured([Finding(str(self.path), 0, "", message, remedy)])
+        for number, (_, script) in enumerate(files[version:], start=version + 1):
+            db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+    def _start_epoch(self, now_ms: int) -> int:
+        with self._transaction(durable=True):
+            row = self._one("last_epoch")
+            epoch: int = max(row[0] + 1 if row else 0, now_ms // 1000)
+            self._run("start_epoch", epoch=epoch, at=now_ms)
+            self._run("forget_epochs")
+            self._run("forget_answers", before=now_ms - ANSWERS_KEPT_MS)
+        self._seq = {"events": 0, "samples": 0}
+        return epoch
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- plumbing -----------------------------------------------------------------------------------------------
+
+    def _run(self, name: str, **values: Any) -> sqlite3.Cursor:  # noqa: ANN401 - what SQLite binds
+        return self._db.execute(self._sql[name], values)
+
+    def _one(self, name: str, **values: Any) -> tuple[Any, ...] | None:  # noqa: ANN401
+        row: tuple[Any, ...] | None = self._run(name, **values).fetchone()
+        return row
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[None]:
+        try:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._fault("before_commit")
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise Transient(f"{self.path}: {error}") from error
+        self._fault("after_commit")
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def save(
+        self,
+        now_ms: int,
+        *,
+        events: Sequence[Record] = (),
+        samples: Sequence[Sample] = (),
+        state: Sequence[tuple[str, bytes]] = (),
+        answered: Sequence[str] = (),
+    ) -> None:
+        """Everything of one evaluation in one transaction. Raises Transient and then nothing was saved."""
+        if not (events or samples or state or answered):
+            return
+        seq = dict(self._seq)
+        with self._transaction(durable=bool(events or answered)):
+            for event in events:
+                self._add("events", seq, now_ms, encode_record(event), 0)
+            self._fault("events_written")
+            if samples:
+                self._add("samples", seq, now_ms, encode_record(batch_of(samples)), len(samples))
+            for key, body in state:
+                self._run("put_state", key=key, body=body)
+            for directive in answered:
+                self._run("answer", id=directive, at=now_ms)
+            self._run("count_up", epoch=self.epoch, **seq)
+        self._seq = seq
+
+    def _add(self, lane: Lane, seq: dict[Lane, int], now_ms: int, body: bytes, samples: int) -> None:
+        seq[lane] += 1
+        self._run("add", lane=lane, epoch=self.epoch, seq=seq[lane], at=now_ms, samples=samples, body=body)
+
+    def acknowledge(self, committed: Sequence[Committed]) -> None:
+        """Forget what the cloud has committed."""
+        with self._transaction(durable=False):
+            for one in committed:
+                self._run("acknowledge", lane=one.lane, epoch=one.epoch, through=one.through)
+            self._run("forget_epochs")
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def load_state(self) -> dict[str, bytes]:
+        """What the rules knew at the last commit."""
+        return dict(self._run("all_state").fetchall())
+
+    def answered(self) -> set[str]:
+        """Ids of directives that were already answered."""
+        return {row[0] for row in self._run("answered")}
+
+    def next_batch(self, lane: Lane, most_records: int, most_bytes: int) -> Batch | None:
+        """The oldest consecutive records of a lane, at least one, within the bounds; None when nothing waits."""
+        oldest = self._one("oldest", lane=lane)
+        if oldest is None:
+            return None
+        epoch, first = oldest
+        bodies: list[bytes] = []
+        size = 0
+        for seq, body in self._run("batch", lane=lane, epoch=epoch, seq=first, most=most_records):
+            size += len(body)
+            if seq != first + len(bodies) or (bodies and size > most_bytes):
+                break
+            bodies.append(body)
+        return Batch(epoch, lane, first, tuple(bodies), self._previous(epoch) if first == 1 else None)
+
+    def heartbeat(self) -> Batch:
+        """An empty batch of the running epoch's events lane."""
+        return Batch(self.epoch, "events", self._seq["events"] + 1, (), None)
+
+    def _previous(self, epoch: int) -> Previous | None:
+        row = self._one("previous_epoch", epoch=epoch)
+        return None if row is None else Previous(epoch=row[0], events=row[1], samples=row[2])
+
+    def depth(self, lane: Lane) -> Depth:
+        row = self._one("depth", lane=lane) or (0, None)
+        return Depth(row[0], row[1])
+
+    def used_bytes(self) -> int:
+        """Bytes in use in the database file, free pages left out."""
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    # --- when things do not fit -----------------------------------------------------------------------------------
+
+    def keep_within(self, budget_bytes: int, days: int, now_ms: int) -> list[SamplesThinned]:
+        """Thin samples, oldest first, one step: to one a minute, and when that is done to nothing. Events stay."""
+        too_old = now_ms - days * 86_400_000
+        if self.used_bytes() > budget_bytes:
+            reason, before = f"the outbox is over its {budget_bytes // 1_000_000} MB", now_ms + 1
+        else:
+            reason, before = f"older than {days} days", too_old
+        for stage, decide in ((0, thin), (1, give_up)):
+            found = self._run("oldest_samples", stage=stage, before=before, most=THIN_ROWS).fetchall()
+            if found:
+                return self._rewrite(decide([StoredRow(*row) for row in found], reason), stage + 1, now_ms)
+        return []
+
+    def _rewrite(self, thinned: Thinned, stage: int, now_ms: int) -> list[SamplesThinned]:
+        seq = dict(self._seq)
+        with self._transaction(durable=True):
+            for row, body, kept in thinned.rows:
+                self._run(
+                    "rewrite", lane="samples", epoch=row.epoch, seq=row.seq, body=body, samples=kept, stage=stage
+                )  # fmt: skip
+            for event in thinned.events:
+                self._add("events", seq, now_ms, encode_record(event), 0)
+            self._run("count_up", epoch=self.epoch, **seq)
+        self._seq = seq
+        return list(thinned.events)
+
+    def quarantine(self, lane: Lane, epoch: int, seq: int, reason: str, now_ms: int, stand_in: Record) -> None:
+        """Set one refused record aside; ``stand_in`` takes its number, so that the lane moves on without a gap."""
+        with self._transaction(durable=True):
+            row = self._one("one", lane=lane, epoch=epoch, seq=seq)
+            if row is not None:
+                self._run("quarantine", lane=lane, epoch=epoch, seq=seq, at=now_ms, reason=reason, body=row[0])
+                body = encode_record(stand_in)
+                self._run("rewrite", lane=lane, epoch=epoch, seq=seq, body=body, samples=0, stage=2)
+
+    def start_over(self, now_ms: int, announcement: Record) -> int:
+        """A new epoch for everything that waits, when the cloud and this disk no longer agree on the numbers.
+
+        The announcement goes first, as in every epoch. Returns the new epoch.
+        """
+        seq: dict[Lane, int] = {"events": 1, "samples": 0}
+        with self._transaction(durable=True):
+            last = self._one("last_epoch")
+            epoch = max((last[0] if last else 0) + 1, now_ms // 1000)
+            self._run("start_epoch", epoch=epoch, at=now_ms)
+            lanes: tuple[Lane, ...] = ("events", "samples")
+            for lane in lanes:
+                for old_epoch, old_seq in self._run("lane_rows", lane=lane).fetchall():
+                    seq[lane] += 1
+                    self._run("move", lane=lane, epoch=old_epoch, seq=old_seq, new_epoch=epoch, new_seq=seq[lane])
+            body = encode_record(announcement)
+            self._run("add", lane="events", epoch=epoch, seq=1, at=now_ms, samples=0, body=body)
+            self._run("count_up", epoch=epoch, **seq)
+        self.epoch, self._seq = epoch, seq
+        return epoch
