@@ -29,14 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+_CONVENTION = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
+metadata = MetaData(naming_convention={**_CONVENTION, "pk": "pk_%(table_name)s"})
 
 _Id: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
 
@@ -233,12 +227,8 @@ record = Table(
     _at("applied_at"),
     PrimaryKeyConstraint("gateway_id", "epoch", "lane", "seq"),
 )
-Index(
-    "ix_record_waiting",
-    record.c.received_at,
-    sqlite_where=record.c.applied_at.is_(None),
-    postgresql_where=record.c.applied_at.is_(None),
-)
+_IS_WAITING = text("applied_at IS NULL")
+Index("ix_record_waiting", record.c.received_at, sqlite_where=_IS_WAITING, postgresql_where=_IS_WAITING)
 
 quarantine = Table(
     "quarantine",
