@@ -80,8 +80,10 @@ def prepare(options: Options) -> Setup:
 
 
 def _prepare(options: Options) -> Setup:
-    library = profiles.load()
     data = _grown(load_file(options.site), options.devices)
+    if own := data.get("library"):
+        data["library"] = str((options.site.parent / own).resolve())
+    library = profiles.load([Path(data["library"])] if own else [])
     ports = _ports(options.port, [bus["id"] for bus in data.get("buses", []) if "modbus" in bus])
     moved = relocate(data, ports)
     site = build_site(moved, library)

@@ -47,6 +47,7 @@ class MqttDevice:
         *,
         port: int,
     ) -> None:
+        self.id = device.id
         self._device, self._points, self._values, self._clock, self._port = device, points, values, clock, port
         self._codec = compile_for_points(device.model, points, device.address)
         self._woken = asyncio.Event()

@@ -63,7 +63,7 @@ class ModelRegisters:
         values = self._values()
         if values is self._shown:
             return
-        self._image |= self._scales
+        self._image.update(self._scales)
         for name, codec in self._codecs.items():
             if name in values:
                 scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]

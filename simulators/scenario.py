@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,8 +46,8 @@ class Step:
     """One thing to do at one moment."""
 
     at_ms: int
-    do: str
-    """``inject`` or ``clear``."""
+    do: Literal["inject", "clear"]
+
     equipment: str
     fault: str
 
