@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from device_profiles import library as shelf
 from device_profiles.library import Finding, Library
 from device_profiles.reading import did_you_mean
-
-from device_profiles import library as shelf
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
 from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of

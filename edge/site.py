@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from device_profiles.library import Library
-
 from device_profiles.schema import (
     DeviceModel,
     EquipmentClass,

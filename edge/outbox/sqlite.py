@@ -35,6 +35,8 @@ class Batch:
     first: int
     bodies: tuple[bytes, ...]
     previous: Previous | None
+    running: int
+    """The epoch that was running when this was read; it changes when the numbers start over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +214,11 @@ class Outbox:
             if seq != first + len(bodies) or (bodies and size > most_bytes):
                 break
             bodies.append(body)
-        return Batch(epoch, lane, first, tuple(bodies), self._previous(epoch) if first == 1 else None)
+        return Batch(epoch, lane, first, tuple(bodies), self._previous(epoch) if first == 1 else None, self.epoch)
 
     def heartbeat(self) -> Batch:
         """An empty batch of the running epoch's events lane."""
-        return Batch(self.epoch, "events", self._seq["events"] + 1, (), None)
+        return Batch(self.epoch, "events", self._seq["events"] + 1, (), None, self.epoch)
 
     def _previous(self, epoch: int) -> Previous | None:
         row = self._one("previous_epoch", epoch=epoch)

@@ -132,15 +132,18 @@ def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:
 
 
 def silence_of(runtime: Runtime, run: RuleRun) -> str:
-    """Why an alarm is silent by design: a permit to work; else, unless life is at risk, a cause or a shelf."""
+    """Why an alarm is silent by design: a permit to work; a cause that explains it; a shelf.
+
+    Life at risk is not shelved, and only another alarm of the same weight may speak for it.
+    """
     if runtime.out_of_service:
         return OUT_OF_SERVICE
-    if run.severity is Severity.LIFE_SAFETY or run.state.severity is Severity.LIFE_SAFETY:
-        return ""
+    is_life = Severity.LIFE_SAFETY in (run.severity, run.state.severity)
     for cause in run.rule.suppressed_by:
-        if cause in runtime.rules and runtime.rules[cause].state.is_active:
+        other = runtime.rules.get(cause)
+        if other is not None and other.state.is_active and (not is_life or other.severity is Severity.LIFE_SAFETY):
             return cause
-    return SHELVED if run.shelved_until_ms is not None else ""
+    return SHELVED if run.shelved_until_ms is not None and not is_life else ""
 
 
 def unshelve(runtime: Runtime, run: RuleRun, now: Moment, reason: str) -> Record:

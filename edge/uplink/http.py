@@ -1,0 +1,103 @@
+"""uplink ═ contract: bytes to the cloud over HTTPS and back. Decides nothing."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from contract.codec import deflate
+from edge.errors import Rejected, Transient
+from edge.site import GatewayConfig
+from edge.uplink.session import Answer
+
+CONNECT_S = 5.0
+ANSWER_S = 30.0
+MOST_ANSWER_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Cloud:
+    """One keep-alive client. The credential is read anew for each request, so that it can be renewed while running."""
+
+    client: httpx.AsyncClient
+    credential_file: Path
+
+    @classmethod
+    def open(cls, config: GatewayConfig, transport: httpx.AsyncBaseTransport | None = None) -> Cloud:
+        """A client for the gateway's cloud. Raises Transient when its certificate files cannot be read."""
+        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        client = httpx.AsyncClient(
+            base_url=config.cloud or "", timeout=timeout, transport=transport, verify=_trust(config),
+            follow_redirects=False, limits=httpx.Limits(max_connections=4, max_keepalive_connections=4),
+        )  # fmt: skip
+        return cls(client, config.credential_file)
+
+    async def ingest(self, body: bytes) -> Answer:
+        """One envelope. Never raises for what the network or the cloud does: status 0 says why nothing came back."""
+        try:
+            credential = self.credential_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            return Answer(0, reason=f"no credential in {self.credential_file}: {error.strerror}; enrol this gateway")
+        headers = {
+            "Authorization": f"Bearer {credential}", "Content-Encoding": "gzip", "Content-Type": "application/json"
+        }  # fmt: skip
+        return await self._post("/api/v1/ingest", deflate(body), headers)
+
+    async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        try:
+            async with self.client.stream("POST", path, content=body, headers=headers) as response:
+                received = bytearray()
+                async for chunk in response.aiter_bytes():
+                    received += chunk
+                    if len(received) > MOST_ANSWER_BYTES:
+                        return Answer(0, reason="the answer is too long for a receipt")
+                return Answer(response.status_code, bytes(received), _retry_after(response))
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
+            return Answer(0, reason=f"{type(error).__name__}: {error}".rstrip(": "))
+
+    async def enrol(self, gateway: str, code: str) -> str:
+        """Exchange a one-time code for this gateway's own credential. Raises Transient or Rejected, each saying why."""
+        try:
+            response = await self.client.post("/api/v1/gateways/enrol", json={"gateway": gateway, "code": code})
+        except (httpx.HTTPError, OSError) as error:
+            raise Transient(f"{self.client.base_url} does not answer: {type(error).__name__} {error}") from error
+        if response.status_code != 200:
+            raise Rejected(f"{self.client.base_url} refused: {response.status_code} {response.text[:300]}")
+        try:
+            return str(response.json()["credential"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Rejected(f"{self.client.base_url} answered without a credential") from error
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
+def _trust(config: GatewayConfig) -> ssl.SSLContext | bool:
+    if config.ca_file is None and config.cert_file is None:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=str(config.ca_file) if config.ca_file else None)
+        if config.cert_file is not None:
+            context.load_cert_chain(config.cert_file, config.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise Transient(f"certificate files of gateway {config.id}: {error}") from error
+    return context
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds; a date is not obeyed, because this side's clock may be wrong."""
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdigit() else None
+
+
+def store_credential(path: Path, credential: str) -> None:
+    """Write a credential so that only its owner can read it, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
+    part.write_text(credential + "\n", encoding="utf-8")
+    part.replace(path)
