@@ -13,7 +13,7 @@ setup: ## set up what running needs: Python packages and the dashboard's browser
 	@scripts/assets.sh
 
 demo: setup ## a simulated plant, a gateway and the service desk, on this machine (ARGS="--for 60 --json")
-	@.venv/bin/plantroom-sim demo $(ARGS)
+	@.venv/bin/plantroom-sim demo $(ARGS) || { code=$$?; [ $$code -eq 130 ] || exit $$code; } # Ctrl-C is no error
 
 .PHONY: dev
 dev:
