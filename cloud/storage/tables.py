@@ -164,6 +164,26 @@ periodic_test = Table(
     *_per_equipment(),
     Column("name", JSON, nullable=False),
     *_texts("every", "clause", "proof"),
+    _text("anchor", "floating"),
+    _text("window", "P1D"),
+    _text("grace", "P0D"),
+)
+
+occurrence = Table(
+    "occurrence",
+    metadata,
+    *(Column(name, Text, nullable=False) for name in ("site_id", "equipment_id", "test", "due_on")),
+    _at("opens_at", null=False),
+    _at("due_at", null=False),
+    _at("missed_at", null=False),
+    _text("state", "due"),  # due | done | missed
+    _at("done_at"),
+    Column("is_late", Boolean, nullable=False, server_default=text("false")),
+    Column("result_event", Text),
+    Column("ticket_id", _Id),
+    PrimaryKeyConstraint("site_id", "equipment_id", "test", "due_on"),
+    ForeignKeyConstraint(["site_id", "equipment_id"], ["equipment.site_id", "equipment.id"], ondelete="CASCADE"),
+    Index("ix_occurrence_state", "state", "missed_at"),
 )
 
 test_result = Table(
