@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 
 from contract.conventions import EpochMs, from_ms
 from edge.decode.sample import Moment
+from simulators.virtual_network import MemoryNetwork, MemoryServer, ProtocolFactory
 
 T = TypeVar("T")
 _RESOLUTION_S = 1e-6
@@ -93,9 +94,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._virtual_s = 0.0
         super().__init__(_Jump(self._advance))
         self._clock_resolution = _RESOLUTION_S
+        self.network = MemoryNetwork()
 
     def time(self) -> float:
         return self._virtual_s
+
+    async def create_connection(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        host: str | None = None,  # noqa: ARG002 - there is one machine
+        port: int | None = None,
+        **_options: Any,  # noqa: ANN401 - a socket's, of which there is none
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        return self.network.connect(self, protocol_factory, port or 0)
+
+    async def create_server(  # type: ignore[override]
+        self,
+        protocol_factory: ProtocolFactory,
+        host: str | None = None,  # noqa: ARG002
+        port: int | None = None,
+        **_options: Any,  # noqa: ANN401
+    ) -> MemoryServer:
+        return self.network.listen(protocol_factory, port or 0)
 
     def _advance(self, seconds: float) -> None:
         self._virtual_s += seconds
