@@ -23,6 +23,10 @@ class ContractError(ValueError):
     """Bytes that are not a message of this contract. The text says what and where."""
 
 
+class TooLarge(ContractError):
+    """A body that inflates beyond what either side accepts; fewer records at once would pass."""
+
+
 def encode_record(record: Record) -> bytes:
     """One record as JSON, as the outbox stores it and the envelope carries it."""
     return _encoder.encode(record)
@@ -89,7 +93,7 @@ def inflate(body: bytes, limit: int = MAX_INFLATED_BYTES) -> bytes:
         raise ContractError(msg) from error
     if stream.unconsumed_tail:
         msg = f"the body inflates to more than {limit} bytes; send fewer records at once"
-        raise ContractError(msg)
+        raise TooLarge(msg)
     if not stream.eof:
         msg = "the gzip body ends before its end; send it again"
         raise ContractError(msg)

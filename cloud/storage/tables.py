@@ -33,6 +33,7 @@ _CONVENTION = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("
 metadata = MetaData(naming_convention={**_CONVENTION, "pk": "pk_%(table_name)s"})
 
 _Id: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+_Json = JSON(none_as_null=True)
 
 
 def _number(name: str = "id") -> Column[int]:
@@ -56,7 +57,7 @@ def _ats(*names: str) -> tuple[Column[int], ...]:
 
 
 def _jsons(*names: str) -> tuple[Column[Any], ...]:
-    return tuple(Column(name, JSON, nullable=False) for name in names)
+    return tuple(Column(name, _Json, nullable=False) for name in names)
 
 
 # --- sites, gateways and what they announce -----------------------------------------------------------------------
@@ -82,7 +83,7 @@ gateway = Table(
     Column("interval_ms", BigInteger, nullable=False, server_default=text("10000")),
     _text("version"),
     Column("clock_offset_ms", BigInteger),
-    Column("status", JSON),
+    Column("status", _Json),
     _text("announced_hash"),
     _at("offline_since"),
 )
@@ -99,7 +100,7 @@ equipment = Table(
     _text("serves"),
     *_jsons("ratings", "main_points"),
     Column("gateway_id", Text, ForeignKey("gateway.id")),  # NULL: in the register, without telemetry
-    Column("out_of_service", JSON),
+    Column("out_of_service", _Json),
     _at("registered_at", null=False),
     PrimaryKeyConstraint("site_id", "id"),
 )
@@ -119,14 +120,14 @@ point = Table(
     metadata,
     *_per_equipment(),
     Column("position", Integer, nullable=False),
-    Column("name", JSON, nullable=False),
+    Column("name", _Json, nullable=False),
     _text("kind"),
     _text("unit"),
     Column("digits", Integer, nullable=False, server_default=text("1")),
     Column("plausible_low", Float),
     Column("plausible_high", Float),
-    Column("states", JSON, nullable=False),
-    Column("limits", JSON, nullable=False),  # contract PointLimit objects
+    Column("states", _Json, nullable=False),
+    Column("limits", _Json, nullable=False),  # contract PointLimit objects
     *_texts("device_id", "device_point", "wire"),
     Column("expected_every_ms", BigInteger, nullable=False, server_default=text("0")),
 )
@@ -135,7 +136,7 @@ limit_value = Table(
     "limit_value",
     metadata,
     *_per_equipment(),
-    Column("name", JSON, nullable=False),
+    Column("name", _Json, nullable=False),
     Column("value", Float, nullable=False),
     _text("unit"),
     _text("source"),
@@ -147,14 +148,14 @@ rule = Table(
     "rule",
     metadata,
     *_per_equipment(),
-    Column("name", JSON, nullable=False),
+    Column("name", _Json, nullable=False),
     *_texts("severity", "clause", "expression"),
     Column("on_delay_ms", BigInteger, nullable=False, server_default=text("0")),
     Column("off_delay_ms", BigInteger, nullable=False, server_default=text("0")),
-    Column("cause", JSON),
-    Column("consequence", JSON),
-    Column("action", JSON),
-    Column("points", JSON, nullable=False),
+    Column("cause", _Json),
+    Column("consequence", _Json),
+    Column("action", _Json),
+    Column("points", _Json, nullable=False),
     _text("emergency"),
 )
 
@@ -162,7 +163,7 @@ periodic_test = Table(
     "periodic_test",
     metadata,
     *_per_equipment(),
-    Column("name", JSON, nullable=False),
+    Column("name", _Json, nullable=False),
     *_texts("every", "clause", "proof"),
     _text("anchor", "floating"),
     _text("window", "P1D"),
@@ -232,7 +233,7 @@ lane = Table(
     *_lane_key(),
     Column("through", BigInteger, nullable=False),
     _at("first_seen_at", null=False),
-    Column("previous", JSON),
+    Column("previous", _Json),
     PrimaryKeyConstraint("gateway_id", "epoch", "lane"),
 )
 
@@ -277,7 +278,7 @@ alarm = Table(
     _at("raised_at", null=False),
     _at("received_at", null=False),
     _at("cleared_at"),
-    Column("because", JSON, nullable=False),  # contract Term objects
+    Column("because", _Json, nullable=False),  # contract Term objects
     Column("raised_event", Text, unique=True),
     Column("cleared_event", Text),
     _text("suppressed_by"),
@@ -303,7 +304,7 @@ ticket = Table(
     _text("equipment_id"),  # the gateway's id when the rule is gateway_silent
     _text("rule"),
     _text("instance"),
-    Column("title", JSON, nullable=False),
+    Column("title", _Json, nullable=False),
     *_texts("priority", "severity", "system", "clause", "emergency"),
     _text("state", "new"),
     *_ats("began_at", "raised_at", "received_at"),
@@ -335,7 +336,7 @@ timeline = Table(
     _text("kind"),
     _text("actor_kind", "system"),  # machine | person | system
     _text("actor"),
-    Column("data", JSON, nullable=False),
+    Column("data", _Json, nullable=False),
     Column("dedupe", Text, unique=True),
     Index("ix_timeline_ticket", "ticket_id", "id"),
 )
@@ -398,7 +399,7 @@ directive = Table(
     Column("id", Text, primary_key=True),
     Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
     _text("kind"),
-    Column("body", JSON, nullable=False),  # a contract Directive
+    Column("body", _Json, nullable=False),  # a contract Directive
     _text("created_by"),
     _at("created_at", null=False),
     _at("sent_at"),
@@ -414,5 +415,5 @@ audit = Table(
     _number(),
     _at("at", null=False),
     *_texts("actor", "action", "object"),
-    Column("data", JSON, nullable=False),
+    Column("data", _Json, nullable=False),
 )

@@ -1,0 +1,113 @@
+"""Envelope → ingest: which records are new, which are good, and which are set aside with a reason (pure).
+
+A record is decoded alone: an unknown or broken one is quarantined, counts as committed, and its neighbours pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from contract.codec import ContractError, decode_record
+from contract.conventions import EpochMs
+from contract.messages import AlarmCleared, AlarmRaised, Envelope, Previous, Record, SampleBatch
+
+FUTURE_MS = 600_000
+"""Samples further ahead of the cloud's clock than this are no samples: a clock is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A record that is new and readable."""
+
+    seq: int
+    body: bytes
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record that nobody can use, kept with its reason."""
+
+    seq: int
+    body: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers are missing before this envelope: nothing is committed, the gateway sends again from ``through`` + 1."""
+
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """What is new in an envelope. ``through`` is the lane's highest number once this is committed."""
+
+    through: int
+    accepted: tuple[Accepted, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+Acceptance = Gap | Fresh
+
+
+def accept(envelope: Envelope, through: int, now: EpochMs) -> Acceptance:
+    """Compare an envelope with what the lane holds already (``through``, 0 for nothing). Repeats give an empty Fresh."""
+    if envelope.first > through + 1:
+        return Gap(through)
+    judged = [
+        _judge(seq, bytes(raw), now) for seq, raw in enumerate(envelope.records, start=envelope.first) if seq > through
+    ]
+    return Fresh(
+        max(through, envelope.first + len(envelope.records) - 1),
+        tuple(item for item in judged if isinstance(item, Accepted)),
+        tuple(item for item in judged if isinstance(item, SetAside)),
+    )
+
+
+def _judge(seq: int, body: bytes, now: EpochMs) -> Accepted | SetAside:
+    try:
+        record = decode_record(body)
+    except ContractError as error:
+        return SetAside(seq, body, str(error))
+    if isinstance(record, SampleBatch) and (reason := _wrong_samples(record, now)):
+        return SetAside(seq, body, reason)
+    return Accepted(seq, body, record)
+
+
+def _wrong_samples(batch: SampleBatch, now: EpochMs) -> str:
+    for series in batch.series:
+        size = len(series.at)
+        columns = (series.value, *(column for column in (series.quality, series.cause) if column))
+        if any(len(column) != size for column in columns):
+            return f"{series.equipment}/{series.point}: columns of different length"
+        if size and max(series.at) > now + FUTURE_MS:
+            ahead_s = (max(series.at) - now) // 1000
+            return f"{series.equipment}/{series.point}: sampled {ahead_s} s in the future; check the gateway's clock"
+    return ""
+
+
+def cleared_at_once(records: Iterable[Record]) -> frozenset[tuple[str, str, str, str]]:
+    """The activations whose end is told in the same breath: equipment, rule, instance, raised_at."""
+    return frozenset(
+        (record.equipment, record.rule, record.instance, record.raised_at)
+        for record in records
+        if isinstance(record, AlarmCleared)
+    )
+
+
+def activation(record: AlarmRaised) -> tuple[str, str, str, str]:
+    """The same four words of a raised alarm."""
+    return (record.equipment, record.rule, record.instance, record.raised_at)
+
+
+def is_epoch_taken(known: Sequence[Previous], told: Previous | None) -> bool:
+    """Whether somebody else began this epoch: two processes cannot both come after different pasts."""
+    return told is not None and any(previous != told for previous in known)
+
+
+def forgotten(told: Previous, through_events: int, through_samples: int) -> int:
+    """How many numbers of its previous epoch a gateway no longer knows it gave out: a restored backup; usually 0."""
+    return max(0, through_events - told.events) + max(0, through_samples - told.samples)

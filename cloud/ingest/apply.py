@@ -1,0 +1,197 @@
+"""Records → ingest → tickets: what each event of a gateway changes here. Raises ValueError for one that makes no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.ingest.accept import activation
+from cloud.ingest.registry import announce
+from cloud.storage import tables as t
+from cloud.storage.sql import insert_new
+from cloud.tickets import faults
+from cloud.tickets.desk import Desk
+from cloud.tickets.faults import Ended, News, Place
+from contract.conventions import EpochMs, instant_ms
+from contract.messages import (
+    AlarmChanged,
+    AlarmCleared,
+    AlarmRaised,
+    DeviceAnnounced,
+    DirectiveApplied,
+    GatewayStatus,
+    Record,
+    RuleUnknown,
+    SamplesThinned,
+    TestObserved,
+)
+
+UNKNOWN_RULE = "rule_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Around one event: who tells it, its id for ever, when it was accepted, and what else the same breath said."""
+
+    desk: Desk
+    connection: AsyncConnection
+    gateway: RowMapping
+    event_id: str
+    now: EpochMs
+    over: frozenset[tuple[str, str, str, str]]
+
+    def place(self, record: AlarmRaised | AlarmCleared | AlarmChanged) -> Place:
+        return Place(self.gateway["site_id"], record.equipment, record.rule, record.instance)
+
+
+async def apply(context: Context, record: Record) -> tuple[str, ...]:
+    """Apply one event; the topics it changed. Applying it again changes nothing."""
+    handler = _HANDLERS.get(type(record))
+    return await handler(context, record) if handler else ()
+
+
+async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ...]:
+    await announce(context.connection, context.gateway, record, context.now)
+    return ("equipment", "gateways")
+
+
+async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
+    news = News(
+        context.place(record),
+        str(record.severity),
+        record.clause,
+        instant_ms(record.began_at),
+        instant_ms(record.raised_at),
+        msgspec.to_builtins(record.because),
+        context.event_id,
+        record.suppressed_by,
+        activation(record) in context.over,
+        context.gateway["id"],
+    )
+    await faults.raised(context.desk, context.connection, news, context.now)
+    return ("alarms", "tickets")
+
+
+async def _cleared(context: Context, record: AlarmCleared) -> tuple[str, ...]:
+    place = context.place(record)
+    alarm = await faults.active_alarm(context.connection, place)
+    if alarm is not None and alarm["raised_at"] <= instant_ms(record.raised_at):
+        ended = Ended(place, instant_ms(record.cleared_at), context.event_id)
+        await faults.cleared(context.desk, context.connection, ended, context.now)
+    return ("alarms", "tickets")
+
+
+async def _changed(context: Context, record: AlarmChanged) -> tuple[str, ...]:
+    until = instant_ms(record.until) if record.until else None
+    if record.what in {"out_of_service", "in_service"}:
+        await _service(context, record, until)
+        return ("equipment",)
+    changes: dict[str, dict[str, Any]] = {
+        "severity": {"severity": str(record.severity or "")},
+        "suppressed": {"suppressed_by": record.reason or "suppressed"},
+        "unsuppressed": {"suppressed_by": ""},
+        "shelved": {"shelved_until": until or context.now},
+        "unshelved": {"shelved_until": None},
+    }
+    values = changes[record.what]
+    if record.what == "severity" and record.severity is None:
+        raise ValueError("a changed severity names none")
+    await faults.changed(context.desk, context.connection, context.place(record), values, context.event_id, context.now)
+    return ("alarms", "tickets")
+
+
+async def _service(context: Context, record: AlarmChanged, until: EpochMs | None) -> None:
+    out = {"reason": record.reason, "at": instant_ms(record.at), "until": until}
+    where = (t.equipment.c.site_id == context.gateway["site_id"]) & (t.equipment.c.id == record.equipment)
+    value = out if record.what == "out_of_service" else None
+    await context.connection.execute(update(t.equipment).where(where).values(out_of_service=value))
+
+
+async def _unknown(context: Context, record: RuleUnknown) -> tuple[str, ...]:
+    """A rule that cannot be judged is an alarm of its own: advisory, seen on the alarm list, without a ticket."""
+    place = Place(context.gateway["site_id"], record.equipment, UNKNOWN_RULE, _instance(record))
+    at = instant_ms(record.at)
+    if not record.unknown:
+        ended = Ended(place, at, context.event_id)
+        await faults.cleared(context.desk, context.connection, ended, context.now)
+        return ("alarms",)
+    because = [{"name": record.point, "value": None, "unit": "", "quality": "bad", "cause": str(record.cause)}]
+    news = News(place, "advisory", "", at, at, because, context.event_id, source=context.gateway["id"])
+    await faults.raised(context.desk, context.connection, news, context.now)
+    return ("alarms",)
+
+
+def _instance(record: RuleUnknown) -> str:
+    return "/".join(part for part in (record.rule, record.instance) if part)
+
+
+async def _tested(context: Context, record: TestObserved) -> tuple[str, ...]:
+    values = {
+        "event_id": context.event_id,
+        "site_id": context.gateway["site_id"],
+        "equipment_id": record.equipment,
+        "test": record.test,
+        "started_at": instant_ms(record.started_at),
+        "ended_at": instant_ms(record.ended_at),
+        "passed": record.passed,
+        "reasons": list(record.reasons),
+        "evidence": msgspec.to_builtins(record.evidence),
+    }
+    await insert_new(context.connection, t.test_result, values)
+    return ("equipment",)
+
+
+async def _thinned(context: Context, record: SamplesThinned) -> tuple[str, ...]:
+    values = {
+        "at": context.now,
+        "actor": context.gateway["id"],
+        "action": "samples_thinned",
+        "object": context.gateway["id"],
+        "data": {**msgspec.to_builtins(record), "event": context.event_id},
+    }
+    await context.connection.execute(t.audit.insert().values(**values))
+    return ("gateways",)
+
+
+async def _answered(context: Context, record: DirectiveApplied) -> tuple[str, ...]:
+    where = (t.directive.c.id == record.directive) & (t.directive.c.gateway_id == context.gateway["id"])
+    values = {"applied_at": instant_ms(record.at), "applied": record.applied, "reason": record.reason}
+    await context.connection.execute(update(t.directive).where(where).values(**values))
+    return ("gateways",)
+
+
+async def _status(context: Context, record: GatewayStatus) -> tuple[str, ...]:
+    status: dict[str, Any] = msgspec.to_builtins(record)
+    where = t.gateway.c.id == context.gateway["id"]
+    await context.connection.execute(update(t.gateway).where(where).values(status=status, version=record.version))
+    for health in record.devices:
+        values = {
+            "state": health.state,
+            "answered_share": health.answered_share,
+            "last_ok_at": instant_ms(health.last_ok_at) if health.last_ok_at else None,
+            "response_ms": health.response_ms,
+            "errors": health.errors,
+            "last_error": health.last_error,
+        }
+        device = (t.device.c.gateway_id == context.gateway["id"]) & (t.device.c.id == health.device)
+        await context.connection.execute(update(t.device).where(device).values(**values))
+    return ("gateways",)
+
+
+_Handler = Callable[[Context, Any], Awaitable[tuple[str, ...]]]
+_HANDLERS: Mapping[type, _Handler] = {
+    DeviceAnnounced: _announced,
+    AlarmRaised: _raised,
+    AlarmCleared: _cleared,
+    AlarmChanged: _changed,
+    RuleUnknown: _unknown,
+    TestObserved: _tested,
+    SamplesThinned: _thinned,
+    DirectiveApplied: _answered,
+    GatewayStatus: _status,
+}

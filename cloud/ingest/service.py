@@ -1,0 +1,205 @@
+"""Envelope → Receipt: one transaction holds the records, what they change, and the lane's number; then comes the answer.
+
+Replaying any envelope, any number of times and in any order, changes nothing: the lane knows what it has, and the keys
+of ``record``, ``quarantine``, ``alarm`` and ``timeline`` say so too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.errors import Refused
+from cloud.ingest import apply
+from cloud.ingest.accept import Accepted, Fresh, Gap, SetAside, accept, cleared_at_once, forgotten, is_epoch_taken
+from cloud.people import gateways
+from cloud.people.service import audit
+from cloud.storage import tables as t
+from cloud.storage.session import Database
+from cloud.storage.sql import insert_new
+from cloud.tickets import silence
+from cloud.tickets.desk import Desk
+from contract.conventions import EpochMs, format_instant, instant_ms
+from contract.messages import (
+    CONTRACT_VERSION,
+    Committed,
+    Directive,
+    Envelope,
+    Previous,
+    Receipt,
+    SampleBatch,
+    event_id,
+)
+from contract.messages import (
+    Refused as RefusedRecord,
+)
+
+_TRIES = 3
+"""How often a transaction is run again when another replica opened the same ticket first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A receipt that is now true, and what changed."""
+
+    receipt: Receipt
+    topics: tuple[str, ...]
+
+
+async def ingest(database: Database, desk: Desk, authorization: str, envelope: Envelope, now: EpochMs) -> Outcome:
+    """Commit an envelope and make its receipt. Raises Refused: 401, 403, or 409 for an epoch that is another's."""
+    for attempt in range(1, _TRIES + 1):
+        try:
+            async with database.write() as connection:
+                gateway = await gateways.authenticate(connection, authorization, envelope.gateway)
+                return await _Ingest(desk, connection, gateway, envelope, now).run()
+        except IntegrityError:
+            if attempt == _TRIES:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+class _Ingest:
+    """One envelope inside its transaction."""
+
+    def __init__(
+        self, desk: Desk, connection: AsyncConnection, gateway: RowMapping, envelope: Envelope, now: EpochMs
+    ) -> None:
+        self._desk = desk
+        self._connection = connection
+        self._gateway = gateway
+        self._envelope = envelope
+        self._now = now
+        self._topics: dict[str, None] = {}
+
+    async def run(self) -> Outcome:
+        through = await self._through()
+        await self._hear()
+        decision = accept(self._envelope, through, self._now)
+        refused: list[SetAside] = []
+        if isinstance(decision, Fresh):
+            refused = await self._commit(decision, through)
+        receipt = Receipt(
+            contract=CONTRACT_VERSION,
+            gateway=self._envelope.gateway,
+            server_time=format_instant(self._now),
+            committed=[Committed(epoch=self._envelope.epoch, lane=self._envelope.lane, through=decision.through)],
+            refused=[RefusedRecord(seq=item.seq, reason=item.reason) for item in refused],
+            directives=await self._directives(),
+        )
+        if isinstance(decision, Gap):
+            self._topics["gateways"] = None
+        return Outcome(receipt, tuple(self._topics))
+
+    async def _through(self) -> int:
+        """The lane's number so far; the first word of an epoch is checked against what is known of its past."""
+        told = self._envelope
+        rows = (
+            (await self._connection.execute(select(t.lane).where(t.lane.c.gateway_id == told.gateway))).mappings().all()
+        )
+        same = [row for row in rows if row["epoch"] == told.epoch]
+        pasts = [Previous(**row["previous"]) for row in same if row["previous"] is not None]
+        if is_epoch_taken(pasts, told.previous):
+            message = f"epoch {told.epoch} was begun by another process of gateway {told.gateway}"
+            raise Refused(
+                409, "epoch_taken", message, "start the gateway again; two gateways must not share one identity"
+            )
+        if not same and told.previous is not None:
+            await self._note_forgotten(rows, told.previous)
+        return next((int(row["through"]) for row in same if row["lane"] == told.lane), 0)
+
+    async def _note_forgotten(self, rows: Sequence[RowMapping], told: Previous) -> None:
+        held = {row["lane"]: row["through"] for row in rows if row["epoch"] == told.epoch}
+        lost = forgotten(told, held.get("events", 0), held.get("samples", 0))
+        if lost:
+            data = {"epoch": self._envelope.epoch, "previous": told.epoch, "numbers": lost}
+            await audit(
+                self._connection, self._envelope.gateway, "outbox_restored", self._envelope.gateway, self._now, data
+            )
+
+    async def _hear(self) -> None:
+        """The gateway is alive: whatever it says, silence ends here."""
+        if self._gateway["offline_since"] is not None:
+            await silence.speak_again(self._desk, self._connection, self._gateway, self._now)
+            self._topics.update(dict.fromkeys(("gateways", "alarms", "tickets")))
+        values = {"last_seen_at": self._now, "clock_offset_ms": self._clock_offset()}
+        await self._connection.execute(update(t.gateway).where(t.gateway.c.id == self._gateway["id"]).values(**values))
+
+    def _clock_offset(self) -> int | None:
+        """How far the gateway's clock is ahead of ours, the way here included."""
+        try:
+            return instant_ms(self._envelope.sent_at) - self._now
+        except ValueError:
+            return None
+
+    async def _commit(self, fresh: Fresh, through: int) -> list[SetAside]:
+        set_aside = list(fresh.set_aside)
+        over = cleared_at_once(item.record for item in fresh.accepted)
+        kept: list[tuple[Accepted, EpochMs | None]] = []
+        for item in fresh.accepted:
+            if isinstance(item.record, SampleBatch):
+                kept.append((item, None))  # the mover takes it to the telemetry store
+                self._topics["samples"] = None
+            elif (reason := await self._apply(item, over)) is None:
+                kept.append((item, self._now))
+            else:
+                set_aside.append(SetAside(item.seq, item.body, reason))
+        await self._store(kept)
+        for aside in set_aside:
+            await insert_new(self._connection, t.quarantine, self._key(aside.seq) | self._kept(aside))
+        if fresh.through > through or through == 0:
+            await self._move_lane(fresh.through)
+        return sorted(set_aside, key=lambda item: item.seq)
+
+    async def _apply(self, item: Accepted, over: frozenset[tuple[str, str, str, str]]) -> str | None:
+        """Apply one event; the reason when it makes no sense, in which case it leaves no trace of itself."""
+        name = event_id(self._envelope.gateway, self._envelope.epoch, self._envelope.lane, item.seq)
+        context = apply.Context(self._desk, self._connection, self._gateway, name, self._now, over)
+        try:
+            async with self._connection.begin_nested():
+                topics = await apply.apply(context, item.record)
+        except ValueError as error:
+            return str(error)
+        self._topics.update(dict.fromkeys(topics))
+        return None
+
+    async def _store(self, kept: Sequence[tuple[Accepted, EpochMs | None]]) -> None:
+        rows = [
+            self._key(item.seq)
+            | {"type": type(item.record).__name__, "body": item.body, "received_at": self._now, "applied_at": applied}
+            for item, applied in kept
+        ]
+        if rows:
+            await self._connection.execute(t.record.insert(), rows)
+
+    def _key(self, seq: int) -> dict[str, object]:
+        told = self._envelope
+        return {"gateway_id": told.gateway, "epoch": told.epoch, "lane": told.lane, "seq": seq}
+
+    def _kept(self, aside: SetAside) -> dict[str, object]:
+        self._topics["gateways"] = None
+        return {"reason": aside.reason, "body": aside.body, "received_at": self._now}
+
+    async def _move_lane(self, through: int) -> None:
+        told = self._envelope
+        key = {"gateway_id": told.gateway, "epoch": told.epoch, "lane": told.lane}
+        previous = msgspec.to_builtins(told.previous) if told.previous else None
+        first = key | {"through": 0, "first_seen_at": self._now, "previous": previous}
+        await insert_new(self._connection, t.lane, first)
+        where = [t.lane.c[name] == value for name, value in key.items()]
+        await self._connection.execute(update(t.lane).where(*where).values(through=through))
+
+    async def _directives(self) -> list[Directive]:
+        """Wishes that the gateway has not answered yet; sent again until it does."""
+        waiting = (t.directive.c.gateway_id == self._gateway["id"]) & t.directive.c.applied_at.is_(None)
+        query = select(t.directive).where(waiting).order_by(t.directive.c.created_at, t.directive.c.id)
+        rows = (await self._connection.execute(query)).mappings().all()
+        if any(row["sent_at"] is None for row in rows):
+            unsent = waiting & t.directive.c.sent_at.is_(None)
+            await self._connection.execute(update(t.directive).where(unsent).values(sent_at=self._now))
+        return [msgspec.convert(row["body"], Directive) for row in rows]
