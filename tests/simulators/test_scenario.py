@@ -69,9 +69,9 @@ def test_a_fault_expects_a_ticket_for_each_rule_that_opens_one() -> None:
 
 def test_injections_and_repairs_come_in_the_order_of_time() -> None:
     faults = [
-        PlannedFault(at="5s", equipment="b_1", fault="burning", lasts="10s"),  # type: ignore[arg-type]
-        PlannedFault(at="8s", equipment="b_2", fault="burning", lasts="2s"),  # type: ignore[arg-type]
-        PlannedFault(at="60s", equipment="b_3", fault="burning"),  # type: ignore[arg-type]
+        PlannedFault(at="5s", equipment="b_1", fault="burning", lasts="10s"),
+        PlannedFault(at="8s", equipment="b_2", fault="burning", lasts="2s"),
+        PlannedFault(at="60s", equipment="b_3", fault="burning"),
     ]
     steps = [(step.at_ms, step.do, step.equipment) for step in schedule(faults, 60_000)]
     assert steps == [
