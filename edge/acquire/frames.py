@@ -7,6 +7,7 @@ Only the four reading functions can be built: every request passes ``build_read`
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
@@ -45,6 +46,10 @@ class Read:
     def payload_size(self) -> int:
         """Bytes of values that a right answer carries."""
         return -(-self.count // 8) if self.function in (READ_COILS, READ_DISCRETE) else 2 * self.count
+
+    def __str__(self) -> str:
+        table = next((name for name, function in FUNCTION_OF.items() if function == self.function), "?")
+        return f"{table} 0x{self.address:04X}-0x{self.address + self.count - 1:04X}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,25 @@ def parse_mbap(header: bytes) -> MbapHeader:
     return MbapHeader(transaction, unit, length - 1)
 
 
+class MbapBuffer:
+    """Bytes of a stream as they come, cut into (header, PDU)."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, received: bytes) -> Iterator[tuple[MbapHeader, bytes]]:
+        """Every frame that is whole now. Raises OutOfStep when the stream has lost its frames."""
+        self._bytes += received
+        while len(self._bytes) >= MBAP_SIZE:
+            header = parse_mbap(bytes(self._bytes[:MBAP_SIZE]))
+            end = MBAP_SIZE + header.size
+            if len(self._bytes) < end:
+                return
+            pdu = bytes(self._bytes[MBAP_SIZE:end])
+            del self._bytes[:end]
+            yield header, pdu
+
+
 # --- RTU -----------------------------------------------------------------------------------------------------------
 
 
@@ -170,3 +194,40 @@ def parse_rtu(frame: bytes) -> RtuFrame:
     if len(frame) < 5 or int.from_bytes(frame[-2:], "little") != crc16(frame[:-2]):
         raise OutOfStep(f"checksum of {frame.hex(' ')} is wrong")
     return RtuFrame(frame[0], frame[1:-2])
+
+
+class RtuBuffer:
+    """Bytes of a line as they come, cut into frames. An echo of the request that was just sent is dropped."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._echo = b""
+
+    def expect(self, request: bytes) -> None:
+        """Begin anew after ``request`` was sent: whatever came before it answers nothing any more."""
+        self._bytes.clear()
+        self._echo = request
+
+    def feed(self, received: bytes) -> Iterator[RtuFrame]:
+        """Every frame that is whole now. Raises OutOfStep, forgetting the rest, when the bytes are no frame."""
+        self._bytes += received
+        while self._bytes and not self._is_waiting_for_echo():
+            try:
+                size = rtu_size(bytes(self._bytes[:3]))
+                if size is None or len(self._bytes) < size:
+                    return
+                frame = parse_rtu(bytes(self._bytes[:size]))
+            except OutOfStep:
+                self._bytes.clear()
+                raise
+            del self._bytes[:size]
+            yield frame
+
+    def _is_waiting_for_echo(self) -> bool:
+        """A two-wire adapter may repeat what it sends; the first bytes of an answer never match a whole request."""
+        size = len(self._echo)
+        if size and self._bytes[:size] == self._echo:
+            del self._bytes[:size]
+            self._echo = b""
+            return not self._bytes
+        return 0 < len(self._bytes) < size and self._echo.startswith(self._bytes)

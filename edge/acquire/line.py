@@ -1,0 +1,338 @@
+"""acquire, the wire: one connection to one bus, one request on it at a time, and no answer given to the wrong question.
+
+On TCP, TLS and UDP the transaction number tells whose answer came. A serial line has none, so after a silence a unit is
+in doubt: until a question of another length was answered in order, or the line has drained, nothing that could be the
+late answer is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from edge.acquire.frames import (
+    ExceptionReply,
+    Garbled,
+    MbapBuffer,
+    OutOfStep,
+    Read,
+    RtuBuffer,
+    build_mbap,
+    build_rtu,
+    parse_reply,
+)
+from edge.clock import Clock
+from edge.errors import Transient
+from edge.site import Bus, Tls
+
+CONNECT_S = 3.0
+DRAIN_MS = 3_000
+"""How long after a silence a serial answer may still come, at least."""
+QUIET_S = 0.02
+"""Silence that ends a spoiled frame."""
+ANY_UNIT = (0, 255)
+"""Addresses that mean the TCP device itself; such devices answer with whatever number they like."""
+
+Answer = bytes | ExceptionReply
+
+
+class NotConnected(Transient):
+    """The line, or the way to it, is down."""
+
+
+class NoResponse(Transient):
+    """The device did not answer in time."""
+
+
+class Wire(Protocol):
+    """What carries bytes: an asyncio transport or a serial port."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Question:
+    transaction: int
+    unit: int
+    read: Read
+    answer: asyncio.Future[Answer]
+
+
+class _Link(asyncio.Protocol):
+    """One connection's bytes, in either framing. ``late`` counts answers that came to no open question."""
+
+    def __init__(self) -> None:
+        self.question: _Question | None = None
+        self.late = 0
+        self.is_lost = False
+        self.wire: Any = None
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - stream, datagram or serial
+        self.wire = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_lost = True
+        self.fail(NotConnected(f"the connection was lost: {exc}" if exc else "the other side closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def frame(self, question: _Question) -> bytes:
+        raise NotImplementedError
+
+    def ask(self, question: _Question) -> None:
+        self.question = question
+        self.send(self.frame(question))
+
+    def send(self, frame: bytes) -> None:
+        self.wire.write(frame)
+
+    def fail(self, error: Exception) -> None:
+        if self.question is not None and not self.question.answer.done():
+            self.question.answer.set_exception(error)
+
+    def settle(self, answer: Answer) -> None:
+        if self.question is not None and not self.question.answer.done():
+            self.question.answer.set_result(answer)
+
+
+class _MbapLink(_Link):
+    """TCP and TLS streams."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = MbapBuffer()
+
+    def frame(self, question: _Question) -> bytes:
+        return build_mbap(question.transaction, question.unit, question.read)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for header, pdu in self._buffer.feed(data):
+                self._arrived(header.transaction, header.unit, pdu)
+        except OutOfStep as error:
+            self.fail(error)
+            self.is_lost = True
+            self.wire.close()
+
+    def _arrived(self, transaction: int, unit: int, pdu: bytes) -> None:
+        question = self.question
+        if question is None or question.transaction != transaction or question.answer.done():
+            self.late += 1
+        elif unit != question.unit and question.unit not in ANY_UNIT:
+            self.fail(Garbled(f"unit {unit} answers for unit {question.unit}"))
+        else:
+            try:
+                self.settle(parse_reply(question.read, pdu))
+            except Garbled as error:
+                self.fail(error)
+
+
+class _UdpLink(_MbapLink):
+    """Each datagram is one frame, whole or worthless."""
+
+    def send(self, frame: bytes) -> None:
+        self.wire.sendto(frame)
+
+    def datagram_received(self, data: bytes, _addr: object) -> None:
+        try:
+            for header, pdu in MbapBuffer().feed(data):
+                self._arrived(header.transaction, header.unit, pdu)
+        except OutOfStep:
+            self.late += 1
+
+    def error_received(self, exc: Exception) -> None:
+        """The network said that nobody listens there."""
+        self.fail(NotConnected(f"the network refuses: {exc}"))
+
+
+class _RtuLink(_Link):
+    """A serial line, or a converter that passes its bytes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = RtuBuffer()
+        self.is_spoiled = False
+
+    def frame(self, question: _Question) -> bytes:
+        frame = build_rtu(question.unit, question.read)
+        self._buffer.expect(frame)
+        return frame
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in self._buffer.feed(data):
+                self._arrived(frame.unit, frame.pdu)
+        except OutOfStep as error:
+            self.is_spoiled = True
+            self.fail(error)
+
+    def _arrived(self, unit: int, pdu: bytes) -> None:
+        question = self.question
+        if question is None or question.unit != unit or question.answer.done():
+            self.late += 1
+            return
+        try:
+            self.settle(parse_reply(question.read, pdu))
+        except Garbled:
+            self.late += 1  # another length or function: an answer to what was asked before
+
+
+class Line:
+    """The connection of one bus. ``exchange`` is called by one task, one request at a time."""
+
+    def __init__(self, bus: Bus, clock: Clock) -> None:
+        self.bus = bus
+        self._clock = clock
+        self._link: _Link | None = None
+        self._transaction = 0
+        self._late_before = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._link is not None and not self._link.is_lost
+
+    @property
+    def late(self) -> int:
+        """Answers that came too late or to no question, since the start; all were thrown away."""
+        return self._late_before + (self._link.late if self._link else 0)
+
+    async def connect(self) -> None:
+        """Open it anew. Raises NotConnected saying why not."""
+        self.close()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                self._link = await self._open()
+        except TimeoutError:
+            raise NotConnected(f"{self.bus.host}:{self.bus.port} did not accept within {CONNECT_S:g} s") from None
+        except (OSError, ValueError) as error:
+            raise NotConnected(f"{self._where} cannot be opened: {error}") from error
+
+    @property
+    def _where(self) -> str:
+        return self.bus.serial_port or f"{self.bus.host}:{self.bus.port}"
+
+    async def _open(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        host, port = self.bus.host, self.bus.port
+        if self.bus.kind == "udp":
+            return (await loop.create_datagram_endpoint(_UdpLink, remote_addr=(host, port)))[1]
+        context = client_context(self.bus.tls) if self.bus.tls is not None else None
+        return (await loop.create_connection(_MbapLink, host, port, ssl=context))[1]
+
+    def close(self) -> None:
+        """Give the connection up; what still arrives on it goes nowhere."""
+        if self._link is not None:
+            self._late_before += self._link.late
+            self._link.is_lost = True
+            self._link.wire.close()
+            self._link = None
+
+    def is_ambiguous(self, unit: int, read: Read) -> bool:  # noqa: ARG002 - what a serial line asks
+        """Whether a late answer to an earlier question could be taken for the answer to this one."""
+        return False
+
+    def is_in_doubt(self, unit: int) -> bool:  # noqa: ARG002 - what a serial line asks
+        """Whether a unit still owes answers that could come late."""
+        return False
+
+    async def exchange(self, unit: int, read: Read, timeout_ms: int) -> Answer:
+        """Ask and wait. Raises NotConnected, NoResponse, or Garbled for bytes that are no answer to this question."""
+        link = self._link
+        if link is None or link.is_lost:
+            raise NotConnected(f"{self._where} is not connected")
+        self._transaction = self._transaction % 0xFFFF + 1
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        try:
+            link.ask(_Question(self._transaction, unit, read, answer))
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await answer
+        except TimeoutError:
+            raise NoResponse(f"unit {unit} did not answer within {timeout_ms} ms") from None
+        finally:
+            link.question = None
+
+
+def client_context(tls: Tls) -> ssl.SSLContext:
+    """Checks the other side against ``ca_file`` or the system's authorities, and shows our certificate if we have one.
+
+    Raises OSError for files that cannot be read.
+    """
+    context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
+    if tls.cert_file is not None:
+        context.load_cert_chain(tls.cert_file, tls.key_file)
+    return context
+
+
+@dataclass(slots=True)
+class _Doubt:
+    """What a unit was asked and did not answer in time: (function, size of a right answer), and since when."""
+
+    since_ms: int
+    owed: set[tuple[int, int]] = field(default_factory=set)
+
+
+class SerialLine(Line):
+    """RTU on a serial port, or on a TCP converter that passes a line's bytes on."""
+
+    def __init__(
+        self, bus: Bus, clock: Clock, open_port: Callable[[Bus, asyncio.Protocol], Wire], pause_s: float
+    ) -> None:
+        super().__init__(bus, clock)
+        self._open_port = open_port
+        self._pause_s = pause_s
+        self._doubts: dict[int, _Doubt] = {}
+
+    async def _open(self) -> _Link:
+        if self.bus.kind == "rtu":
+            link = _RtuLink()
+            self._open_port(self.bus, link)
+            return link
+        loop = asyncio.get_running_loop()
+        return (await loop.create_connection(_RtuLink, self.bus.host, self.bus.port))[1]
+
+    def is_in_doubt(self, unit: int) -> bool:
+        doubt = self._doubts.get(unit)
+        if doubt is not None and self._clock.moment().steady_ms - doubt.since_ms >= DRAIN_MS:
+            del self._doubts[unit]
+        return unit in self._doubts
+
+    def is_ambiguous(self, unit: int, read: Read) -> bool:
+        return self.is_in_doubt(unit) and (read.function, read.payload_size) in self._doubts[unit].owed
+
+    async def exchange(self, unit: int, read: Read, timeout_ms: int) -> Answer:
+        if self.is_ambiguous(unit, read):
+            raise NoResponse(f"unit {unit} may still answer an earlier question; waiting for the line to drain")
+        was_in_doubt = self.is_in_doubt(unit)
+        await self._quiet()
+        try:
+            answer = await super().exchange(unit, read, timeout_ms)
+        except (NotConnected, NoResponse, Garbled):
+            self._owes(unit, read, timeout_ms)
+            raise
+        if was_in_doubt and isinstance(answer, ExceptionReply):
+            self._owes(unit, read, timeout_ms)
+            raise Garbled(f"{answer} of unit {unit} could be the answer to an earlier question")
+        self._doubts.pop(unit, None)
+        return answer
+
+    async def _quiet(self) -> None:
+        """The pause between frames, longer after a spoiled one so that its rest passes by."""
+        link = self._link
+        is_spoiled = isinstance(link, _RtuLink) and link.is_spoiled
+        if is_spoiled or self._pause_s:
+            await self._clock.sleep(max(self._pause_s, QUIET_S if is_spoiled else 0.0))
+        if isinstance(link, _RtuLink):
+            link.is_spoiled = False
+
+    def _owes(self, unit: int, read: Read, timeout_ms: int) -> None:
+        """A time-out is counted from its own end, a longer one drains longer."""
+        now_ms = self._clock.moment().steady_ms + max(0, 3 * timeout_ms - DRAIN_MS)
+        doubt = self._doubts.setdefault(unit, _Doubt(now_ms))
+        doubt.since_ms = now_ms
+        doubt.owed.add((read.function, read.payload_size))

@@ -1,0 +1,75 @@
+"""acquire, the serial port: pyserial's settings, the event loop's reads."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import termios
+
+import serial
+
+from edge.site import Bus
+
+CHUNK = 4096
+
+
+class SerialPort:
+    """An open port whose bytes go to a protocol as they come."""
+
+    def __init__(self, port: serial.Serial, receiver: asyncio.Protocol) -> None:
+        self._port = port
+        self._receiver = receiver
+        self._loop = asyncio.get_running_loop()
+        self._descriptor = port.fileno()
+        self._is_open = True
+        self._loop.add_reader(self._descriptor, self._readable)
+        receiver.connection_made(self)  # type: ignore[arg-type]
+
+    def write(self, data: bytes) -> None:
+        """A request is a few bytes, which a port takes at once."""
+        try:
+            os.write(self._descriptor, data)
+        except OSError as error:
+            self._lose(error)
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._descriptor)
+            self._port.close()
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._descriptor, CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error)
+            return
+        if data:
+            self._receiver.data_received(data)
+        else:
+            self._lose(None)
+
+    def _lose(self, error: OSError | None) -> None:
+        """The adapter was pulled out, or the other end is gone."""
+        self.close()
+        self._receiver.connection_lost(error)
+
+
+def open_port(bus: Bus, receiver: asyncio.Protocol) -> SerialPort:
+    """Open the bus's port for us alone. Raises OSError when it cannot be had."""
+    try:
+        port = serial.Serial(
+            bus.serial_port,
+            bus.baud,
+            bytesize=bus.data_bits,
+            parity=bus.parity,
+            stopbits=bus.stop_bits,
+            timeout=0,
+            exclusive=True,
+        )
+    except termios.error as error:
+        raise OSError(f"{bus.serial_port}: {error}") from error
+    port.reset_input_buffer()
+    return SerialPort(port, receiver)

@@ -1,0 +1,360 @@
+"""Modbus TCP against real sockets: an independent server, and one that misbehaves in every way seen in the field."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from contract.messages import Cause, Quality
+from edge.acquire.health import HealthBoard
+from edge.acquire.modbus import ModbusBus
+from edge.clock import SystemClock
+from edge.decode.sample import Sample
+from edge.site import Bus, Device
+from tests.support.devices import Basket, make_device, modbus_model
+from tests.support.modbus_peers import Asked, RawServer, pymodbus_server, sim_device
+
+EVERY_MS = 50
+
+
+class Running:
+    """A bus at work: its samples, its health, and the bus itself."""
+
+    def __init__(self, bus: Bus, devices: Sequence[Device]) -> None:
+        self.basket, self.health = Basket(), HealthBoard()
+        self.bus = ModbusBus(bus, devices, SystemClock(), self.basket, self.health)
+
+    def state(self, device: str = "meter_1") -> str:
+        return {row.device: str(row.state) for row in self.health.rows(SystemClock().moment())}[device]
+
+    async def first(self, point: str, **wanted: Any) -> Sample:
+        """Wait for a sample of a point that has these properties."""
+
+        def found() -> list[Sample]:
+            return [
+                one for one in self.basket.of(point) if all(getattr(one, key) == value for key, value in wanted.items())
+            ]
+
+        await self.basket.until(lambda: bool(found()))
+        return found()[0]
+
+
+@contextlib.asynccontextmanager
+async def running(bus: Bus, *devices: Device) -> AsyncIterator[Running]:
+    one = Running(bus, devices)
+    task = asyncio.create_task(one.bus.run())
+    try:
+        yield one
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def lan(port: int, kind: Any = "tcp") -> Bus:
+    return Bus("lan", kind, host="127.0.0.1", port=port)
+
+
+def own_addresses(
+    count: int, *, unit: int = 1, port: int = 0, name: str = "meter_1", every_ms: int = EVERY_MS, **limits: Any
+) -> Device:
+    """A device whose points p0, p1 … should each read their own address."""
+    limits = {"timeout": "150ms", **limits}
+    return make_device(
+        modbus_model({f"p{at}": {"address": at} for at in range(count)}, **limits),
+        lan(port),
+        device=name,
+        address=unit,
+        every_ms=every_ms,
+    )
+
+
+def wrong(samples: Sequence[Sample]) -> list[Sample]:
+    """Good samples whose value is not their point's own address."""
+    return [one for one in samples if one.quality is Quality.GOOD and one.value != int(one.point[1:])]
+
+
+async def answers(asked: Asked) -> None:
+    asked.answer()
+
+
+async def test_every_point_of_two_units_is_read_from_an_independent_server() -> None:
+    words = {0: 0x4366, 1: 0x3333, 2: 0xFFFF, 10: 7}
+    model = modbus_model({
+        "voltage": {"address": 0, "type": "float32"}, "balance": {"address": 2, "type": "int16", "scale": 0.1},
+        "level": {"address": 10, "table": "input"}, "run": {"address": 1, "table": "coil"}, "trip": {"address": 9, "table": "discrete"},
+    }, gap=0)  # fmt: skip
+    coils = [False, True, False, False, False, False, False, False, False, True]
+    async with pymodbus_server(sim_device(1, words, coils), sim_device(2, {**words, 10: 9}, coils)) as port:
+        devices = [
+            make_device(model, lan(port), device=f"meter_{unit}", address=unit, every_ms=EVERY_MS) for unit in (1, 2)
+        ]
+        async with running(lan(port), *devices) as one:
+            await one.basket.until(lambda: len(one.basket.samples) >= 20)
+            values = {(row.device, row.point): row.value for row in one.basket.samples}
+            assert values == {
+                **{(f"meter_{unit}", name): value for unit in (1, 2) for name, value in (("voltage", 230.1999969482422), ("balance", -0.1), ("run", True), ("trip", True))},
+                ("meter_1", "level"): 7, ("meter_2", "level"): 9,
+            }  # fmt: skip
+            assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
+            assert one.state("meter_1") == one.state("meter_2") == "ok"
+
+
+async def test_251_registers_in_three_requests_stand_on_their_own_points() -> None:
+    async with (
+        pymodbus_server(sim_device(1, {at: at for at in range(251)})) as port,
+        running(lan(port), own_addresses(251, port=port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.samples) >= 251)
+        assert wrong(one.basket.samples) == []
+        assert len(one.bus.plans[0].requests) == 3
+
+
+async def test_an_illegal_address_is_bisected_to_the_guilty_point_and_the_others_keep_flowing() -> None:
+    words = {at: at for at in range(40) if at not in (17, 33)}
+    async with pymodbus_server(sim_device(1, words)) as port, running(lan(port), own_addresses(40, port=port)) as one:
+        await one.basket.until(lambda: len(one.basket.samples) >= 120)
+        for at in range(40):
+            first, second, third = one.basket.of(f"p{at}")[:3]
+            expected = (None, Cause.EXCEPTION) if at in (17, 33) else (at, Cause.NONE)
+            assert {(row.value, row.cause) for row in (first, second, third)} == {expected}
+        assert [one.bus.plans[0].names[point] for point in one.bus.plans[0].refused] == ["p17", "p33"]
+
+
+async def test_a_late_answer_is_never_given_to_the_next_question() -> None:
+    async def behave(asked: Asked) -> None:
+        if len(server.asked) % 3 == 1:
+            await asyncio.sleep(0.2)
+        asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(130, port=server.port)) as one,
+    ):
+        await one.basket.until(lambda: one.bus.late_answers >= 2)
+        assert wrong(one.basket.samples) == []
+        assert {row.cause for row in one.basket.samples} >= {Cause.NO_RESPONSE}
+
+
+async def test_duplicated_reordered_and_foreign_answers_change_nothing() -> None:
+    async def behave(asked: Asked) -> None:
+        asked.writer.write(asked.frame(b"\x03\x02\x12\x34", transaction=(asked.transaction + 1) & 0xFFFF))
+        asked.writer.write(asked.frame(asked.values(), transaction=(asked.transaction - 1) & 0xFFFF))
+        asked.answer()
+        asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.samples) >= 40)
+        assert wrong(one.basket.samples) == []
+        assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
+        assert one.bus.late_answers >= 20
+
+
+async def test_answers_of_the_wrong_length_function_or_unit_are_undecodable() -> None:
+    spoiled = [
+        lambda asked: asked.frame(b"\x03\x04\0\0\0\1"), lambda asked: asked.frame(b"\x04" + asked.values()[1:]),
+        lambda asked: asked.frame(asked.values(), unit=9), lambda asked: asked.frame(b"\x03\x08\0\0"),
+    ]  # fmt: skip
+
+    async def behave(asked: Asked) -> None:
+        asked.writer.write(spoiled[len(server.asked) % len(spoiled)](asked))
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.samples) >= 32)
+        assert {row.cause for row in one.basket.samples} == {Cause.UNDECODABLE}
+        assert one.state() == "degraded"
+
+
+async def test_garbage_closes_the_connection_and_the_next_poll_opens_another() -> None:
+    async def behave(asked: Asked) -> None:
+        if len(server.asked) == 2:
+            asked.writer.write(b"GET / HTTP/1.1\r\n\r\n" * 20)
+        else:
+            asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.first("p0", cause=Cause.UNDECODABLE)
+        broken = len(one.basket.samples)
+        await one.basket.until(lambda: len(one.basket.of("p0")) > broken)
+        assert one.basket.samples[-1].quality is Quality.GOOD
+        assert wrong(one.basket.samples) == []
+        assert server.connections == 2
+
+
+async def test_a_silent_unit_costs_its_neighbour_behind_the_same_gateway_almost_nothing() -> None:
+    async def behave(asked: Asked) -> None:
+        if asked.unit == 2:
+            asked.answer()
+
+    async with RawServer(behave).serve() as server:
+        dead, alive = (
+            own_addresses(40, unit=1, port=server.port, name="dead"),
+            own_addresses(4, unit=2, port=server.port, name="alive"),
+        )
+        async with running(lan(server.port), dead, alive) as one:
+            await one.basket.until(lambda: len(one.basket.of("p0", "alive")) >= 40, seconds=8)
+            questions = [asked.unit for asked in server.asked]
+            assert questions.count(1) <= 3
+            assert {row.cause for row in one.basket.samples if row.device == "dead"} == {Cause.NO_RESPONSE}
+            assert len(one.basket.of("p39", "dead")) >= 30
+            assert {row.quality for row in one.basket.samples if row.device == "alive"} == {Quality.GOOD}
+            assert (one.state("dead"), one.state("alive")) == ("silent", "ok")
+
+
+async def test_the_same_unit_on_two_lines_is_two_devices() -> None:
+    async def silent(asked: Asked) -> None:
+        pass
+
+    async with RawServer(silent).serve() as dead, RawServer(answers).serve() as alive:
+        one, other = own_addresses(2, port=dead.port, name="a"), own_addresses(2, port=alive.port, name="b")
+        async with running(lan(dead.port), one) as first, running(lan(alive.port), other) as second:
+            await second.basket.until(lambda: len(second.basket.of("p0")) >= 20)
+            assert {row.quality for row in second.basket.samples} == {Quality.GOOD}
+            assert {row.cause for row in first.basket.samples} == {Cause.NO_RESPONSE}
+
+
+async def test_a_silent_device_that_returns_is_polled_in_full_again() -> None:
+    async def behave(asked: Asked) -> None:
+        if len(server.asked) > 2:
+            asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.first("p3", quality=Quality.GOOD)
+        assert one.basket.samples[0].cause is Cause.NO_RESPONSE
+        assert one.state() == "degraded"
+
+
+async def test_a_busy_device_is_asked_once_more_and_is_never_zero() -> None:
+    async def behave(asked: Asked) -> None:
+        if len(server.asked) % 2 or len(server.asked) > 6:
+            asked.refuse(6)
+        else:
+            asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        failed = await one.first("p1", cause=Cause.EXCEPTION)
+        assert failed.value is None
+        assert [row.value for row in one.basket.of("p1")[:3]] == [1, 1, 1]
+        assert "exception 6 (device busy)" in one.health.rows(SystemClock().moment())[0].last_error
+
+
+async def test_a_gateway_that_says_its_target_is_silent_opens_the_breaker_of_that_unit_only() -> None:
+    async def behave(asked: Asked) -> None:
+        if asked.unit == 1:
+            asked.refuse(11)
+        else:
+            asked.answer()
+
+    async with RawServer(behave).serve() as server:
+        dead, alive = (
+            own_addresses(4, unit=1, port=server.port, name="dead"),
+            own_addresses(4, unit=2, port=server.port, name="alive"),
+        )
+        async with running(lan(server.port), dead, alive) as one:
+            await one.basket.until(lambda: len(one.basket.of("p0", "alive")) >= 20)
+            assert {row.cause for row in one.basket.samples if row.device == "dead"} == {Cause.NO_RESPONSE}
+            assert [asked.unit for asked in server.asked].count(1) <= 3
+            assert server.connections == 1
+
+
+async def test_a_server_that_closes_after_each_answer_loses_nothing() -> None:
+    async def behave(asked: Asked) -> None:
+        asked.answer()
+        await asked.writer.drain()
+        asked.writer.close()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.of("p0")) >= 6)
+        assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
+        assert server.connections >= 5
+
+
+async def test_a_line_that_is_down_is_told_at_every_poll_and_comes_back_by_itself() -> None:
+    async with RawServer(answers).serve() as server:
+        port = server.port
+        async with running(lan(port), own_addresses(4, port=port)) as one:
+            await one.first("p0", quality=Quality.GOOD)
+    async with running(lan(port), own_addresses(4, port=port)) as one:
+        await one.basket.until(lambda: len(one.basket.of("p0")) >= 5)
+        assert {row.cause for row in one.basket.samples} == {Cause.NOT_CONNECTED}
+        assert one.state() == "not_connected"
+        async with RawServer(answers).serve(port):
+            await one.first("p0", quality=Quality.GOOD)
+
+
+async def test_a_half_open_connection_is_given_up_and_opened_anew() -> None:
+    async def behave(asked: Asked) -> None:
+        if server.connections > 1:
+            asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.first("p0", quality=Quality.GOOD)
+        assert server.connections == 2
+
+
+async def test_an_answer_in_single_bytes_is_read_whole() -> None:
+    async def behave(asked: Asked) -> None:
+        for byte in asked.frame(asked.values()):
+            asked.writer.write(bytes([byte]))
+            await asked.writer.drain()
+            await asyncio.sleep(0.001)
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.first("p3", quality=Quality.GOOD)
+        assert wrong(one.basket.samples) == []
+
+
+async def test_a_poll_that_takes_longer_than_its_period_skips_and_counts() -> None:
+    async def behave(asked: Asked) -> None:
+        await asyncio.sleep(0.12)
+        asked.answer()
+
+    async with (
+        RawServer(behave).serve() as server,
+        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.of("p0")) >= 5)
+        assert one.health.skips("meter_1") >= 4
+        assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
+
+
+async def test_udp_reads_the_same() -> None:
+    async with (
+        pymodbus_server(sim_device(1, {at: at for at in range(8)}), udp=True) as port,
+        running(lan(port, "udp"), own_addresses(8, port=port)) as one,
+    ):
+        await one.basket.until(lambda: len(one.basket.samples) >= 24)
+        assert wrong(one.basket.samples) == []
+        assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
+
+
+async def test_nobody_listening_on_udp_is_told_and_survived() -> None:
+    async with pymodbus_server(sim_device(1, {0: 0}), udp=True) as port:
+        pass
+    async with running(lan(port, "udp"), own_addresses(1, port=port)) as one:
+        await one.basket.until(lambda: len(one.basket.samples) >= 3)
+        assert {row.quality for row in one.basket.samples} == {Quality.BAD}
