@@ -12,11 +12,11 @@ SELECT epoch, events, samples FROM epoch WHERE epoch < :epoch ORDER BY epoch DES
 INSERT INTO epoch (epoch, started_at) VALUES (:epoch, :at);
 
 -- name: forget_epochs
--- Epochs that have nothing left to send, except the two newest: one is running, one is named as its predecessor.
-DELETE FROM epoch
-WHERE epoch NOT IN (SELECT DISTINCT epoch FROM outbox)
-  AND epoch NOT IN (SELECT max(e.epoch) FROM epoch e WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.epoch > e.epoch) GROUP BY 1)
-  AND epoch NOT IN (SELECT epoch FROM epoch ORDER BY epoch DESC LIMIT 2);
+-- Epochs older than the predecessor of the oldest that has something to send; run once, at the start.
+DELETE FROM epoch WHERE epoch < (
+    SELECT max(epoch) FROM epoch
+    WHERE epoch < coalesce((SELECT min(epoch) FROM outbox), (SELECT max(epoch) FROM epoch))
+);
 
 -- name: count_up
 -- The last numbers given out, together with the rows that got them.
@@ -37,9 +37,13 @@ SELECT seq, body FROM outbox WHERE lane = :lane AND epoch = :epoch AND seq >= :s
 -- The cloud has committed everything up to and including a number.
 DELETE FROM outbox WHERE lane = :lane AND epoch = :epoch AND seq <= :through;
 
--- name: depth
--- How many records wait in a lane, and since when.
-SELECT count(*), min(at) FROM outbox WHERE lane = :lane;
+-- name: count
+-- How many records wait in a lane; asked once, at the start.
+SELECT count(*) FROM outbox WHERE lane = :lane;
+
+-- name: oldest_at
+-- Since when the oldest record of a lane waits.
+SELECT at FROM outbox WHERE lane = :lane ORDER BY epoch, seq LIMIT 1;
 
 -- name: put_state
 INSERT INTO state (key, body) VALUES (:key, :body) ON CONFLICT (key) DO UPDATE SET body = excluded.body;

@@ -22,6 +22,7 @@ from edge.decode.sample import Sample
 from edge.errors import Misconfigured, Transient
 from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
 
+LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
 ANSWERS_KEPT_MS = 90 * 86_400_000
 
@@ -67,6 +68,10 @@ class Outbox:
         self._db = self._open(now_ms)
         self._seq: dict[Lane, int] = {"events": 0, "samples": 0}
         self.epoch = self._start_epoch(now_ms)
+        self.depths: dict[Lane, Depth] = {}
+        """What waits, kept up to date so that asking costs nothing whatever the backlog."""
+        for lane in LANES:
+            self._note_depth(lane, (self._one("count", lane=lane) or (0,))[0])
 
     # --- opening ------------------------------------------------------------------------------------------------
 
@@ -178,6 +183,13 @@ class Outbox:
             for directive in answered:
                 self._run("answer", id=directive, at=now_ms)
             self._run("count_up", epoch=self.epoch, **seq)
+        self._grew(seq, now_ms)
+
+    def _grew(self, seq: dict[Lane, int], now_ms: int) -> None:
+        for lane in LANES:
+            if more := seq[lane] - self._seq[lane]:
+                before = self.depths[lane]
+                self.depths[lane] = Depth(before.records + more, before.oldest_ms or now_ms)
         self._seq = seq
 
     def _add(self, lane: Lane, seq: dict[Lane, int], now_ms: int, body: bytes, samples: int) -> None:
@@ -186,10 +198,15 @@ class Outbox:
 
     def acknowledge(self, committed: Sequence[Committed]) -> None:
         """Forget what the cloud has committed."""
+        gone: dict[Lane, int] = dict.fromkeys(LANES, 0)
         with self._transaction(durable=False):
             for one in committed:
-                self._run("acknowledge", lane=one.lane, epoch=one.epoch, through=one.through)
-            self._run("forget_epochs")
+                gone[one.lane] += self._run(
+                    "acknowledge", lane=one.lane, epoch=one.epoch, through=one.through
+                ).rowcount  # fmt: skip
+        for lane, rows in gone.items():
+            if rows:
+                self._note_depth(lane, self.depths[lane].records - rows)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -224,9 +241,9 @@ class Outbox:
         row = self._one("previous_epoch", epoch=epoch)
         return None if row is None else Previous(epoch=row[0], events=row[1], samples=row[2])
 
-    def depth(self, lane: Lane) -> Depth:
-        row = self._one("depth", lane=lane) or (0, None)
-        return Depth(row[0], row[1])
+    def _note_depth(self, lane: Lane, records: int) -> None:
+        row = self._one("oldest_at", lane=lane)
+        self.depths[lane] = Depth(records, row[0] if row else None)
 
     def used_bytes(self) -> int:
         """Bytes in use in the database file, free pages left out."""
@@ -260,7 +277,7 @@ class Outbox:
             for event in thinned.events:
                 self._add("events", seq, now_ms, encode_record(event), 0)
             self._run("count_up", epoch=self.epoch, **seq)
-        self._seq = seq
+        self._grew(seq, now_ms)
         return list(thinned.events)
 
     def quarantine(self, lane: Lane, epoch: int, seq: int, reason: str, now_ms: int, stand_in: Record) -> None:
@@ -282,8 +299,7 @@ class Outbox:
             last = self._one("last_epoch")
             epoch = max((last[0] if last else 0) + 1, now_ms // 1000)
             self._run("start_epoch", epoch=epoch, at=now_ms)
-            lanes: tuple[Lane, ...] = ("events", "samples")
-            for lane in lanes:
+            for lane in LANES:
                 for old_epoch, old_seq in self._run("lane_rows", lane=lane).fetchall():
                     seq[lane] += 1
                     self._run("move", lane=lane, epoch=old_epoch, seq=old_seq, new_epoch=epoch, new_seq=seq[lane])
@@ -291,4 +307,5 @@ class Outbox:
             self._run("add", lane="events", epoch=epoch, seq=1, at=now_ms, samples=0, body=body)
             self._run("count_up", epoch=epoch, **seq)
         self.epoch, self._seq = epoch, seq
+        self._note_depth("events", self.depths["events"].records + 1)
         return epoch

@@ -82,6 +82,8 @@ class Node:
     names: tuple[str, ...] = ()
     is_limit: bool = False
     is_literal: bool = False
+    shown: tuple[str, ...] = ()
+    """Points whose value this is, so that a limit it is compared with can be drawn beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,15 @@ class TermSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A point compared directly with a limit: beyond it on side ``op`` the condition is true."""
+
+    point: str
+    op: Literal["<", "<=", ">", ">="]
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """Checked code. ``truth`` and ``number`` give None for unknown."""
 
@@ -125,6 +136,7 @@ class Expression:
     terms: tuple[TermSpec, ...]
     slow: Truth | None
     window_indexes: tuple[int, ...]
+    bounds: tuple[Bound, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from device_profiles.schema import parse_duration_ms
-from edge.rules.expression import Expression, Node, Scope, Symbol, TermSpec, WindowSpec, compile_code, compile_slow
+from edge.rules.expression import (
+    Bound,
+    Expression,
+    Node,
+    Scope,
+    Symbol,
+    TermSpec,
+    WindowSpec,
+    compile_code,
+    compile_slow,
+)
 from edge.rules.units import PLAIN, SECOND, Unit
 
 WINDOWED = ("avg", "rate", "delta", "count", "held_for", "since", "last")
@@ -69,6 +79,7 @@ class _Checker:
         self.compiler, self.text = compiler, text
         self.terms: dict[str, TermSpec] = {}
         self.used_windows: list[int] = []
+        self.bounds: list[Bound] = []
 
     def expression(self, tree: ast.expr) -> Expression:
         node = self.node(tree)
@@ -91,6 +102,7 @@ class _Checker:
                 return self.name(tree)
             case ast.UnaryOp(op=ast.Not()):
                 part = self.truth(tree.operand)
+                self.bounds.clear()  # turned round: no longer a limit one can draw
                 return Node(f"(not {part.source})", "truth", logic="not", parts=(part,), names=part.names)
             case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
                 part = self.number(tree.operand)
@@ -129,6 +141,7 @@ class _Checker:
         return Node(
             f"v[{name!r}]", symbol.kind, symbol.unit if symbol.kind == "number" else None,
             symbol.words or None if symbol.kind == "word" else None, names=(name,), is_limit=symbol.source == "limit",
+            shown=(name,) if symbol.source == "point" else (),
         )  # fmt: skip
 
     def truth(self, tree: ast.expr) -> Node:
@@ -215,6 +228,7 @@ class _Checker:
         first, second = left.source, right.source
         if type(op) in _ORDER:
             first, second = _deadband(left, right, is_less=sign.startswith("<"))
+            self.bounds += _bounds(left, right, sign)
         _, second = self.alike(tree, left, right, second)
         return f"{first} {sign} {second}"
 
@@ -247,7 +261,8 @@ class _Checker:
         parts = [self.number(part) for part in tree.args]
         sources = [parts[0].source, *(self.alike(tree, parts[0], part)[1] for part in parts[1:])]
         unit = next((part.unit for part in parts if part.unit is not None), None)
-        return Node(f"{name}({', '.join(sources)})", "number", unit, names=_names(parts))
+        shown = _names_shown(parts)
+        return Node(f"{name}({', '.join(sources)})", "number", unit, names=_names(parts), shown=shown)
 
     def is_time(self, tree: ast.expr) -> bool:
         if isinstance(tree, ast.Constant):
@@ -334,3 +349,23 @@ def _deadband(left: Node, right: Node, *, is_less: bool) -> tuple[str, str]:
     if left.is_limit and not right.is_limit:
         return f"({left.source} {'-' if is_less else '+'} d)", right.source
     return left.source, right.source
+
+
+_MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _bounds(left: Node, right: Node, sign: str) -> list[Bound]:
+    """Limits that can be drawn: one side shows points, the other is a limit."""
+    if left.is_limit and right.shown:
+        left, right, sign = right, left, _MIRROR[sign]
+    if not (left.shown and right.is_limit) or left.unit is None or right.unit is None:
+        return []
+    if not math.isclose(left.unit.factor, right.unit.factor):
+        return []
+    ops: dict[str, Literal["<", "<=", ">", ">="]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
+    return [Bound(point, ops[sign], right.names[0]) for point in left.shown]
+
+
+def _names_shown(parts: Sequence[Node]) -> tuple[str, ...]:
+    """All points shown by the parts, when every part shows some."""
+    return tuple(name for part in parts for name in part.shown) if all(part.shown for part in parts) else ()

@@ -1,0 +1,142 @@
+"""rules → outbox: everything this gateway serves, as the first event of every epoch tells the cloud (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from contract.messages import (
+    AnnouncedDevice,
+    AnnouncedEquipment,
+    AnnouncedLimit,
+    AnnouncedPoint,
+    AnnouncedRule,
+    AnnouncedTest,
+    DeviceAnnounced,
+    PointLimit,
+    Severity,
+    Text,
+)
+from device_profiles import schema
+from device_profiles.schema import RegisterMapping
+from edge.rules.engine import NO_DATA_NAME, Engine
+from edge.rules.judge import NO_DATA, NO_DATA_CLAUSE
+from edge.rules.runtime import PointState, RuleRun, Runtime, TestRun
+from edge.site import Device, Site
+
+
+def announce(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], version: str) -> DeviceAnnounced:
+    """The whole site as it runs now. ``plans``: the read plan of each device, one line a request."""
+    equipment = [_equipment(runtime, engine) for runtime in engine.runtimes()]
+    devices = [_device(device, plans.get(device.id, ())) for device in site.devices]
+    body = msgspec.json.encode([equipment, devices], order="deterministic")
+    return DeviceAnnounced(
+        site=site.id, site_name=site.name, zone=site.zone, version=version, interval_ms=site.gateway.interval_ms,
+        content_hash=hashlib.sha256(body).hexdigest(), equipment=equipment, devices=devices,
+    )  # fmt: skip
+
+
+def _text(text: schema.Text) -> Text:
+    return Text(en=text.en, zh=text.zh)
+
+
+def _device(device: Device, plan: Sequence[str]) -> AnnouncedDevice:
+    model = device.model
+    return AnnouncedDevice(
+        id=device.id, model=model.id, model_name=f"{model.maker} {model.name}", status=model.status,
+        bus=device.bus.id, protocol=model.protocol, address=str(device.address), every_ms=device.every_ms,
+        equipment=list(device.equipment), plan=list(plan),
+    )  # fmt: skip
+
+
+def _equipment(runtime: Runtime, engine: Engine) -> AnnouncedEquipment:
+    one, of = runtime.equipment, runtime.equipment.equipment_class
+    return AnnouncedEquipment(
+        id=one.id, equipment_class=of.id, name=_text(one.name), system=of.system, roles=list(one.roles),
+        place=one.place, serves=one.serves, ratings=dict(one.ratings), limits=list(_limits(runtime, engine)),
+        points=[_point(runtime, name) for name in of.points if name in runtime.points],
+        rules=[*(_rule(run) for run in runtime.rules.values()), *_no_data(runtime)],
+        tests=[_test(name, test, runtime.tests) for name, test in one.tests.items()],
+        main_points=[name for name in of.main_points if name in runtime.points],
+    )  # fmt: skip
+
+
+def _limits(runtime: Runtime, engine: Engine) -> Iterator[AnnouncedLimit]:
+    from_cloud = engine.cloud_limits[runtime.equipment.id]
+    for name, value in runtime.equipment.limits.items():
+        limit = value.limit
+        is_cloud = name in from_cloud
+        yield AnnouncedLimit(
+            id=name, value=runtime.limits[name], unit=limit.unit, name=_text(limit.name),
+            source=f"cloud: {from_cloud[name]['by']}" if is_cloud else value.source,
+            class_value=limit.value if is_cloud else value.class_value,
+            set_by="cloud" if is_cloud else value.set_by,
+        )  # fmt: skip
+
+
+def _point(runtime: Runtime, name: str) -> AnnouncedPoint:
+    state = runtime.points[name]
+    point = state.binding.point
+    return AnnouncedPoint(
+        id=name, name=_text(point.name), kind=point.kind, unit=point.unit, digits=point.digits,
+        plausible=point.plausible, states={word: _text(text) for word, text in point.states.items()},
+        limits=list(_point_limits(runtime, name)), device=state.device, device_point=state.binding.device_point,
+        wire=_wire(state), expected_every_ms=state.binding.every_ms,
+    )  # fmt: skip
+
+
+def _point_limits(runtime: Runtime, name: str) -> Iterator[PointLimit]:
+    for run in runtime.rules.values():
+        for bound in run.code.when.bounds:
+            if bound.point == name and bound.limit in runtime.limits:
+                yield PointLimit(
+                    rule=run.id, op=bound.op, value=runtime.limits[bound.limit], severity=run.severity,
+                    clause=run.rule.clause,
+                )  # fmt: skip
+
+
+def _wire(state: PointState) -> str:
+    mapping = state.binding.mapping
+    if isinstance(mapping, RegisterMapping):
+        bit = "" if mapping.bit is None else f" bit {mapping.bit}"
+        return f"{mapping.table} 0x{mapping.address:04X} {mapping.type}{bit} {mapping.order or ''}".rstrip()
+    return " ".join(f"{key} {value}" for key, value in (("topic", mapping.topic), ("path", mapping.path)) if value)
+
+
+def _rule(run: RuleRun) -> AnnouncedRule:
+    rule, gate = run.rule, run.code.gate
+    texts = {key: _text(text) for key in ("cause", "consequence", "action") if (text := getattr(rule, key)) is not None}
+    return AnnouncedRule(
+        id=run.id, name=_text(rule.name), severity=run.severity, clause=rule.clause,
+        expression=run.code.when.text if gate is None else f"{run.code.when.text} (while {gate.text})",
+        on_delay_ms=run.settings.on_delay_ms, off_delay_ms=run.settings.off_delay_ms, points=list(run.points),
+        emergency=rule.emergency, **texts,
+    )  # fmt: skip
+
+
+def _no_data(runtime: Runtime) -> list[AnnouncedRule]:
+    """The data-quality alarm, which every measured piece of equipment has."""
+    if not runtime.points:
+        return []
+    return [
+        AnnouncedRule(
+            id=NO_DATA, name=_text(NO_DATA_NAME), severity=Severity.MINOR, clause=NO_DATA_CLAUSE,
+            expression="a rule could not be judged for too long for lack of good data",
+            cause=Text(en="The device, its line or its network does not deliver good values.", zh="设备、线路或网络未提供有效数据。"),
+            consequence=Text(en="Faults of this equipment stay unseen.", zh="该设备的故障将无法被发现。"),
+            action=Text(
+                en="Check the device's supply, wiring and address; until then look after the equipment on rounds.",
+                zh="检查设备供电、接线和地址；恢复前加强人工巡视。",
+            ),
+        )
+    ]  # fmt: skip
+
+
+def _test(name: str, test: schema.PeriodicTest, observed: Sequence[TestRun]) -> AnnouncedTest:
+    is_observed = any(run.observation.test == name for run in observed)
+    return AnnouncedTest(
+        id=name, name=_text(test.name), every=test.every, clause=test.clause,
+        proof="observed" if is_observed or not test.form else "form",
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""rules → outbox: what the gateway says about itself, as a record among the others."""
+
+from __future__ import annotations
+
+from contract.conventions import format_instant
+from contract.messages import DeviceHealth, GatewayStatus, Record
+from edge.acquire.health import HealthBoard
+from edge.decode.sample import Moment
+from edge.outbox.sqlite import LANES, Outbox
+from edge.rules.engine import Engine
+from edge.site import Site
+from edge.uplink.deliver import Link
+
+STATUS_EVERY_MS = 30_000
+CHANGED_EVERY_MS = 2_000
+"""A device that falls silent or answers again is told this soon."""
+ALONE_EVERY_MS = 3_600_000
+"""How often while the cloud does not answer: a long outage must not fill the outbox with news of itself."""
+
+
+class Routine:
+    """Decides when a status is due and makes it."""
+
+    def __init__(
+        self, site: Site, outbox: Outbox, engine: Engine, board: HealthBoard, link: Link, version: str
+    ) -> None:  # fmt: skip
+        self._site, self._outbox, self._engine = site, outbox, engine
+        self._board, self._link, self._version = board, link, version
+        self._last: int | None = None
+        self._looked = 0
+        self._states: list[str] = []
+
+    def records(self, now: Moment) -> list[Record]:
+        """A status when one is due, else nothing."""
+        if self._last is not None and now.steady_ms - self._looked < CHANGED_EVERY_MS:
+            return []
+        self._looked = now.steady_ms
+        rows = self._board.rows(now)
+        states = [row.state for row in rows]
+        if not self._is_due(now, states):
+            return []
+        self._last, self._states = now.steady_ms, states
+        return [self._status(now, rows)]
+
+    def _is_due(self, now: Moment, states: list[str]) -> bool:
+        if self._last is None:
+            return True
+        since = now.steady_ms - self._last
+        if not self._link.is_up:
+            return since >= ALONE_EVERY_MS
+        return since >= STATUS_EVERY_MS or states != self._states
+
+    def _status(self, now: Moment, rows: list[DeviceHealth]) -> Record:
+        events, samples = (self._outbox.depths[lane] for lane in LANES)
+        oldest = [depth.oldest_ms for depth in (events, samples) if depth.oldest_ms is not None]
+        return GatewayStatus(
+            at=format_instant(now.wall_ms), version=self._version, outbox_events=events.records,
+            outbox_samples=samples.records, oldest_unsent_at=format_instant(min(oldest)) if oldest else None,
+            clock_offset_ms=self._link.clock_offset_ms, devices=rows, active_alarms=len(self._engine.active_alarms()),
+        )  # fmt: skip
