@@ -139,4 +139,5 @@ def _test(name: str, test: schema.PeriodicTest, observed: Sequence[TestRun]) -> 
     return AnnouncedTest(
         id=name, name=_text(test.name), every=test.every, clause=test.clause,
         proof="observed" if is_observed or not test.form else "form",
+        anchor=test.anchor, window=test.window, grace=test.grace,
     )  # fmt: skip

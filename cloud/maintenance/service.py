@@ -123,6 +123,16 @@ async def made(desk: Desk, connection: AsyncConnection, test: PeriodicTest, resu
     return "late" if decision.late else "done"
 
 
+async def observed(
+    desk: Desk, connection: AsyncConnection, site_id: str, equipment_id: str, test_id: str, result: Result, now: EpochMs
+) -> str:
+    """``made`` for a test by its ids; ``unknown`` when the equipment has no such test: then the result is only kept."""
+    for test in await periodic_tests(connection, site_id, equipment_id):
+        if test.id == test_id:
+            return await made(desk, connection, test, result, now)
+    return "unknown"
+
+
 async def open_due(connection: AsyncConnection, test: PeriodicTest) -> RowMapping | None:
     """The due date that is open now."""
     query = select(t.occurrence).where(_of(test), t.occurrence.c.state == "due").order_by(t.occurrence.c.due_on.desc())
