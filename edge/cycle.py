@@ -123,6 +123,10 @@ class Cycle:
     directives: deque[Directive] = field(default_factory=deque)
     answered: set[str] = field(default_factory=set)
     is_disk_well: bool = True
+    turned_at: int = 0
+    """``steady_ms`` of the last turn, for /healthz."""
+    taken: int = 0
+    """Samples taken since the start."""
     _retry_at: int = 0
 
     async def run(self) -> None:
@@ -135,6 +139,8 @@ class Cycle:
     async def turn(self, wait_s: float) -> None:
         samples, committed = await self.intake.take(wait_s)
         now = self.clock.moment()
+        self.turned_at = now.steady_ms
+        self.taken += len(samples)
         self._judge(samples, committed, now)
         if self.unsaved.is_due(now) and now.steady_ms >= self._retry_at:
             await self._save(now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contract.conventions import format_instant
 from contract.messages import DeviceHealth, GatewayStatus, Record
 from edge.acquire.health import HealthBoard
@@ -28,7 +30,7 @@ class Routine:
         self._board, self._link, self._version = board, link, version
         self._last: int | None = None
         self._looked = 0
-        self._states: list[str] = []
+        self._states: Sequence[str] = []
 
     def records(self, now: Moment) -> list[Record]:
         """A status when one is due, else nothing."""
@@ -42,7 +44,7 @@ class Routine:
         self._last, self._states = now.steady_ms, states
         return [self._status(now, rows)]
 
-    def _is_due(self, now: Moment, states: list[str]) -> bool:
+    def _is_due(self, now: Moment, states: Sequence[str]) -> bool:
         if self._last is None:
             return True
         since = now.steady_ms - self._last

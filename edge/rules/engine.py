@@ -9,7 +9,7 @@ from typing import Any
 from contract.conventions import format_instant
 from contract.messages import Quality, Record, Severity, Term, Value
 from device_profiles.library import Finding
-from device_profiles.schema import Text
+from device_profiles.schema import EquipmentClass, Text
 from edge.decode.sample import Moment, Sample
 from edge.rules import checkpoint
 from edge.rules.alarm import due
@@ -232,11 +232,16 @@ def latest(runtime: Runtime) -> list[tuple[str, Value, Quality, str, str]]:
     ]
 
 
+def _served(site: Site, one: Equipment) -> EquipmentClass | None:
+    served = site.find_equipment(one.serves)
+    return served.equipment_class if served else None
+
+
 def check_conditions(site: Site) -> list[Finding]:
     """Every condition of the site's classes that cannot be used, with the expression and a caret."""
     found: dict[str, Finding] = {}
     for one in site.equipment:
-        for mistake in compile_class(one.equipment_class, has_served=False).mistakes:
+        for mistake in compile_class(one.equipment_class, _served(site, one)).mistakes:
             path = ".".join((one.equipment_class.id, *mistake.path))
             found[path] = Finding(str(site.path), 0, path, str(mistake.error), "Mend the condition in the class")
     return list(found.values())

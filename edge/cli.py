@@ -1,0 +1,360 @@
+"""``plantroom-edge``: run and check a gateway, enrol it, look into the library and the rules.
+
+Data goes to standard output, logs and messages to standard error. A user's mistake is one message per mistake, each
+with file, line, path and what to do; never a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from contract.conventions import Exit, data_directory
+from device_profiles import library as shelf
+from device_profiles.library import Finding, LibraryError
+from edge import gateway
+from edge.cli_rules import rules
+from edge.clock import SystemClock
+from edge.config import load_site
+from edge.errors import Misconfigured, Rejected, Transient
+from edge.page.door import hash_password
+from edge.plans import BusPlan, plan_site
+from edge.rules.engine import Engine
+from edge.site import Site
+from edge.uplink.http import Cloud, store_credential
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
+app.add_typer(library, name="library")
+app.add_typer(rules, name="rules")
+
+SiteArgument = Annotated[Path, typer.Argument(metavar="SITE", help="The site file, such as site.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Entry point."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn every foreseen failure into messages and an exit code."""
+    try:
+        yield
+    except Misconfigured as error:
+        fail(error.findings)
+    except LibraryError as error:
+        fail(error.findings)
+    except (Transient, Rejected) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(Exit.FINDING) from None
+
+
+def fail(findings: Iterable[Finding]) -> None:
+    """Print findings and leave as misconfigured."""
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    raise typer.Exit(Exit.MISCONFIGURED) from None
+
+
+def load(path: Path) -> tuple[Site, list[BusPlan]]:
+    """A site and its plans, checked whole."""
+    site = load_site(path)
+    return site, plan_site(site)
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    site_file: SiteArgument,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for edge.db. Default: PLANTROOM_DATA or ./.plantroom.")
+    ] = None,
+) -> None:
+    """Run the gateway of a site until it is stopped."""
+    configure_log()
+    with speaking():
+        site, _ = load(site_file)
+        folder = data_directory(data)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail(
+                [
+                    Finding(
+                        str(folder), 0, "", f"no data can be kept here: {error.strerror}", "Name another --data folder"
+                    )
+                ]
+            )
+        say_what_is_missing(site)
+        stopped_by = until_stopped(gateway.run_gateway(site, clock=SystemClock(), data=folder))
+    raise typer.Exit(Exit.INTERRUPTED if stopped_by == signal.SIGINT else Exit.DONE)
+
+
+def say_what_is_missing(site: Site) -> None:
+    """What does not stop the gateway but should be known from the first line on."""
+    log = structlog.get_logger("edge")
+    config = site.gateway
+    if config.cloud is None:
+        log.info("works_alone", remedy="write gateway.cloud to deliver")
+    elif not config.credential_file.exists():
+        remedy = f"plantroom-edge enrol {site.path} CODE"
+        log.warning("no_credential", file=str(config.credential_file), cloud=config.cloud, remedy=remedy)
+    for device in site.devices:
+        if device.model.status == "unverified":
+            log.info("model_unverified", device=device.id, model=device.model.id)
+
+
+def until_stopped(work: Coroutine[Any, Any, None]) -> int:
+    """Run to the end or to SIGINT or SIGTERM, which end it in order; the signal's number, or 0."""
+    stopped_by = 0
+
+    async def supervised() -> None:
+        nonlocal stopped_by
+        task = asyncio.create_task(work, name="gateway")
+
+        def stop(number: int) -> None:
+            nonlocal stopped_by
+            stopped_by = number
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        try:
+            await task
+        except asyncio.CancelledError:
+            if not stopped_by:
+                raise
+            structlog.get_logger("edge").info("stopped", signal=signal.Signals(stopped_by).name)
+
+    try:
+        asyncio.run(supervised())
+    except BaseExceptionGroup as group:
+        raise foreseen(group) from None
+    return stopped_by
+
+
+def foreseen(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The failure a person can do something about, out of a group of tasks; else the group itself."""
+    found: BaseException | None = group.split((Misconfigured, Transient, Rejected))[0]
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return group if found is None else found
+
+
+def configure_log() -> None:
+    """Structlog to standard error: key=value on a terminal, JSON lines otherwise."""
+    last: Callable[..., Any] = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        last = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info, last,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )  # fmt: skip
+
+
+# --- check ----------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(site_file: SiteArgument, as_json: Json = False) -> None:
+    """Check a site file and print what will be asked of each bus, and which rules are watched."""
+    with speaking():
+        site, plans = load(site_file)
+    engine = Engine(site, SystemClock().moment())
+    if as_json:
+        typer.echo(json.dumps(_check_object(site, plans, engine), ensure_ascii=False))
+        return
+    for line in _check_lines(site, plans, engine):
+        typer.echo(line)
+
+
+def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterator[str]:
+    for one in plans:
+        where = one.bus.serial_port or f"{one.bus.host}:{one.bus.port}"
+        yield f"bus {one.bus.id} ({one.bus.kind} {where})"
+        for device, lines in one.devices:
+            yield f"  {device.id} ({device.model.id}, address {device.address}) serves {', '.join(device.equipment)}"
+            yield from (f"    {line}" for line in lines)
+        if one.load is not None:
+            yield from (f"  {line}" for line in one.load.lines[-1:])
+    for runtime in engine.runtimes():
+        yield f"equipment {runtime.equipment.id}: {len(runtime.rules)} rules watched, {len(runtime.tests)} tests recognised"
+        yield from (f"  not watched: {rule} ({why})" for rule, why in runtime.unwatched.items())
+    yield f"{site.id}: {len(site.equipment)} equipment, {len(site.devices)} devices on {len(site.buses)} buses; it can run"
+
+
+def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[str, Any]:
+    return {
+        "site": site.id,
+        "gateway": site.gateway.id,
+        "buses": [
+            {
+                "id": one.bus.id, "kind": one.bus.kind, "requests": one.requests, "registers": one.registers,
+                "busy_ms_per_s": None if one.load is None else round(1000 * one.load.share, 1),
+                "devices": [
+                    {"id": device.id, "model": device.model.id, "address": device.address, "plan": list(lines)}
+                    for device, lines in one.devices
+                ],
+            }
+            for one in plans
+        ],
+        "equipment": [
+            {
+                "id": runtime.equipment.id, "class": runtime.equipment.equipment_class.id,
+                "rules": list(runtime.rules), "not_watched": runtime.unwatched,
+                "tests": [test.observation.test for test in runtime.tests],
+            }
+            for runtime in engine.runtimes()
+        ],
+    }  # fmt: skip
+
+
+# --- enrol, password ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def enrol(site_file: SiteArgument, code: Annotated[str, typer.Argument(help="The one-time code.")]) -> None:
+    """Exchange the one-time code of ``plantroom-cloud gateway add`` for this gateway's credential."""
+    with speaking():
+        site = load_site(site_file)
+        config = site.gateway
+        if config.cloud is None:
+            remedy = "Write cloud: https://… under gateway"
+            raise Misconfigured([Finding(str(site.path), 0, "gateway.cloud", "no cloud to enrol with", remedy)])
+        credential = asyncio.run(_enrol(site, code))
+        try:
+            store_credential(config.credential_file, credential)
+        except OSError as error:
+            raise Transient(f"{config.credential_file}: cannot be written: {error.strerror}") from error
+    typer.echo(f"{config.id} is enrolled with {config.cloud}; credential in {config.credential_file}", err=True)
+
+
+async def _enrol(site: Site, code: str) -> str:
+    cloud = Cloud.open(site.gateway)
+    try:
+        return await cloud.enrol(site.gateway.id, code)
+    finally:
+        await cloud.close()
+
+
+@app.command()
+def password(file: Annotated[Path, typer.Argument(help="The password file to write.")]) -> None:
+    """Write the password file of an opened status page. Reads the password from the terminal or standard input."""
+    if sys.stdin.isatty():
+        word = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        word = sys.stdin.readline().rstrip("\n")
+    if len(word) < 8:
+        typer.echo("The password needs at least 8 characters", err=True)
+        raise typer.Exit(Exit.MISCONFIGURED)
+    store_credential(file, hash_password(word))
+
+
+# --- library --------------------------------------------------------------------------------------------------------
+
+
+@library.command("check")
+def library_check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders; none checks the shipped library.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check classes, models and clauses; list every mistake at once."""
+    from edge.conditions import check_conditions_of
+
+    found = shelf.check(files or ())
+    if not found:
+        found = check_conditions_of(files or ())
+    for finding in found:
+        row = {key: getattr(finding, key) for key in ("file", "line", "path", "message", "remedy")}
+        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else str(finding))
+    if found:
+        raise typer.Exit(Exit.MISCONFIGURED)
+    if not as_json:
+        typer.echo("no mistakes", err=True)
+
+
+@library.command("list")
+def library_list(as_json: Json = False) -> None:
+    """Every class and model."""
+    with speaking():
+        for row in shelf.list_lines(shelf.load()):
+            text = f"{row['kind']:6} {row['id']:36} {row['name']} ({row['about']})"
+            typer.echo(json.dumps(row, ensure_ascii=False) if as_json else text)
+
+
+@library.command("show")
+def library_show(
+    name: Annotated[str, typer.Argument(help="Id of a class, model or clause.")], as_json: Json = False
+) -> None:
+    """One class, model or clause."""
+    with speaking():
+        known = shelf.load()
+    for kind in (known.classes, known.models, known.clauses):
+        if as_json and name in kind:
+            typer.echo(kind[name].model_dump_json())
+            return
+    try:
+        lines = shelf.show_lines(known, name)
+    except KeyError:
+        from device_profiles.reading import did_you_mean
+
+        near = did_you_mean(name, [*known.classes, *known.models, *known.clauses])
+        typer.echo(f"{name} is no class, model or clause. {near}", err=True)
+        raise typer.Exit(Exit.MISCONFIGURED) from None
+    for line in lines:
+        typer.echo(line)
+
+
+# --- decode ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def decode(
+    words: Annotated[list[str] | None, typer.Argument(help="Registers, such as 0x4366 0x3333.")] = None,
+    *,
+    wire_type: Annotated[str, typer.Option("--type", help="Wire type, such as float32.")] = "uint16",
+    order: Annotated[str | None, typer.Option(help="Byte and word order, such as CDAB.")] = None,
+    scale: Annotated[float | None, typer.Option()] = None,
+    offset: Annotated[float | None, typer.Option()] = None,
+    bit: Annotated[int | None, typer.Option()] = None,
+    sentinel: Annotated[
+        list[str] | None, typer.Option(help="Pattern that means not available, such as 0x8000.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every type and order that gives a plausible number.")
+    ] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Read JSON lines from standard input.")] = False,
+) -> None:
+    """Decode registers by hand: one JSON object each."""
+    from edge.cli_decode import decode_lines, decode_words
+
+    if lines:
+        decode_lines(sys.stdin)
+        return
+    keys = {"type": wire_type, "order": order, "scale": scale, "offset": offset, "bit": bit, "sentinels": sentinel}
+    decode_words(words or [], keys, everything=everything)
+
+
+if __name__ == "__main__":
+    main()

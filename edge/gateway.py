@@ -1,0 +1,215 @@
+"""Composition root of the edge: builds every part, runs each as a named task of one group, and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import structlog
+
+from contract.conventions import format_instant
+from contract.messages import Record, Severity
+from edge import health
+from edge.acquire.health import HealthBoard
+from edge.announce import announce
+from edge.clock import Clock
+from edge.cycle import Cycle, Intake
+from edge.errors import Transient
+from edge.hooks import Call, Caller, LifeSafety
+from edge.outbox.sqlite import LANES, Outbox
+from edge.plans import device_plans, plan_site
+from edge.routine import Routine
+from edge.rules.engine import Engine
+from edge.site import Bus, Device, Site
+from edge.store import AsyncOutbox, Log
+from edge.uplink.deliver import Delivery, Link
+from edge.uplink.http import Cloud
+from edge.uplink.session import Session
+
+BUS_AGAIN_S = 5.0
+BUDGET_EVERY_S = 60.0
+
+
+class Runs(Protocol):
+    """Anything that works until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
+BusFactory = Callable[[Bus, Sequence[Device], Clock, Intake, HealthBoard], Runs]
+
+
+@dataclass(slots=True)
+class Parts:
+    """What is running, for the status page and for tests."""
+
+    site: Site
+    clock: Clock
+    engine: Engine
+    outbox: AsyncOutbox
+    cycle: Cycle
+    board: HealthBoard
+    link: Link
+    log: Log
+    caller: Caller
+    deliveries: list[Delivery] = field(default_factory=list)
+    cloud: Cloud | None = None
+
+
+async def run_gateway(
+    site: Site,
+    *,
+    clock: Clock,
+    data: Path,
+    transport: httpx.AsyncBaseTransport | None = None,
+    bus_factory: BusFactory | None = None,
+    inline: bool = False,
+    jitter: Callable[[], float] = random.random,
+    page: Callable[[Parts], Awaitable[None]] | None = health.serve,
+) -> None:
+    """Run one gateway until cancelled; then everything read is judged and saved.
+
+    ``transport``, ``bus_factory``, ``inline`` (database calls on the loop), ``jitter`` and ``page`` (given the running
+    parts; None for no status page) are what a run in virtual time replaces. Raises Misconfigured or Transient when it cannot start.
+    """
+    log: Log = structlog.get_logger("edge")
+    parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(parts.cycle.run(), name="cycle")
+            group.create_task(parts.caller.run(), name="hooks")
+            group.create_task(_keep_budget(parts), name="budget")
+            for delivery in parts.deliveries:
+                group.create_task(delivery.run(), name=f"uplink {delivery.session.lane}")
+            for bus in site.buses:
+                if devices := site.devices_on(bus):
+                    made = (bus_factory or _bus)(bus, devices, clock, parts.cycle.intake, parts.board)
+                    group.create_task(_supervise(bus.id, made, clock, log), name=f"bus {bus.id}")
+            if page is not None:
+                group.create_task(_serve(page, parts), name="status page")
+    finally:
+        await _stop(parts)
+
+
+async def _serve(page: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
+    await page(parts)
+
+
+def build(
+    site: Site,
+    clock: Clock,
+    data: Path,
+    *,
+    inline: bool,
+    log: Log,
+    transport: httpx.AsyncBaseTransport | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> Parts:
+    """Open the outbox, restore the rules and connect the parts; nothing runs yet."""
+    now = clock.moment()
+    outbox = Outbox(data / "edge.db", now.wall_ms)
+    if outbox.set_aside is not None:
+        log.warning(
+            "outbox_set_aside", file=str(outbox.set_aside), remedy="it was damaged; what it held is in that file"
+        )
+    engine = Engine(site, now, outbox.load_state())
+    plans = device_plans(plan_site(site))
+
+    def announcement() -> Record:
+        return announce(site, engine, plans, version())
+
+    store = AsyncOutbox(outbox, clock, announcement, inline=inline)
+    link, board, intake = Link(), HealthBoard([device.id for device in site.devices]), Intake()
+    caller, life_safety = Caller(site.gateway.hooks, log), LifeSafety()
+    routine = Routine(site, outbox, engine, board, link, version())
+    deliveries: list[Delivery] = []
+    cycle = Cycle(
+        intake, engine, store, clock, log, announcement, routine.records,
+        told=lambda records: caller.ring(life_safety.calls(records)),
+        wake=lambda: _wake(deliveries),
+        answered=outbox.answered(),
+    )  # fmt: skip
+    parts = Parts(site, clock, engine, store, cycle, board, link, log, caller, deliveries)
+    caller.ring(_still_active(engine, life_safety))
+    if site.gateway.cloud is not None:
+        parts.cloud = Cloud.open(site.gateway, transport)
+        deliveries += [
+            Delivery(
+                Session(site.gateway.id, lane), parts.cloud.ingest, store, clock, link, cycle.take_directives, jitter,
+                log, site.gateway.interval_ms,
+            )
+            for lane in LANES
+        ]  # fmt: skip
+    return parts
+
+
+def _wake(deliveries: Sequence[Delivery]) -> None:
+    for delivery in deliveries:
+        delivery.wake.set()
+
+
+def _still_active(engine: Engine, life_safety: LifeSafety) -> list[Call]:
+    """After a restart the people on site are told again of what still endangers life."""
+    calls = []
+    for alarm in engine.active_alarms():
+        if alarm.severity is Severity.LIFE_SAFETY and not alarm.silenced_by:
+            life_safety.calling.add((alarm.equipment, alarm.rule))
+            calls.append(Call("raised", alarm.equipment, alarm.rule, format_instant(alarm.raised_ms)))
+    return calls
+
+
+def _bus(bus: Bus, devices: Sequence[Device], clock: Clock, intake: Intake, board: HealthBoard) -> Runs:
+    """The real adapters."""
+    log = structlog.get_logger("edge").bind(bus=bus.id)
+    if bus.kind == "mqtt":
+        from edge.acquire.mqtt import MqttBus
+
+        return MqttBus(bus, devices, clock, intake, board, log)
+    from edge.acquire.modbus import ModbusBus
+
+    return ModbusBus(bus, devices, clock, intake, board, log)
+
+
+async def _supervise(name: str, bus: Runs, clock: Clock, log: Log) -> None:
+    """The edge's one place that survives anything: a bus that fails in an unforeseen way is started again."""
+    while True:
+        try:
+            await bus.run()
+        except Exception:
+            log.exception("bus_failed", bus=name, again_in_s=BUS_AGAIN_S)
+        await clock.sleep(BUS_AGAIN_S)
+
+
+async def _keep_budget(parts: Parts) -> None:
+    """Now and then, thin samples when the outbox takes more than its share of the disk."""
+    config = parts.site.gateway
+    while True:
+        await parts.clock.sleep(BUDGET_EVERY_S)
+        try:
+            steps = await parts.outbox.keep_within(config.budget_bytes, config.budget_days)
+        except Transient:
+            continue  # the cycle tells of a disk that fails
+        if steps:
+            parts.log.warning("samples_thinned", steps=steps, budget_bytes=config.budget_bytes)
+
+
+async def _stop(parts: Parts) -> None:
+    """Buses and uplink have stopped; what was read is judged and saved, then the database closes."""
+    await parts.cycle.finish()
+    if parts.cloud is not None:
+        await parts.cloud.close()
+    await parts.outbox.close()
+
+
+def version() -> str:
+    """Version of the installed product."""
+    try:
+        return metadata.version("plantroom")
+    except metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,66 @@
+"""Site → what will be asked of each bus: the request plan that ``check`` prints and that the cloud is told (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from device_profiles.library import Finding
+from edge.acquire.read_plan import BusLoad, Infeasible, ReadPlan, bus_load, plan
+from edge.errors import Misconfigured
+from edge.rules.engine import check_conditions
+from edge.site import Bus, Device, Site
+
+
+@dataclass(frozen=True, slots=True)
+class BusPlan:
+    """One bus: its devices with their requests, and how busy it will be. ``load`` is None where messages arrive unasked."""
+
+    bus: Bus
+    devices: tuple[tuple[Device, tuple[str, ...]], ...]
+    requests: int
+    registers: int
+    load: BusLoad | None
+
+
+def plan_site(site: Site) -> list[BusPlan]:
+    """The plan of every bus. Raises Misconfigured for what cannot be read or kept, and for unusable conditions."""
+    findings = check_conditions(site)
+    plans = []
+    for bus in site.buses:
+        try:
+            one = _plan_bus(site, bus)
+        except Infeasible as error:
+            findings.append(_finding(site, f"buses.{bus.id}", str(error), "Mend the model or choose another"))
+            continue
+        if one.load is not None and not one.load.is_feasible:
+            findings.append(_finding(site, f"buses.{bus.id}", one.load.lines[-2], one.load.lines[-1]))
+        plans.append(one)
+    if findings:
+        raise Misconfigured(findings)
+    return plans
+
+
+def _finding(site: Site, path: str, message: str, remedy: str) -> Finding:
+    return Finding(str(site.path), 0, path, message, remedy)
+
+
+def _plan_bus(site: Site, bus: Bus) -> BusPlan:
+    devices = site.devices_on(bus)
+    if bus.kind == "mqtt":
+        return BusPlan(bus, tuple((device, (_topics(device),)) for device in devices), 0, 0, None)
+    plans: list[ReadPlan] = [plan(device) for device in devices]
+    rows = tuple((device, tuple(one.lines())) for device, one in zip(devices, plans, strict=True))
+    requests = [request for one in plans for request in one.requests]
+    return BusPlan(bus, rows, len(requests), sum(request.count for request in requests), bus_load(bus, plans))
+
+
+def _topics(device: Device) -> str:
+    mqtt = device.model.mqtt
+    topic = mqtt.topic.replace("{address}", str(device.address)) if mqtt else ""
+    count = len(device.bindings)
+    return f"topic {topic}: {count} point{'' if count == 1 else 's'}, expected every {device.every_ms / 1000:g} s"
+
+
+def device_plans(plans: list[BusPlan]) -> dict[str, tuple[str, ...]]:
+    """Each device's lines, for the announcement."""
+    return {device.id: lines for one in plans for device, lines in one.devices}
