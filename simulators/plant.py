@@ -34,7 +34,7 @@ class SimulatedPlant:
         self.site = site
         self._clock = clock
         self._physics: dict[str, Plant] = {
-            name: create(of.equipment_class.id, _seed(seed, name), of.ratings, of.limits)
+            name: create(of.equipment_class.id, _seed(seed, name), of.ratings, of.limits, of.equipment_class.points)
             for name, of in site.equipment.items()
         }
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
