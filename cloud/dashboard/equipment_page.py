@@ -1,0 +1,291 @@
+"""dashboard: one piece of equipment → its page, and all of it → tree and table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloud.dashboard import chart, present, tile
+from cloud.dashboard.chart import Bucket, Trend
+from cloud.dashboard.present import Here
+from cloud.dashboard.rows import AlarmRow, DeviceRow, EquipmentRow, PointRow, SampleRow, SiteRow
+from cloud.dashboard.tile import Seen, Tile, is_shown, worst_first
+from cloud.dashboard.value import Shown, figure, show
+from device_profiles.schema import EquipmentClass
+
+TABS: Final = ("live", "trends", "alarms", "tests", "tickets", "mapping")
+SPAN_NAMES: Final = ("1h", "24h", "7d", "31d")
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    id: str
+    href: str
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head that every tab of an equipment page shares."""
+
+    href: str
+    name: str
+    facts: tuple[str, ...]
+    alarm: AlarmRow | None
+    alarm_text: str
+    ticket: str
+    is_out_of_service: bool
+    tab: str
+    tabs: tuple[Tab, ...]
+    equipment_class: str
+
+
+def head(seen: Seen, fed: str, kind: EquipmentClass | None, tab: str, here: Here) -> Head:
+    row, words = seen.equipment, here.words
+    href = f"/equipment/{row.site}/{row.id}"
+    active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
+    alarm = active[0] if active else None
+    text = ""
+    if alarm is not None:
+        severity = present.capital(words(f"severity.{alarm.severity}"))
+        text = words("equipment.alarm_for", severity=severity, duration=here.since(alarm.began_at))
+    numbers = {"alarms": len(active), "tickets": len(seen.tickets)}
+    tabs = tuple(Tab(name, href if name == "live" else f"{href}/{name}", numbers.get(name, 0)) for name in TABS)
+    return Head(
+        href, words.text(row.name, row.id), facts(row, fed, kind, here), alarm, text,
+        seen.tickets[0].number if seen.tickets else "", bool(row.out_of_service), tab, tabs, row.equipment_class,
+    )  # fmt: skip
+
+
+def facts(row: EquipmentRow, fed: str, kind: EquipmentClass | None, here: Here) -> tuple[str, ...]:
+    """Role or class, place, ratings, what it serves, and that it has no telemetry."""
+    words = here.words
+    found: list[str] = []
+    if kind is not None:
+        roles = [words.text(kind.roles[role].model_dump()) for role in row.roles if role in kind.roles]
+        found += roles or [words.text(kind.name.model_dump())]
+    found.append(row.place)
+    for name, value in row.ratings.items():
+        rating = kind.ratings.get(name) if kind else None
+        label = words.text(rating.name.model_dump()) if rating else name.replace("_", " ")
+        text = present.number(value, 0) if isinstance(value, int | float) else str(value)
+        found.append(f"{label} {present.with_unit(text, rating.unit if rating else '', words)}")
+    found.append(words("equipment.fed_by", name=fed) if fed else "")
+    found.append("" if row.gateway else words("equipment.no_gateway"))
+    return tuple(text for text in found if text)
+
+
+def values(seen: Seen, here: Here) -> tuple[Shown, ...]:
+    """Every point, those in alarm first, then in the class's order."""
+    alarmed = tile.alarmed_points([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
+    shown = [show(point, seen.samples.get(point.id), here, alarmed) for point in seen.points.values()]
+    return tuple(sorted(shown, key=lambda one: not one.severity))
+
+
+# --- trend of one point -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLink:
+    id: str
+    href: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One drawn point with everything its card says."""
+
+    id: str
+    name: str
+    unit: str
+    severity: str
+    label: str
+    note: str
+    facts: tuple[str, ...]
+    spans: tuple[SpanLink, ...]
+    figures: tuple[str, ...]
+    trend: Trend | None
+    failure: str = ""
+    query: str = ""
+    points_query: str = ""
+
+
+def main_point(seen: Seen, here: Here | None = None) -> PointRow | None:
+    """The point whose trend stands on top: the one in the worst alarm that can be drawn, else the first main point."""
+    active = [alarm for alarm in seen.alarms if here is not None and is_shown(alarm, here.now)]
+    wanted = [*tile.alarmed_points(active), *seen.equipment.main_points, *seen.points]
+    drawable = (seen.points[name] for name in wanted if name in seen.points and seen.points[name].kind in {"gauge", "counter"})
+    return next(drawable, None)
+
+
+def draw(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], seen: Seen, here: Here) -> Trend:
+    events = [
+        (alarm.raised_at, here.words("trend.alarm", at=here.when(alarm.raised_at)))
+        for alarm in seen.alarms
+        if point.id in alarm.rule.points and alarm.raised_at >= span[0]
+    ]
+    return chart.draw(point, buckets, span, here, size=(800, 240), events=events)
+
+
+def trend_facts(point: PointRow, seen: Seen, here: Here) -> tuple[str, ...]:
+    """Now 0.87, limit ≥ 0.90."""
+    shown = show(point, seen.samples.get(point.id), here)
+    now = present.with_unit(shown.figure, point.unit, here.words)
+    limit = here.words("point.limit_is", limit=present.with_unit(shown.limit, point.unit, here.words)) if point.limits else ""
+    return tuple(text for text in (here.words("point.now", value=now), limit, shown.last_good) if text)
+
+
+def statistics(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], here: Here) -> tuple[str, ...]:
+    """Least, mean and greatest value, time outside the limit, time without data."""
+    words = here.words
+    good = [bucket for bucket in buckets if bucket.mean is not None]
+    if not good:
+        return ("—",) * 5
+    count = sum(bucket.count for bucket in good)
+    mean = sum((bucket.mean or 0.0) * bucket.count for bucket in good) / count
+    least = min(bucket.low if bucket.low is not None else mean for bucket in good)
+    greatest = max(bucket.high if bucket.high is not None else mean for bucket in good)
+    step_s = (span[1] - span[0]) / 1000 / chart_steps(buckets, span)
+    outside = sum(1 for bucket in good if chart.is_out(point, bucket.mean or 0.0)) * step_s
+    silent = max(0.0, (span[1] - span[0]) / 1000 - len(good) * step_s)
+    plain = (least, mean, greatest)
+    written = (present.with_unit(figure(value, point, words), point.unit, words) for value in plain)
+    return (*written, present.duration(outside, words), present.duration(silent, words))
+
+
+def chart_steps(buckets: Sequence[Bucket], span: tuple[int, int]) -> float:
+    """How many buckets of this spacing the whole range holds."""
+    spacing = sorted(b.at - a.at for a, b in zip(buckets, buckets[1:], strict=False))
+    step = spacing[len(spacing) // 2] if spacing else span[1] - span[0]
+    return max(1.0, (span[1] - span[0]) / max(1, step))
+
+
+# --- mapping ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRow:
+    id: str
+    wire: str
+    v: Shown
+    plausible: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    id: str
+    model: str
+    facts: tuple[str, ...]
+    rows: tuple[MappingRow, ...]
+    plan: tuple[str, ...]
+    foot: tuple[str, ...]
+
+
+def mapped(seen: Seen, devices: Sequence[DeviceRow], here: Here) -> tuple[Mapped, ...]:
+    """Per device, which of its points fill which of ours, for the engineer."""
+    return tuple(_mapped(device, seen, here) for device in devices)
+
+
+def _mapped(device: DeviceRow, seen: Seen, here: Here) -> Mapped:
+    words = here.words
+    own = [point for point in seen.points.values() if point.device == device.id]
+    rows = tuple(
+        MappingRow(point.id, point.wire, show(point, seen.samples.get(point.id), here), _plausible(point)) for point in own
+    )
+    about = (f"{device.bus}, {device.protocol}, {device.address}",
+             f"{words('device.every').lower()} {present.duration(device.every_ms / 1000, words)}")  # fmt: skip
+    foot = (words("mapping.foot" if device.protocol == "modbus" else "mapping.foot_mqtt"), device.model_name,
+            words("device.unverified") if device.status == "unverified" else "")  # fmt: skip
+    return Mapped(device.id, device.model, tuple(text for text in about if text), rows, device.plan, tuple(text for text in foot if text))
+
+
+def _plausible(point: PointRow) -> str:
+    if point.plausible is None:
+        return ""
+    low, high = point.plausible
+    return f"{present.number(low, 0)} … {present.number(high, 0)}"
+
+
+# --- tree and table ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    name: str
+    href: str
+    note: str
+    severity: str
+    is_here: bool
+    children: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EquipmentLine:
+    tile: Tile
+    condition: str
+    tickets: tuple[str, ...]
+    place: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    summary: str
+    rows: tuple[EquipmentLine, ...]
+
+
+def tree(everything: Sequence[Seen], sites: Sequence[SiteRow], chosen: Mapping[str, Any], here: Here) -> tuple[Node, ...]:
+    """Site → system → equipment, with the worst severity and the count at every level."""
+    return tuple(_site_node(site, [s for s in everything if s.equipment.site == site.id], chosen, here) for site in sites)
+
+
+def _site_node(site: SiteRow, own: Sequence[Seen], chosen: Mapping[str, Any], here: Here) -> Node:
+    known = dict.fromkeys([*tile.SYSTEMS, *(seen.equipment.system for seen in own)])
+    systems = [name for name in known if any(seen.equipment.system == name for seen in own)]
+    nodes = tuple(_system_node(site, name, [s for s in own if s.equipment.system == name], chosen, here) for name in systems)
+    is_here = chosen.get("site") == site.id and not chosen.get("system")
+    return Node(site.name, f"/equipment?site={site.id}", str(len(own)), _worst(own, here), is_here, nodes)
+
+
+def _system_node(site: SiteRow, system: str, own: Sequence[Seen], chosen: Mapping[str, Any], here: Here) -> Node:
+    leaves = tuple(
+        Node(here.words.text(seen.equipment.name, seen.equipment.id), f"/equipment/{site.id}/{seen.equipment.id}", "",
+             _worst([seen], here), is_here=False)
+        for seen in own
+    )  # fmt: skip
+    is_here = chosen.get("system") == system and chosen.get("site", site.id) == site.id
+    name = here.words.or_id("system", system)
+    return Node(name, f"/equipment?site={site.id}&system={system}", str(len(own)), _worst(own, here), is_here, leaves)
+
+
+def _worst(own: Sequence[Seen], here: Here) -> str:
+    active = [alarm for seen in own for alarm in seen.alarms if is_shown(alarm, here.now)]
+    return worst_first(active)[0].severity if active else ""
+
+
+def groups(everything: Sequence[Seen], here: Here) -> tuple[Group, ...]:
+    """The table, one card a system."""
+    known = dict.fromkeys([*tile.SYSTEMS, *(seen.equipment.system for seen in everything)])
+    found = []
+    for system in known:
+        own = [seen for seen in everything if seen.equipment.system == system]
+        if own:
+            rows = tuple(_line(seen, here) for seen in own)
+            normal = sum(1 for row in rows if not row.tile.is_abnormal)
+            summary = here.words("wall.normal_of", n=normal, all=len(rows))
+            found.append(Group(here.words.or_id("system", system), summary, rows))
+    return tuple(found)
+
+
+def _line(seen: Seen, here: Here) -> EquipmentLine:
+    active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
+    condition = here.words.text(active[0].rule.name, active[0].rule.id) if active else ""
+    return EquipmentLine(tile.tile(seen, here), condition, tuple(ticket.number for ticket in seen.tickets),
+                         seen.equipment.place, seen.equipment.gateway or "")  # fmt: skip
+
+
+def latest_sample(samples: Mapping[str, SampleRow]) -> int | None:
+    return max((sample.at for sample in samples.values()), default=None)

@@ -1,0 +1,139 @@
+"""dashboard: telemetry store → newest values and drawn ranges. A slow or broken store costs its chart, never the page."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from cloud.dashboard.chart import Bucket
+from cloud.dashboard.present import Here, duration
+from cloud.dashboard.rows import EquipmentRow, SampleRow
+
+HOUR_MS: Final = 3_600_000
+SPANS: Final[Mapping[str, int]] = {"1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "31d": 744 * HOUR_MS}
+BUCKETS: Final = 400
+PATIENCE_S: Final = 5.0
+LOOK_BACK_MS: Final = 24 * HOUR_MS
+LONGEST_MS: Final = 100 * 366 * 24 * HOUR_MS
+UNAVAILABLE: Final = "history_unavailable"
+_BROKEN: Final = (TimeoutError, OSError, RuntimeError, sqlite3.Error)
+
+
+class HistoryUnavailable(Exception):
+    """The store did not answer in time or not at all. Live values of the database and tickets still work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a reader asked for, in epoch ms, and the name of the span when it is one of ours."""
+
+    start: int
+    end: int
+    span: str = ""
+
+    @property
+    def query(self) -> str:
+        return f"span={self.span}" if self.span else f"from={self.start}&to={self.end}"
+
+
+async def latest(store: Any, site: str, equipment: str) -> dict[str, SampleRow]:  # noqa: ANN401 - the store's protocol
+    """Newest sample of every point; nothing when the store is down, so that the page says 'nothing read' and goes on."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            found = await store.latest(site, equipment)
+    except _BROKEN:
+        return {}
+    return {point: sample_row(sample) for point, sample in found.items()}
+
+
+def sample_row(sample: Any) -> SampleRow:  # noqa: ANN401
+    return SampleRow(at=sample.at_ms, value=sample.value, quality=str(sample.quality), cause=str(sample.cause))
+
+
+async def latest_of_all(store: Any, rows: Iterable[EquipmentRow]) -> dict[tuple[str, str], dict[str, SampleRow]]:  # noqa: ANN401
+    """Newest samples of all equipment that has telemetry."""
+    return {row.key: await latest(store, row.site, row.id) for row in rows if row.gateway is not None}
+
+
+async def last_good(store: Any, site: str, equipment: str, point: str, sample: SampleRow) -> SampleRow:  # noqa: ANN401
+    """The same sample with the newest good value of the last day, for a point that has none now."""
+    span = Range(sample.at - LOOK_BACK_MS, sample.at + 1)
+    try:
+        buckets = await read(store, site, equipment, point, span, 500)
+    except HistoryUnavailable:
+        return sample
+    good = [bucket for bucket in buckets if bucket.mean is not None]
+    if not good:
+        return sample
+    return SampleRow(sample.at, sample.value, sample.quality, sample.cause, good[-1].at, good[-1].mean)
+
+
+async def read(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int = BUCKETS) -> list[Bucket]:  # noqa: ANN401, PLR0913
+    """A range in at most ``buckets`` pieces. Raises HistoryUnavailable."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            found = await store.range(site, equipment, point, span.start, span.end, buckets)
+    except _BROKEN as error:
+        raise HistoryUnavailable from error
+    return [bucket_of(one) for one in found]
+
+
+def bucket_of(one: Any) -> Bucket:  # noqa: ANN401
+    has_value = one.mean is not None and one.count > 0
+    return Bucket(
+        at=(one.start_ms + one.end_ms) // 2, mean=float(one.mean) if has_value else None,
+        low=float(one.minimum) if has_value else None, high=float(one.maximum) if has_value else None,
+        quality=str(one.quality), cause=one.cause or "none", count=one.count,
+    )  # fmt: skip
+
+
+def wanted_range(span: str, start: str, end: str, here: Here) -> Range:
+    """The range in the address: a named span, or from and to as epoch ms or as local date and time."""
+    begin, finish = _instant(start, here), _instant(end, here)
+    if begin is not None and finish is not None and 0 < finish - begin <= LONGEST_MS:
+        return Range(begin, finish)
+    name = span if span in SPANS else "24h"
+    return Range(here.now - SPANS[name], here.now, name)
+
+
+def _instant(text: str, here: Here) -> int | None:
+    """Epoch milliseconds of ``1700000000000`` or ``2026-11-21T07:05`` in the site's zone; None for anything else."""
+    if text.isdigit():
+        return int(text) if len(text) <= 15 else None
+    return local_instant(text, here)
+
+
+def local_instant(text: str, here: Here) -> int | None:
+    """What a ``datetime-local`` field says, in the site's zone."""
+    try:
+        there = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = there.replace(tzinfo=here.zone) if there.tzinfo is None else there
+    return int(aware.timestamp() * 1000)
+
+
+def step_text(span: Range, buckets: int, here: Here) -> str:
+    """How long one drawn value stands for."""
+    return duration(max(1.0, (span.end - span.start) / 1000 / buckets), here.words)
+
+
+async def csv_lines(rows: Iterable[tuple[str, list[Bucket]]], here: Here) -> AsyncIterator[str]:
+    """One line a bucket: point, local time, mean, least, greatest, quality."""
+    for point, buckets in rows:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\r\n")
+        for one in buckets:
+            writer.writerow([point, here.local(one.at).isoformat(timespec="seconds"), _cell(one.mean), _cell(one.low),
+                             _cell(one.high), one.quality])  # fmt: skip
+        yield out.getvalue()
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)

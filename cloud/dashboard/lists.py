@@ -1,0 +1,283 @@
+"""dashboard: alarms, tickets, tests and gateways → the rows of their lists. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloud.dashboard import present
+from cloud.dashboard.clocks import Clock, clocks, is_late, next_due, pressing
+from cloud.dashboard.present import DASH, Here
+from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, TicketRow, ticket_number
+from cloud.dashboard.words import Words
+
+FLOOD: Final = 10
+FLOOD_MS: Final = 600_000
+FAR: Final = 2**53
+"""The due instant of what has none yet: after everything else."""
+_RANK: Final = {"technician": 1, "engineer": 2, "manager": 3, "admin": 4}
+
+
+# --- tickets ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLine:
+    """One row of a ticket list, on the wall, on a desk or on a phone."""
+
+    number: str
+    href: str
+    title: str
+    severity: str
+    priority: str
+    holder: str
+    state: str
+    clocks: tuple[Clock, ...]
+    opened: str
+    facts: tuple[str, ...]
+    is_late: bool
+    due: int
+
+
+def title_of(ticket: TicketRow, words: Words) -> str:
+    return words.text(ticket.title, ticket.rule.replace("_", " "))
+
+
+def ticket_line(ticket: TicketRow, here: Here, most: int = 2) -> TicketLine:
+    words = here.words
+    everything = clocks(ticket.deadlines, here)
+    state = words.or_id("state", ticket.state)
+    priority = words.or_id("priority", ticket.priority)
+    return TicketLine(
+        number=ticket.number, href=f"/tickets/{ticket.number}", title=title_of(ticket, words),
+        severity=ticket.severity if ticket.is_alarm_active else "", priority=ticket.priority, holder=ticket.holder,
+        state=state, clocks=pressing(everything, most), opened=here.when(ticket.opened_at),
+        facts=(ticket.number, priority, ticket.holder or words("wall.nobody"), ticket.place),
+        is_late=is_late(everything), due=next_due(everything),
+    )  # fmt: skip
+
+
+def by_due(tickets: Sequence[TicketRow], here: Here) -> list[TicketRow]:
+    """What is due next first; what no longer runs last, newest first."""
+    return sorted(tickets, key=lambda ticket: (next_due(clocks(ticket.deadlines, here)), -ticket.opened_at))
+
+
+def worst_first(tickets: Sequence[TicketRow], here: Here) -> list[TicketRow]:
+    """Severity, then next due. A missed test, which has no severity, ranks as major."""
+    return sorted(
+        tickets,
+        key=lambda ticket: (present.severity_rank(ticket.severity or "major"), next_due(clocks(ticket.deadlines, here))),
+    )
+
+
+# --- alarms -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmLine:
+    id: int
+    severity: str
+    href: str
+    equipment: str
+    condition: str
+    because: str
+    began: str
+    raised: str
+    raised_label: str
+    lasted: str
+    state: str
+    acknowledged: str
+    clause: str
+    ticket: str
+    cause: str
+    consequence: str
+    action: str
+    may_acknowledge: bool
+    is_active: bool
+
+
+def alarm_line(alarm: AlarmRow, here: Here, role: str) -> AlarmLine:
+    words = here.words
+    lasted_ms = (alarm.cleared_at or here.now) - alarm.began_at
+    acknowledged = ""
+    if alarm.acknowledged_at is not None:
+        acknowledged = f"{here.when(alarm.acknowledged_at, seconds=True)}, {alarm.acknowledged_by}"
+    delay = present.duration(alarm.rule.on_delay_ms / 1000, words)
+    return AlarmLine(
+        id=alarm.id, severity=alarm.severity, href=f"/equipment/{alarm.site}/{alarm.equipment}",
+        equipment=words.text(alarm.equipment_name, alarm.equipment),
+        condition=words.text(alarm.rule.name, alarm.rule.id.replace("_", " ")), because=because(alarm.because, words),
+        began=here.when(alarm.began_at, seconds=True), raised=here.when(alarm.raised_at, seconds=True),
+        raised_label=words("alarm.raised_delay", delay=delay) if alarm.rule.on_delay_ms else words("alarm.raised"),
+        lasted=present.duration(lasted_ms / 1000, words), state=alarm_state(alarm, here), acknowledged=acknowledged,
+        clause=alarm.rule.clause, ticket=ticket_number(alarm.ticket) if alarm.ticket else "",
+        cause=words.text(alarm.rule.cause), consequence=words.text(alarm.rule.consequence),
+        action=words.text(alarm.rule.action), is_active=alarm.state == "active",
+        may_acknowledge=alarm.state == "active" and alarm.acknowledged_at is None and _RANK.get(role, 0) >= 1,
+    )  # fmt: skip
+
+
+def alarm_state(alarm: AlarmRow, here: Here) -> str:
+    """Where it stands after IEC 62682: returned, suppressed, shelved, acknowledged or not."""
+    words = here.words
+    if alarm.cleared_at is not None:
+        return f"{words('alarm.cleared')} {here.when(alarm.cleared_at)}"
+    if alarm.suppressed_by:
+        return words("alarm.suppressed", reason=alarm.suppressed_by.replace("_", " "))
+    if (alarm.shelved_until or 0) > here.now:
+        return words("alarm.shelved", at=here.when(alarm.shelved_until or 0))
+    if alarm.acknowledged_at is not None:
+        return words("alarm.acknowledged", at=here.when(alarm.acknowledged_at), by=alarm.acknowledged_by)
+    return words("alarm.unacknowledged")
+
+
+def because(terms: Sequence[Mapping[str, Any]], words: Words) -> str:
+    """The values that an expression looked at when it decided: ``power factor 0.87, pf min 0.9``."""
+    return words("sep_and").join(f"{str(term.get('name', '')).replace('_', ' ')} {_term(term, words)}" for term in terms[:6])
+
+
+def _term(term: Mapping[str, Any], words: Words) -> str:
+    value = term.get("value")
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return words(f"bit.{str(value).lower()}")
+    if isinstance(value, int | float):
+        text = present.number(value, 3).rstrip("0").rstrip(".") if isinstance(value, float) else present.number(value, 0)
+        return present.with_unit(text, str(term.get("unit") or ""), words)
+    return str(value).replace("_", " ")
+
+
+def is_flood(alarms: Sequence[AlarmRow], now: int) -> bool:
+    """More than ten alarms in ten minutes: the list groups by equipment."""
+    return sum(1 for alarm in alarms if now - alarm.raised_at <= FLOOD_MS) > FLOOD
+
+
+# --- periodic tests ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TestLine:
+    __test__ = False
+
+    key: str
+    name: str
+    equipment: str
+    href: str
+    every: str
+    due: str
+    due_at: int
+    last: str
+    mark: str
+    reasons: tuple[str, ...]
+    proof: str
+    clause: str
+    is_missed: bool
+
+
+def due_test(test: TestRow, here: Here) -> TestLine:
+    """One test. Its due instant is the end of the due day, so the day itself is the one before midnight."""
+    words = here.words
+    due_at = test.due_at if test.due_at is not None else FAR
+    is_missed = due_at < here.now
+    when = "" if due_at == FAR else here.due_day(due_at - 1)
+    if is_missed:
+        when = words("tests.late_by", duration=present.duration((here.now - due_at) / 1000, words))
+    last, mark = words("tests.never"), ""
+    if test.last_at is not None:
+        last = words("tests.passed" if test.last_passed else "tests.failed", at=here.when(test.last_at))
+        mark = "ck-met" if test.last_passed else "q-bad"
+    return TestLine(
+        key=f"{test.site}.{test.equipment}.{test.id}", name=words.text(test.name, test.id),
+        equipment=words.text(test.equipment_name, test.equipment), href=f"/equipment/{test.site}/{test.equipment}/tests",
+        every=every(test.every, words), due=when, due_at=due_at, last=last, mark=mark,
+        reasons=test.last_reasons if test.last_passed is False else (), proof=words.or_id("tests", f"proof_{test.proof}"),
+        clause=test.clause, is_missed=is_missed,
+    )  # fmt: skip
+
+
+def every(period: str, words: Words) -> str:
+    """``P7D`` to ``every 7 days``, ``P1M`` to ``monthly``; a mixed period stays as it is written."""
+    number, unit = period[1:-1], period[-1:]
+    return words.count(f"every.{unit}", int(number)) if number.isdigit() and words.has(f"every.{unit}.other") else period
+
+
+# --- gateways and devices ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLine:
+    id: str
+    state: str
+    is_silent: bool
+    heard: str
+    waiting: str
+    oldest: str
+    offset: str
+    history: str
+    quarantined: str
+    version: str
+
+
+def is_heard(row: GatewayRow, now: int) -> bool:
+    """Heard within three of its promised intervals, and not known to be offline."""
+    return row.offline_since is None and row.last_seen_at is not None and now - row.last_seen_at <= 3 * row.interval_ms
+
+
+def gateway_line(row: GatewayRow, here: Here, oldest_at: int | None) -> GatewayLine:
+    words = here.words
+    heard = is_heard(row, here.now)
+    return GatewayLine(
+        id=row.id, state=_gateway_state(row, here, heard=heard), is_silent=not heard,
+        heard=words("live.ago", age=present.age((here.now - row.last_seen_at) / 1000, words)) if row.last_seen_at else DASH,
+        waiting=words("gateway.waiting_lanes", events=row.status.get("outbox_events", 0),
+                      samples=row.status.get("outbox_samples", 0)) if row.status else "",
+        oldest=here.when(oldest_at, seconds=True) if oldest_at is not None else "",
+        offset=f"{present.number(row.clock_offset_ms, 0)}\u00a0ms" if row.clock_offset_ms is not None else "",
+        history=present.number(row.waiting, 0), quarantined=present.number(row.quarantined, 0), version=row.version,
+    )  # fmt: skip
+
+
+def _gateway_state(row: GatewayRow, here: Here, *, heard: bool) -> str:
+    words = here.words
+    if row.revoked_at is not None:
+        return words("gateway.revoked", at=here.when(row.revoked_at))
+    if heard:
+        return words("gateway.online")
+    since = row.offline_since or row.last_seen_at
+    return words("gateway.silent", at=here.when(since)) if since is not None else words("gateway.never")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    id: str
+    model: str
+    is_unverified: bool
+    bus: str
+    address: str
+    state: str
+    icon: str
+    answered: str
+    response: str
+    last_ok: str
+    errors: str
+    last_error: str
+    every: str
+    plan: tuple[str, ...]
+
+
+def device_line(row: DeviceRow, here: Here) -> DeviceLine:
+    words = here.words
+    share = "" if row.answered_share is None else present.with_unit(f"{row.answered_share * 100:.0f}", "%", words)
+    icons = {"degraded": "q-unc", "silent": "q-bad", "not_connected": "q-bad", "not_yet": "q-stale"}
+    return DeviceLine(
+        id=row.id, model=row.model_name or row.model, is_unverified=row.status == "unverified",
+        bus=f"{row.bus}, {row.protocol}", address=row.address, state=words.or_id("device.state", row.state),
+        icon=icons.get(row.state, ""), answered=share,
+        response="" if row.response_ms is None else f"{present.number(row.response_ms, 0)}\u00a0ms",
+        last_ok="" if row.last_ok_at is None else here.when(row.last_ok_at, seconds=True),
+        errors=present.number(row.errors, 0), last_error=row.last_error,
+        every=present.age(row.every_ms / 1000, words) if row.every_ms % 1000 else present.duration(row.every_ms / 1000, words),
+        plan=row.plan,
+    )  # fmt: skip

@@ -1,0 +1,38 @@
+"""dashboard: every page behind one router, and the static files beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import FileResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from cloud.dashboard import (
+    routes_account,
+    routes_alarms,
+    routes_equipment,
+    routes_register,
+    routes_tickets,
+    routes_wall,
+    web,
+)
+from cloud.dashboard.routes_shell import PageRoute
+
+STATIC: Final = web.STATIC
+router: Final = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
+
+
+for _part in (routes_wall, routes_register, routes_equipment, routes_tickets, routes_alarms, routes_account):
+    router.include_router(_part.router)
+
+
+def mount(app: FastAPI) -> None:
+    """Put the pages and their static files on an application that has the cloud's state."""
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(router)

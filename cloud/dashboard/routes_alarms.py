@@ -1,0 +1,196 @@
+"""dashboard: alarms with their acknowledgement, tests due, gateways and their devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from cloud.dashboard import lists, views, web
+from cloud.dashboard.lists import AlarmLine
+from cloud.dashboard.present import SEVERITIES
+from cloud.dashboard.rows import AlarmRow, GatewayRow
+from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
+from cloud.dashboard.routes_tickets import Pages
+from cloud.dashboard.tile import is_shown, worst_first
+from cloud.dashboard.web import Crumb
+from cloud.errors import not_found
+from cloud.people import access
+from cloud.tickets import service
+from contract.conventions import instant_ms
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+PAGE_SIZE: Final = 50
+SHOWN: Final = ("active", "silenced", "history")
+
+
+# --- alarms -----------------------------------------------------------------------------------------------------
+
+
+@router.get("/alarms")
+async def show_alarms(request: Request, show: str = "active", severity: str = "", page: int = 1) -> Response:
+    return await _alarms(request, show, severity, page, "alarms.html")
+
+
+@router.get("/parts/alarms")
+async def alarms_part(request: Request, show: str = "active", severity: str = "", page: int = 1) -> Response:
+    return await _alarms(request, show, severity, page, "parts/alarms.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    name: str
+    rows: tuple[AlarmLine, ...]
+
+
+async def _alarms(request: Request, show: str, severity: str, page: int, template: str) -> Response:
+    show = show if show in SHOWN else "active"
+    async with opened(request, "alarms", [Crumb(web.words_of(request)("alarm.title"))]) as o:
+        here = o.page.here
+        active = [alarm for alarm in o.alarms if is_shown(alarm, here.now)]
+        silenced = [alarm for alarm in o.alarms if not is_shown(alarm, here.now)]
+        past = await views.count_past_alarms(o.db)
+        counts = {"active": len(active), "silenced": len(silenced), "history": past}
+        pages = Pages(max(1, page), max(1, -(-past // PAGE_SIZE)), "/alarms?show=history")
+        rows = {"active": active, "silenced": silenced}.get(show)
+        if rows is None:
+            rows = await views.past_alarms(o.db, limit=PAGE_SIZE, skip=(pages.page - 1) * PAGE_SIZE)
+        kept = [alarm for alarm in rows if severity not in SEVERITIES or alarm.severity == severity]
+        title, text = await _empty(o, show)
+        return web.render(
+            template, o.page, show=show, groups=_groups(kept, o, show), is_flood=lists.is_flood(active, here.now),
+            empty_title=title, empty_text=text, pages=pages if show == "history" else None,
+            tabs=[{"id": name, "href": f"/alarms?show={name}", "n": counts[name]} for name in SHOWN],
+        )  # fmt: skip
+
+
+def _groups(alarms: Sequence[AlarmRow], o: Opened, show: str) -> list[Group]:
+    """Worst first; in a flood by equipment, except life safety, which never groups. History stays newest first."""
+    here = o.page.here
+    if show == "history":
+        return [Group("", tuple(_lines(alarms, o)))] if alarms else []
+    ordered = worst_first(alarms)
+    if show != "active" or not lists.is_flood(alarms, here.now):
+        return [Group("", tuple(_lines(ordered, o)))] if ordered else []
+    first = [alarm for alarm in ordered if alarm.severity == "life_safety"]
+    found = [Group("", tuple(_lines(first, o)))] if first else []
+    by_equipment: dict[tuple[str, str], list[AlarmRow]] = {}
+    for alarm in ordered:
+        if alarm.severity != "life_safety":
+            by_equipment.setdefault((alarm.site, alarm.equipment), []).append(alarm)
+    return found + [
+        Group(here.words.text(rows[0].equipment_name, rows[0].equipment), tuple(_lines(rows, o)))
+        for rows in by_equipment.values()
+    ]  # fmt: skip
+
+
+def _lines(alarms: Sequence[AlarmRow], o: Opened) -> list[AlarmLine]:
+    return [lists.alarm_line(alarm, o.page.here, o.user.role) for alarm in alarms]
+
+
+async def _empty(o: Opened, show: str) -> tuple[str, str]:
+    words = o.page.here.words
+    if show != "active":
+        return words(f"alarm.empty_{show}"), words(f"alarm.empty_{show}_text")
+    last = await views.past_alarms(o.db, limit=1)
+    if not last or last[0].cleared_at is None:
+        return words("alarm.empty"), words("alarm.empty_never")
+    one = last[0]
+    return words("alarm.empty"), words(
+        "alarm.empty_last", at=o.page.here.when(one.cleared_at or 0), equipment=words.text(one.equipment_name, one.equipment),
+        condition=words.text(one.rule.name, one.rule.id),
+    )  # fmt: skip
+
+
+@router.post("/alarms/{id}/acknowledge")
+async def acknowledge(request: Request, id: int) -> Response:
+    """A person has seen this alarm; its ticket is theirs then. Never more than one alarm at a time."""
+    user = await access.current_user(request)
+    if user is None:
+        raise SignInNeeded
+    form = await request.form()
+    state = request.app.state
+    async with state.database.write() as db:
+        if await views.one_alarm(db, id) is None:
+            raise not_found("alarm", str(id))
+        actor = service.Actor(user.name, user.role)
+        await service.acknowledge_alarm(state.desk, db, id, actor, state.clock.now_ms())
+    state.hub.publish("alarms", "tickets")
+    return web.go(web.local_path(str(form.get("back", "")), "/alarms"))
+
+
+# --- tests ------------------------------------------------------------------------------------------------------
+
+
+@router.get("/tests")
+async def show_tests(request: Request) -> Response:
+    async with opened(request, "tests", [Crumb(web.words_of(request)("tests.title"))]) as o:
+        missed = sum(test.is_missed for test in o.tests)
+        note = o.page.here.words("tests.missed_count", n=missed) if missed else ""
+        return web.render("tests.html", o.page, tests=_by_due(o), note=note)
+
+
+@router.get("/parts/tests")
+async def tests_part(request: Request) -> Response:
+    async with opened(request, "tests") as o:
+        return web.render("parts/tests.html", o.page, tests=_by_due(o))
+
+
+def _by_due(o: Opened) -> list[lists.TestLine]:
+    return sorted(o.tests, key=lambda test: (test.due_at, test.key))
+
+
+# --- gateways ---------------------------------------------------------------------------------------------------
+
+
+@router.get("/gateways")
+async def show_gateways(request: Request) -> Response:
+    async with opened(request, "gateways", [Crumb(web.words_of(request)("gateway.title"))]) as o:
+        return web.render("gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
+
+
+@router.get("/parts/gateways")
+async def gateways_part(request: Request) -> Response:
+    async with opened(request, "gateways") as o:
+        return web.render("parts/gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
+
+
+def _gateway_lines(rows: Sequence[GatewayRow], o: Opened) -> list[lists.GatewayLine]:
+    return [lists.gateway_line(row, o.page.here, _oldest(row)) for row in rows]
+
+
+def _oldest(row: GatewayRow) -> int | None:
+    """When the oldest record that still waits on the gateway was born, as it last said itself."""
+    text = row.status.get("oldest_unsent_at")
+    try:
+        return instant_ms(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
+@router.get("/gateways/{id}")
+async def show_gateway(request: Request, id: str) -> Response:
+    words = web.words_of(request)
+    async with opened(request, "gateways", [Crumb(words("gateway.title"), "/gateways"), Crumb(id)]) as o:
+        return web.render("gateway.html", o.page, id=id, **await _gateway(o, id))
+
+
+@router.get("/parts/gateways/{id}")
+async def gateway_part(request: Request, id: str) -> Response:
+    async with opened(request, "gateways") as o:
+        return web.render("parts/gateway.html", o.page, **await _gateway(o, id))
+
+
+async def _gateway(o: Opened, id: str) -> dict[str, Any]:
+    rows = [row for row in await views.gateways(o.db) if row.id == id]
+    if not rows:
+        raise not_found("gateway", id)
+    devices = [lists.device_line(row, o.page.here) for row in await views.devices(o.db, gateway=id)]
+    refused = [
+        {"id": f"{epoch}:{lane}:{seq}", "reason": reason} for epoch, lane, seq, reason in await views.refused(o.db, id)
+    ]  # fmt: skip
+    return {"gateways": _gateway_lines(rows, o), "devices": devices, "refused": refused}

@@ -1,0 +1,136 @@
+"""dashboard: what every page route shares: who asks, what the shell shows, and errors as pages a person can read."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.dashboard import lists, views, web
+from cloud.dashboard.lists import TestLine
+from cloud.dashboard.rows import AlarmRow, TicketRow
+from cloud.dashboard.tile import is_shown
+from cloud.dashboard.wall import bands
+from cloud.dashboard.web import Counts, Crumb, Page
+from cloud.errors import Refused
+from cloud.people import access
+from cloud.people.service import User
+from device_profiles import library
+from device_profiles.library import Library
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A page being made: its shell, one snapshot of the database, and what most pages need from it."""
+
+    request: Request
+    user: User
+    page: Page
+    db: AsyncConnection
+    alarms: tuple[AlarmRow, ...]
+    tickets: tuple[TicketRow, ...]
+    tests: tuple[TestLine, ...]
+
+    @property
+    def store(self) -> Any:  # noqa: ANN401 - telemetry's protocol
+        return self.request.app.state.store
+
+
+@contextlib.asynccontextmanager
+async def opened(request: Request, section: str, crumbs: Sequence[Crumb] = (), **values: Any) -> AsyncIterator[Opened]:  # noqa: ANN401
+    """Open a page for the person who asks. Raises SignInNeeded."""
+    user = await access.current_user(request)
+    if user is None:
+        raise SignInNeeded
+    async with request.app.state.database.read() as db:
+        sites = await views.sites(db)
+        alarms, tickets = await views.active_alarms(db), await views.open_tickets(db)
+        page = web.page_of(request, user, sites, section, **values)
+        tests = [lists.due_test(test, page.here) for test in await views.tests(db)]
+        counts = Counts(
+            alarms=sum(is_shown(alarm, page.here.now) for alarm in alarms), tickets=len(tickets),
+            mine=sum(ticket.holder == user.name for ticket in tickets), missed=sum(test.is_missed for test in tests),
+        )  # fmt: skip
+        home = Crumb(page.site_name, "/wall")
+        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=bands(alarms, tickets, page.here, user.role))
+        yield Opened(request, user, page, db, tuple(alarms), tuple(tickets), tuple(tests))
+
+
+@cache
+def shipped_library() -> Library:
+    return library.load()
+
+
+def library_of(request: Request) -> Library:
+    """The clauses and classes that this cloud knows: its own configured ones, else the shipped ones."""
+    return getattr(request.app.state, "library", None) or shipped_library()
+
+
+# --- errors as pages --------------------------------------------------------------------------------------------
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class PageRoute(APIRoute):
+    """A route that answers people: sign-in where it is missing, our own origin for forms, errors as pages."""
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            if request.method == "POST" and not web.is_same_origin(request):
+                return await error_page(request, 403, "forbidden", origin=True)
+            try:
+                return await handler(request)
+            except SignInNeeded:
+                return sign_in_first(request)
+            except Refused as refused:
+                return await refused_page(request, refused)
+            except RequestValidationError:
+                return await error_page(request, 422, "forbidden", code="invalid")
+            except HTTPException as error:
+                return await error_page(request, error.status_code, "not_found")
+
+        return answer
+
+
+def sign_in_first(request: Request) -> Response:
+    """To the sign-in page, and back afterwards. A part of a page says 401, and the page's script reloads the page."""
+    if request.headers.get("hx-request") or request.url.path == "/events":
+        return Response(status_code=401, headers=dict(web.HEADERS))
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return web.go(f"/sign-in?next={quote(wanted, safe='')}" if request.method == "GET" else "/sign-in")
+
+
+async def error_page(request: Request, status: int, kind: str, *, code: str = "", origin: bool = False) -> Response:
+    page = await web.plain_page(request, "")
+    words = page.here.words
+    text = words("error.origin") if origin else words(f"error.{kind}_text")
+    return web.render("error.html", page, status, title=words(f"error.{kind}"), text=text, remedy="", code=code, back="")
+
+
+async def refused_page(request: Request, refused: Refused) -> Response:
+    """What was refused and why, in the reader's language where we have the words, with a way back."""
+    page = await web.plain_page(request, "")
+    words = page.here.words
+    if refused.status == 404:
+        return await error_page(request, 404, "not_found", code=refused.code)
+    key = f"refused.{refused.code}"
+    text = words(key) if words.has(key) else refused.message
+    remedy = "" if words.language == "zh" else refused.remedy
+    back = request.url.path.rsplit("/", 1)[0] if request.method == "POST" and request.url.path.count("/") > 1 else ""
+    return web.render("error.html", page, refused.status, title=words("error.title"), text=text, remedy=remedy,
+                      code=refused.code, back=back)  # fmt: skip

@@ -1,0 +1,318 @@
+"""dashboard: ticket list, ticket page, my work. Every button ends in tickets.service.act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from cloud.dashboard import history, lists, ticket_page, value, views, web
+from cloud.dashboard.chart import draw
+from cloud.dashboard.clocks import clocks, is_late, next_due
+from cloud.dashboard.lists import TicketLine
+from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
+from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, library_of, opened
+from cloud.dashboard.web import Crumb
+from cloud.errors import Refused, not_found
+from cloud.people import access
+from cloud.tickets import service
+from cloud.tickets.ticket import Action, Role, parse_ticket
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+FILTERS: Final = ("open", "mine", "untaken", "late", "soon", "life", "missed", "closed", "all")
+PAGE_SIZE: Final = 50
+HOUR_MS: Final = 3_600_000
+WEEK_MS: Final = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Pages with counts and a link to each; never an endless scroll."""
+
+    page: int
+    pages: int
+    path: str
+
+    def href(self, page: int) -> str:
+        return f"{self.path}{'&' if '?' in self.path else '?'}page={page}"
+
+
+# --- list -------------------------------------------------------------------------------------------------------
+
+
+@router.get("/tickets")
+async def show_tickets(request: Request, show: str = "open", page: int = 1) -> Response:
+    return await _list(request, show, page, "tickets.html")
+
+
+@router.get("/parts/tickets")
+async def tickets_part(request: Request, show: str = "open", page: int = 1) -> Response:
+    return await _list(request, show, page, "parts/tickets.html")
+
+
+async def _list(request: Request, show: str, page: int, template: str) -> Response:
+    show = show if show in FILTERS else "open"
+    crumb = Crumb(web.words_of(request)("ticket.title"))
+    async with opened(request, "tickets", [crumb]) as o:
+        rows, total, page = await _chosen(o, show, max(1, page))
+        here = o.page.here
+        return web.render(
+            template, o.page, show=show, total=total, rows=[lists.ticket_line(ticket, here, 3) for ticket in rows],
+            pages=Pages(page, max(1, -(-total // PAGE_SIZE)), f"/tickets?show={show}"), tabs=_tabs(o),
+        )  # fmt: skip
+
+
+def _matching(o: Opened, show: str) -> list[TicketRow]:
+    """Open tickets that a saved view shows, next due first."""
+    here = o.page.here
+    tests: dict[str, Callable[[TicketRow], bool]] = {
+        "mine": lambda one: one.holder == o.user.name, "untaken": lambda one: not one.holder,
+        "soon": lambda one: next_due(clocks(one.deadlines, here)) <= here.now + HOUR_MS,
+        "life": lambda one: one.priority == "life_safety", "missed": lambda one: one.rule == "periodic_test",
+        "late": lambda one: is_late(clocks(one.deadlines, here)),
+    }  # fmt: skip
+    keep = tests.get(show, lambda _: True)
+    return lists.by_due([ticket for ticket in o.tickets if keep(ticket)], here)
+
+
+async def _chosen(o: Opened, show: str, page: int) -> tuple[list[TicketRow], int, int]:
+    """One page of a view. Late, closed and all look into the past too: a breach stays visible after closing."""
+    where = {"closed": views.is_closed(), "all": views.is_any(), "late": views.has_breach()}.get(show)
+    if where is None:
+        rows = _matching(o, show)
+        page = min(page, max(1, -(-len(rows) // PAGE_SIZE)))
+        return rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(rows), page
+    total = await views.count_tickets(o.db, where)
+    page = min(page, max(1, -(-total // PAGE_SIZE)))
+    return await views.tickets(o.db, where, limit=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE), total, page
+
+
+@dataclass(frozen=True, slots=True)
+class _Tab:
+    id: str
+    href: str
+    n: int = 0
+
+
+def _tabs(o: Opened) -> list[_Tab]:
+    counted = {name: len(_matching(o, name)) for name in FILTERS if name not in {"closed", "all"}}
+    return [_Tab(name, f"/tickets?show={name}", counted.get(name, 0)) for name in FILTERS]
+
+
+# --- my work ----------------------------------------------------------------------------------------------------
+
+
+@router.get("/my")
+async def show_my(request: Request) -> Response:
+    async with opened(request, "my", [Crumb(web.words_of(request)("my.title"))]) as o:
+        return web.render("my.html", o.page, groups=_groups(o))
+
+
+@router.get("/parts/my")
+async def my_part(request: Request) -> Response:
+    async with opened(request, "my") as o:
+        return web.render("parts/my.html", o.page, groups=_groups(o))
+
+
+def _groups(o: Opened) -> list[dict[str, Any]]:
+    here, words = o.page.here, o.page.here.words
+    mine, untaken = _matching(o, "mine"), [t for t in _matching(o, "untaken") if t.state in {"new", "dispatched"}]
+    soon = sorted((test for test in o.tests if test.due_at < here.now + WEEK_MS), key=lambda test: test.due_at)
+    tests = [
+        TicketLine(test.key, test.href, f"{test.equipment} {test.name}", "", "", "", "", (), "",
+                   (test.due, test.every, test.proof), test.is_missed, test.due_at)
+        for test in soon
+    ]  # fmt: skip
+    return [
+        {"name": words("my.now"), "note": words.count("ticket.count", len(mine)), "rows": _work(mine, o),
+         "empty": words("my.none"), "empty_text": words("my.none_text")},
+        {"name": words("my.untaken"), "note": str(len(untaken)), "rows": _work(untaken, o),
+         "empty": words("my.untaken_none"), "empty_text": ""},
+        {"name": words("my.tests"), "note": words("my.tests_span"), "rows": tests, "empty": words("my.tests_none"),
+         "empty_text": ""},
+    ]  # fmt: skip
+
+
+def _work(tickets: Sequence[TicketRow], o: Opened) -> list[TicketLine]:
+    return [lists.ticket_line(ticket, o.page.here) for ticket in lists.worst_first(tickets, o.page.here)]
+
+
+# --- one ticket -------------------------------------------------------------------------------------------------
+
+
+@router.get("/tickets/{name}")
+async def show_ticket(request: Request, name: str) -> Response:
+    return await _ticket(request, name, "ticket.html")
+
+
+@router.get("/tickets/{name}/part/{part}")
+async def ticket_part(request: Request, name: str, part: str) -> Response:
+    if part not in {"top", "body", "side", "dock"}:
+        raise not_found("part", part)
+    return await _ticket(request, name, f"parts/ticket_{part}.html")
+
+
+def _number(name: str) -> int:
+    try:
+        return parse_ticket(name)
+    except ValueError as error:
+        raise not_found("ticket", name) from error
+
+
+async def _ticket(request: Request, name: str, template: str) -> Response:
+    async with opened(request, "tickets") as o:
+        ticket = await views.one_ticket(o.db, _number(name))
+        if ticket is None:
+            raise not_found("ticket", name)
+        page = replace(o.page, crumbs=(*o.page.crumbs, Crumb(o.page.here.words("ticket.title"), "/tickets"), Crumb(ticket.number)))
+        return web.render(template, page, **await _about(o, ticket))
+
+
+async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
+    here, words = o.page.here, o.page.here.words
+    sums = await service.clocks(o.request.app.state.desk, o.db, ticket.id, here.now)
+    alarm = await views.ticket_alarm(o.db, ticket.id)
+    people = await views.people(o.db)
+    steps = ticket_page.steps(ticket, o.user.role, people, here)
+    role = words.or_id("role", o.user.role)
+    shown = ticket_page.newest(sums)
+    return {
+        "ticket": _head(ticket, sums, alarm, people, o), "timeline": ticket_page.moments(ticket, await views.timeline(o.db, ticket.id), here),
+        "sums": [ticket_page.sum_table(one, ticket, here) for one in reversed(shown) if one[0].clock != "response" or len(shown) == 1],
+        "actions": steps, "no_action": words("ticket.done") if ticket.closed_at else words("ticket.not_yours", role=role),
+        "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
+        "people": [], "earlier": await _earlier(o, ticket), "now": await _now(o, ticket, alarm),
+    }  # fmt: skip
+
+
+def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | None, people: Sequence[tuple[str, str]], o: Opened) -> dict[str, Any]:
+    here, words = o.page.here, o.page.here.words
+    facts = [words("ticket.past")] if ticket.is_past else []
+    if ticket.occurrences > 1:
+        facts.append(words.count("ticket.occurrences", ticket.occurrences))
+    is_known = bool(ticket.equipment_name)
+    return {
+        "number": ticket.number, "href": f"/tickets/{ticket.number}", "title": lists.title_of(ticket, words),
+        "priority": words("ticket.priority_is", priority=words.or_id("priority", ticket.priority)),
+        "equipment": words.text(ticket.equipment_name, ticket.equipment),
+        "equipment_href": f"/equipment/{ticket.site}/{ticket.equipment}" if is_known else "",
+        "holder": dict(people).get(ticket.holder, ticket.holder), "facts": facts, "severity": ticket.severity or "major",
+        "state": words.or_id("state", ticket.state), "version": ticket.version, "place": ticket.place,
+        "clocks": ticket_page.big_clocks(sums, here), "is_alarm_active": ticket.is_alarm_active,
+        "alarm_text": _alarm_text(ticket, alarm, o),
+    }  # fmt: skip
+
+
+def _alarm_text(ticket: TicketRow, alarm: AlarmRow | None, o: Opened) -> str:
+    here = o.page.here
+    if ticket.is_alarm_active:
+        return here.words("alarm.ticket_active_plain")
+    cleared = alarm.cleared_at if alarm else None
+    return here.words("alarm.ticket_cleared", at=here.when(cleared)) if cleared is not None else ""
+
+
+def _clause(o: Opened, ticket: TicketRow, sums: Sequence[ticket_page.Sum]) -> dict[str, Any]:
+    """What the ticket answers for, and which clauses or sources set its clocks."""
+    words = o.page.here.words
+    clauses = library_of(o.request).clauses
+    found = clauses.get(ticket.clause)
+    cite = ""
+    if found is not None:
+        source = found.source
+        parts = (words.text(source.document.model_dump()), source.section, words("ticket.unverified") if source.unverified else "")
+        cite = words("sep_and").join(part for part in parts if part)
+    targets = [
+        (words(f"clock.{d.clock}.name"), d.target.clause if d.target.clause in clauses else d.target.source or d.target.clause)
+        for d, _ in ticket_page.newest(sums)
+    ]  # fmt: skip
+    return {"id": ticket.clause, "summary": words.text(found.summary.model_dump()) if found else "", "cite": cite, "targets": targets}
+
+
+async def _earlier(o: Opened, ticket: TicketRow) -> list[dict[str, str]]:
+    found = await views.tickets(o.db, *views.of_equipment(ticket.site, ticket.equipment), limit=6)
+    return [
+        {"number": one.number, "title": lists.title_of(one, o.page.here.words), "day": o.page.here.day(one.opened_at)}
+        for one in found if one.id != ticket.id
+    ][:5]  # fmt: skip
+
+
+async def _now(o: Opened, ticket: TicketRow, alarm: AlarmRow | None) -> dict[str, Any] | None:
+    """The machine as it is, beside the work of people: values that the rule looks at, with quality, and their trend."""
+    if alarm is None:
+        return None
+    here, words = o.page.here, o.page.here.words
+    points = (await views.points(o.db, ticket.site, ticket.equipment)).get((ticket.site, ticket.equipment), {})
+    samples = await history.latest(o.store, ticket.site, ticket.equipment)
+    wanted = [points[name] for name in alarm.rule.points if name in points][:5]
+    lasting = here.words("tile.lasting", duration=here.since(alarm.began_at))
+    text = lasting if alarm.state == "active" else _alarm_text(ticket, alarm, o)
+    drawn, label = await _trend(o, ticket, wanted, samples)
+    return {
+        "severity": alarm.severity, "text": text, "because": lists.because(alarm.because, words),
+        "points": [value.show(point, samples.get(point.id), here) for point in wanted],
+        "cause": words.text(alarm.rule.cause), "action": words.text(alarm.rule.action), "trend": drawn, "trend_label": label,
+    }  # fmt: skip
+
+
+async def _trend(o: Opened, ticket: TicketRow, wanted: Sequence[PointRow], samples: dict[str, SampleRow]) -> tuple[Any, str]:
+    """The cut-out of history around the fault: from an hour before it began until now, at most a day."""
+    point = next((one for one in wanted if one.kind in {"gauge", "counter"} and one.id in samples), None)
+    if point is None:
+        return None, ""
+    here = o.page.here
+    began = ticket.began_at or ticket.opened_at
+    end = min(here.now, (ticket.closed_at or here.now) + HOUR_MS)
+    lead = min(HOUR_MS, max(60_000, end - began))
+    span = history.Range(max(began - lead, end - 24 * HOUR_MS), end)
+    try:
+        buckets = await history.read(o.store, ticket.site, ticket.equipment, point.id, span, 150)
+    except history.HistoryUnavailable:
+        return None, ""
+    name = here.words.text(point.name, point.id)
+    label = here.words("trend.label", point=name, **{"from": here.when(span.start), "to": here.when(span.end)})
+    return draw(point, buckets, (span.start, span.end), here, size=(330, 140)), label
+
+
+# --- buttons ----------------------------------------------------------------------------------------------------
+
+
+@router.post("/tickets/{name}/{action}")
+async def do(request: Request, name: str, action: str) -> Response:
+    """One press of a button. A refusal is a page that says why; nothing is half done."""
+    user = await access.current_user(request)
+    if user is None:
+        raise SignInNeeded
+    number = _number(name)
+    form = await request.form()
+    given = {key: str(text).strip() for key, text in form.items()}
+    state = request.app.state
+    version = int(given["version"]) if given.get("version", "").isdigit() else None
+    async with state.database.write() as db:
+        details = await _details(request, given, db)
+        actor = service.Actor(user.name, user.role)
+        await service.act(state.desk, db, number, _action(action), actor, state.clock.now_ms(), details, version=version)
+    state.hub.publish("tickets", "alarms")
+    return web.go(web.local_path(given.get("back", ""), f"/tickets/{name}"))
+
+
+def _action(name: str) -> Action:
+    if name not in set(Action):
+        raise not_found("action", name)
+    return Action(name)
+
+
+async def _details(request: Request, given: dict[str, str], db: Any) -> service.Details:  # noqa: ANN401
+    here = web.page_of(request, None, await views.sites(db), "").here
+    until = history.local_instant(given["until"], here) if given.get("until") else None
+    if given.get("until") and until is None:
+        raise Refused(422, "invalid", "the end of the hold is not a date and time")
+    return service.Details(
+        reason=given.get("reason", ""), until=until, cause=given.get("cause", ""), action=given.get("action", ""),
+        holder=given.get("holder", ""), priority=given.get("priority", ""), note=given.get("note", ""),
+    )  # fmt: skip
+
+

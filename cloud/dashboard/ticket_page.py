@@ -1,0 +1,296 @@
+"""dashboard: a ticket, its clocks and its timeline → the ticket page. Pure. Every due time shows its sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cloud.dashboard import present
+from cloud.dashboard.clocks import ORDER, Clock, clock
+from cloud.dashboard.present import Here
+from cloud.dashboard.rows import DeadlineRow, TicketRow, TimelineRow
+from cloud.dashboard.words import Words
+from cloud.sla.policy import PRIORITIES
+from cloud.sla.timeline import Deadline, Line
+from cloud.tickets.ticket import Action, allowed, needs
+from contract.conventions import to_ms
+
+Sum = tuple[Deadline, tuple[Line, ...]]
+LATE_NEWS_MS: Final = 10_000
+"""News of an alarm that took longer than this to arrive is said to be late."""
+
+
+# --- three clocks and how they add up ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a clock's track, in per cent of its width."""
+
+    kind: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class BigClock:
+    clock: Clock
+    track: tuple[Part, ...]
+    now: float | None
+    held: str
+
+
+def deadline_row(deadline: Deadline) -> DeadlineRow:
+    """A clock just derived from its timeline, in the shape in which lists read the stored ones."""
+    return DeadlineRow(
+        clock=deadline.clock, target_s=round(deadline.target.target.total_seconds()), start_at=to_ms(deadline.start),
+        due_at=to_ms(deadline.due) if deadline.due else None, state=deadline.state,
+        met_at=to_ms(deadline.stopped_at) if deadline.stopped_at else None,
+        breached_at=to_ms(deadline.breached_at) if deadline.breached_at else None,
+        used_s=deadline.used.total_seconds(), calendar=deadline.target.calendar, clause=deadline.target.clause,
+        source=deadline.target.source, activation=deadline.activation,
+    )  # fmt: skip
+
+
+def newest(sums: Sequence[Sum]) -> list[Sum]:
+    """The clocks of the newest activation, in the fixed order."""
+    latest: dict[str, Sum] = {}
+    for one in sums:
+        known = latest.get(one[0].clock)
+        if known is None or one[0].activation >= known[0].activation:
+            latest[one[0].clock] = one
+    return [latest[kind] for kind in ORDER if kind in latest]
+
+
+def big_clocks(sums: Sequence[Sum], here: Here) -> tuple[BigClock, ...]:
+    return tuple(_big(deadline, lines, here) for deadline, lines in newest(sums))
+
+
+def _big(deadline: Deadline, lines: Sequence[Line], here: Here) -> BigClock:
+    shown = clock(deadline_row(deadline), here)
+    held = sum(line.wall.total_seconds() for line in lines if line.kind == "held")
+    text = f"{here.words('sumstate.held')} {present.duration(held, here.words)}" if held else ""
+    track, now = _track(deadline, lines, here.now)
+    return BigClock(shown, track, now, text)
+
+
+def _track(deadline: Deadline, lines: Sequence[Line], now: int) -> tuple[tuple[Part, ...], float | None]:
+    """Running and held stretches over the time from start to due, and where now is."""
+    start = to_ms(deadline.start)
+    due = to_ms(deadline.due) if deadline.due else None
+    held = sum(line.wall.total_seconds() for line in lines if line.kind == "held") * 1000
+    length = max(1.0, (due - start) if due else deadline.target.target.total_seconds() * 1000 + held)
+    parts = [_part(line, start, length) for line in lines if line.kind in {"running", "held", "late", "resolved"}]
+    is_over = deadline.stopped_at is not None or deadline.breached_at is not None
+    at = None if is_over else round(min(99.0, (now - start) / length * 100), 2)
+    return tuple(part for part in parts if part.width > 0), at
+
+
+def _part(line: Line, start: int, length: float) -> Part:
+    x = min(100.0, (to_ms(line.start) - start) / length * 100)
+    width = min(100.0 - x, line.wall.total_seconds() * 1000 / length * 100)
+    return Part("run" if line.kind in {"running", "late"} else "hold", round(x, 2), round(max(0.0, width), 2))
+
+
+@dataclass(frozen=True, slots=True)
+class SumLine:
+    start: str
+    end: str
+    kind: str
+    icon: str
+    state: str
+    why: str
+    wall: str
+    counts: str
+    used: str
+
+
+@dataclass(frozen=True, slots=True)
+class SumTable:
+    title: str
+    facts: tuple[str, ...]
+    lines: tuple[SumLine, ...]
+    total: str
+    wall: str
+    counts: str
+    foot: str = ""
+
+
+_SUM_ICONS: Final = {"running": "ck-run", "held": "ck-hold", "late": "ck-late", "resolved": "ck-met"}
+
+
+def sum_table(one: Sum, ticket: TicketRow, here: Here) -> SumTable:
+    """How one clock's time adds up: a line per interval, the last line is the target."""
+    deadline, lines = one
+    words = here.words
+    facts = [words("ticket.policy", policy=ticket.policy)] if ticket.policy else []
+    if deadline.target.calendar:
+        facts.append(words("ticket.calendar", calendar=deadline.target.calendar))
+    facts += [text for text in (deadline.target.clause, deadline.target.source) if text][:1]
+    counted = sum(line.counts.total_seconds() for line in lines)
+    return SumTable(
+        title=words("ticket.sum", clock=words(f"clock.{deadline.clock}.name").lower()), facts=tuple(facts),
+        lines=tuple(_sum_line(line, index, here) for index, line in enumerate(lines)), total=_total(deadline, here),
+        wall=present.exact(sum(line.wall.total_seconds() for line in lines)), counts=present.exact(counted),
+        foot=_news(ticket, here) if deadline.clock == "resolution" else "",
+    )  # fmt: skip
+
+
+def _sum_line(line: Line, index: int, here: Here) -> SumLine:
+    words = here.words
+    why = line.why or words(f"timeline.sum.{'opened' if index == 0 and line.kind == 'running' else line.kind}")
+    return SumLine(
+        start=here.when(to_ms(line.start), seconds=True), end=here.when(to_ms(line.end), seconds=True), kind=line.kind,
+        icon=_SUM_ICONS.get(line.kind, ""), state=words(f"sumstate.{line.kind}"), why=why,
+        wall=present.exact(line.wall.total_seconds()), counts=present.exact(line.counts.total_seconds()),
+        used=present.exact(line.used.total_seconds()),
+    )  # fmt: skip
+
+
+def _total(deadline: Deadline, here: Here) -> str:
+    words = here.words
+    target = present.exact(deadline.target.target.total_seconds())
+    if deadline.stopped_at is not None:
+        return words("ticket.sum_met", at=here.when(to_ms(deadline.stopped_at), seconds=True), target=target)
+    if deadline.due is None:
+        return words("ticket.sum_held", target=target)
+    return words("ticket.sum_due", at=here.when(to_ms(deadline.due), seconds=True), target=target)
+
+
+def _news(ticket: TicketRow, here: Here) -> str:
+    """When the fault began, and how late the news of it came."""
+    if ticket.began_at is None or ticket.raised_at is None:
+        return ""
+    began, raised = here.when(ticket.began_at, seconds=True), here.when(ticket.raised_at, seconds=True)
+    late_ms = (ticket.received_at or ticket.raised_at) - ticket.raised_at
+    if late_ms < LATE_NEWS_MS:
+        return here.words("ticket.news_now", began=began, raised=raised)
+    return here.words("ticket.news", began=began, late=present.duration(late_ms / 1000, here.words))
+
+
+# --- timeline ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    at: str
+    iso: str
+    kind: str
+    css: str
+    title: str
+    details: tuple[str, ...]
+
+
+_FAULT_KINDS: Final = frozenset({"activated", "recurred", "cleared"})
+
+
+def moments(ticket: TicketRow, lines: Sequence[TimelineRow], here: Here) -> tuple[Moment, ...]:
+    """The timeline, oldest first, headed by what the machine saw before the ticket was opened."""
+    words = here.words
+    before = [
+        (at, kind) for at, kind in ((ticket.began_at, "began"), (ticket.raised_at, "alarm_raised")) if at is not None
+    ]
+    heads = [
+        Moment(here.when(at, seconds=True), present.iso(at), kind, f"fault sev-{present.css(ticket.severity)}",
+               words(f"timeline.{kind}"), (ticket.rule,) if kind == "alarm_raised" else ())
+        for at, kind in before
+    ]  # fmt: skip
+    return (*heads, *(_moment(line, ticket, here) for line in lines))
+
+
+def _moment(line: TimelineRow, ticket: TicketRow, here: Here) -> Moment:
+    words = here.words
+    what = words.or_id("timeline", line.kind)
+    if line.kind == "breached":
+        what = words("timeline.breached", clock=words(f"clock.{line.data.get('clock', 'response')}.name"))
+    title = words("timeline.by", actor=line.actor, what=what) if line.actor_kind == "person" and line.actor else what
+    return Moment(here.when(line.at, seconds=True), present.iso(line.at), line.kind, _css(line, ticket),
+                  present.capital(title), _details(line.data, here))  # fmt: skip
+
+
+def _css(line: TimelineRow, ticket: TicketRow) -> str:
+    if line.kind == "held":
+        return "hold"
+    if line.kind in _FAULT_KINDS:
+        return f"fault sev-{present.css(ticket.severity)}"
+    return "human" if line.actor_kind == "person" else ""
+
+
+def _details(data: Mapping[str, Any], here: Here) -> tuple[str, ...]:
+    """What was said with it, in the order in which people read it."""
+    words = here.words
+    found = [str(data[key]) for key in ("cause", "action", "reason", "note") if data.get(key)]
+    if data.get("holder"):
+        found.append(f"{words('ticket.holder')}: {data['holder']}")
+    if data.get("priority"):
+        found.append(words("ticket.priority_is", priority=words.or_id("priority", str(data["priority"]))))
+    if isinstance(data.get("until"), int):
+        found.append(f"{words('form.until')} {here.when(data['until'])}")
+    if isinstance(data.get("news_late_ms"), int) and data["news_late_ms"] >= LATE_NEWS_MS:
+        found.append(words("timeline.news_late", late=present.duration(data["news_late_ms"] / 1000, words)))
+    if data.get("event"):
+        found.append(words("timeline.event", event=data["event"]))
+    return tuple(found)
+
+
+# --- next steps, from the table of transitions ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    label: str
+    kind: str
+    is_required: bool
+    choices: tuple[tuple[str, str], ...] = ()
+    chosen: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    id: str
+    is_primary: bool
+    is_form: bool
+    fields: tuple[Field, ...]
+
+
+_PRIMARY: Final = ("acknowledge", "arrive", "start", "resume", "resolve", "verify", "close")
+_OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {"hold": ("until",)}
+_KINDS: Final = {"cause": "long", "action": "long", "reason": "line", "note": "long", "until": "until"}
+
+
+def steps(ticket: TicketRow, role: str, people: Sequence[tuple[str, str]], here: Here) -> tuple[Step, ...]:
+    """The buttons that the table of transitions allows this role in this state, the next one first."""
+    possible = [action for action in allowed(ticket.state, role) if action is not Action.NOTE]
+    primary = next_step([str(action) for action in possible], ticket)
+    ordered = sorted(possible, key=lambda action: str(action) != primary)
+    return tuple(_step(action, ticket, people, here.words, is_primary=str(action) == primary) for action in ordered)
+
+
+def next_step(possible: Sequence[str], ticket: TicketRow) -> str:
+    """The one primary button: take it, be there where an arrival clock runs, start, resolve, verify, close."""
+    is_arriving = any(d.clock == "arrival" and d.met_at is None for d in ticket.deadlines)
+    if "arrive" in possible and "acknowledge" not in possible and not is_arriving and "start" in possible:
+        return "start"
+    return next((name for name in _PRIMARY if name in possible), "")
+
+
+def _step(action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_primary: bool) -> Step:
+    is_closing_on_alarm = action is Action.CLOSE and ticket.is_alarm_active
+    required = (*needs(action), "reason") if is_closing_on_alarm else needs(action)
+    names = (*required, *_OPTIONAL.get(str(action), ()))
+    fields = tuple(_field(name, action, ticket, people, words, is_required=name in required) for name in dict.fromkeys(names))
+    return Step(str(action), is_primary, bool(fields), fields)
+
+
+def _field(
+    name: str, action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_required: bool
+) -> Field:
+    if name == "holder":
+        return Field(name, words("form.to"), "choice", is_required, tuple(people), ticket.holder)
+    if name == "priority":
+        choices = tuple((one, words.or_id("priority", one)) for one in PRIORITIES)
+        return Field(name, words("form.priority"), "choice", is_required, choices, ticket.priority)
+    label = {"reason": "form.hold_reason" if action is Action.HOLD else "form.reason", "note": "form.text"}
+    return Field(name, words(label.get(name, f"form.{name}")), _KINDS.get(name, "line"), is_required)

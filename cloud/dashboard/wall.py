@@ -1,0 +1,164 @@
+"""dashboard: everything on level 1 → the wall. Pure: rows in, one frozen picture out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cloud.dashboard import tile
+from cloud.dashboard.clocks import Clock, clocks, is_late
+from cloud.dashboard.lists import TestLine, TicketLine, is_heard, ticket_line, title_of, worst_first
+from cloud.dashboard.present import SEVERITIES, Here
+from cloud.dashboard.rows import AlarmRow, EquipmentRow, GatewayRow, PointRow, SampleRow, TicketRow, ticket_number
+from cloud.dashboard.tile import Seen, SystemRow, is_shown
+
+MOST_WORK: Final = 5
+MOST_TESTS: Final = 4
+DAY_MS: Final = 86_400_000
+_FEWER_WITH_BAND: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A life-safety alarm that nobody has acknowledged: the only thing that may move other content."""
+
+    text: str
+    href: str
+    ticket: str
+    holder: str
+    clocks: tuple[Clock, ...]
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    name: str
+    when: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    counts: tuple[tuple[str, int], ...]
+    newest: str
+    """Severity and instant of the newest alarm, for the optional sound."""
+    open_tickets: int
+    late: int
+    time: str
+    day: str
+    rows: tuple[SystemRow, ...]
+    work: tuple[TicketLine, ...]
+    work_note: str
+    work_empty: str
+    due: tuple[Due, ...]
+    tests_note: str
+    silenced: int
+    clauses: int
+    gateways: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was selected for the wall."""
+
+    equipment: Sequence[EquipmentRow]
+    points: Mapping[tuple[str, str], Mapping[str, PointRow]]
+    samples: Mapping[tuple[str, str], Mapping[str, SampleRow]]
+    alarms: Sequence[AlarmRow]
+    tickets: Sequence[TicketRow]
+    tests: Sequence[TestLine]
+    gateways: Sequence[GatewayRow]
+    clauses: int
+    last_closed: TicketRow | None = None
+    results: tuple[int, int] = (0, 0)
+    """Tests passed and tests done in the last 30 days."""
+
+
+def gather(known: Known) -> list[Seen]:
+    """Each piece of equipment with its own points, values, alarms and tickets."""
+    alarms: dict[tuple[str, str], list[AlarmRow]] = {}
+    tickets: dict[tuple[str, str], list[TicketRow]] = {}
+    for alarm in known.alarms:
+        alarms.setdefault((alarm.site, alarm.equipment), []).append(alarm)
+    for ticket in known.tickets:
+        tickets.setdefault((ticket.site, ticket.equipment), []).append(ticket)
+    return [
+        Seen(row, known.points.get(row.key, {}), known.samples.get(row.key, {}), alarms.get(row.key, ()), tickets.get(row.key, ()))
+        for row in known.equipment
+    ]  # fmt: skip
+
+
+def wall(known: Known, here: Here) -> Wall:
+    shown = [alarm for alarm in known.alarms if is_shown(alarm, here.now)]
+    counts = Counter(alarm.severity for alarm in shown)
+    newest = max(shown, key=lambda alarm: (alarm.received_at, alarm.id), default=None)
+    most = MOST_WORK - (_FEWER_WITH_BAND if bands(known.alarms, known.tickets, here, "viewer") else 0)
+    work = [ticket_line(ticket, here) for ticket in worst_first(known.tickets, here)]
+    return Wall(
+        counts=tuple((name, counts[name]) for name in SEVERITIES),
+        newest=f"{newest.severity} {newest.received_at}" if newest else "",
+        open_tickets=len(known.tickets), late=sum(is_late(clocks(one.deadlines, here)) for one in known.tickets),
+        time=f"{here.local(here.now):%H:%M:%S}", day=here.long_day(here.now), rows=tile.rows(gather(known), here),
+        work=tuple(work[:most]), work_note=_work_note(len(work), most, here), work_empty=_work_empty(known, here),
+        due=_due(known.tests, here), tests_note=_tests_note(known, here), silenced=len(known.alarms) - len(shown),
+        clauses=known.clauses, gateways=_gateways(known.gateways, here),
+    )  # fmt: skip
+
+
+def _work_note(all_of_them: int, most: int, here: Here) -> str:
+    if not all_of_them:
+        return ""
+    if all_of_them <= most:
+        return here.words("wall.work_all", n=all_of_them)
+    return here.words("wall.work_some", n=most, all=all_of_them)
+
+
+def _work_empty(known: Known, here: Here) -> str:
+    last = known.last_closed
+    if last is None or last.closed_at is None:
+        return here.words("wall.work_empty_never")
+    return here.words("wall.work_empty_last", at=here.when(last.closed_at), title=title_of(last, here.words))
+
+
+def _due(tests: Sequence[TestLine], here: Here) -> tuple[Due, ...]:
+    """Missed tests first, then what is due within seven days."""
+    soon = sorted((test for test in tests if test.due_at < here.now + 7 * DAY_MS), key=lambda test: test.due_at)
+    return tuple(
+        Due(f"{test.equipment} {test.name}",
+            here.words("wall.due_missed", day=here.day(test.due_at - 1)) if test.is_missed else here.due_day(test.due_at - 1))
+        for test in soon[:MOST_TESTS]
+    )  # fmt: skip
+
+
+def _tests_note(known: Known, here: Here) -> str:
+    passed, done = known.results
+    return here.words("wall.tests_on_time", n=passed, all=done) if done else ""
+
+
+def _gateways(rows: Sequence[GatewayRow], here: Here) -> str:
+    kept = [row for row in rows if row.revoked_at is None]
+    return here.words("wall.gateways", n=sum(is_heard(row, here.now) for row in kept), all=len(kept))
+
+
+def bands(alarms: Sequence[AlarmRow], tickets: Sequence[TicketRow], here: Here, role: str) -> tuple[Band, ...]:
+    """Life-safety alarms that nobody has acknowledged, worst wait first."""
+    by_id = {ticket.id: ticket for ticket in tickets}
+    waiting = [
+        alarm for alarm in alarms
+        if alarm.severity == "life_safety" and is_shown(alarm, here.now) and alarm.acknowledged_at is None
+    ]  # fmt: skip
+    return tuple(_band(alarm, by_id.get(alarm.ticket or 0), here, role) for alarm in waiting)
+
+
+def _band(alarm: AlarmRow, ticket: TicketRow | None, here: Here, role: str) -> Band:
+    words = here.words
+    name = words.text(alarm.equipment_name, alarm.equipment)
+    all_clocks = clocks(ticket.deadlines, here) if ticket else ()
+    wanted = [one for one in all_clocks if one.kind == "arrival"] or [one for one in all_clocks if one.kind == "response"]
+    href = f"/tickets/{ticket_number(alarm.ticket)}" if alarm.ticket else f"/equipment/{alarm.site}/{alarm.equipment}"
+    return Band(
+        text=words("wall.life_text", equipment=name, condition=words.text(alarm.rule.name, alarm.rule.id)), href=href,
+        ticket=ticket_number(alarm.ticket) if alarm.ticket else "", holder=ticket.holder if ticket else "",
+        clocks=tuple(wanted[:1]), action=f"/alarms/{alarm.id}/acknowledge" if role not in {"", "viewer"} else "",
+    )  # fmt: skip
