@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One mistake: where, what, and what to do. ``file`` and ``line`` for files, ``path`` for a field of a body."""
-
-    path: str
-    message: str
-    remedy: str = ""
-    file: str = ""
-    line: int = 0
-
-    def __str__(self) -> str:
-        place = ": ".join(part for part in (self.file, str(self.line or ""), self.path) if part)
-        return f"{place}: {self.message}" + (f". {self.remedy}" if self.remedy else "")
+from device_profiles.reading import Finding
 
 
 class Refused(Exception):
     """A request that is wrong and will stay wrong until the caller changes it (or, for 503, waits)."""
 
-    def __init__(
-        self, status: int, code: str, message: str, remedy: str = "", errors: tuple[Finding, ...] = ()
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, remedy: str = "", errors: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.remedy = remedy
-        self.errors = errors
+        self.errors = tuple(errors)
 
     def problem(self) -> dict[str, Any]:
         """The body of ``application/problem+json``: title, status, code, remedy and every error with its place."""
@@ -52,9 +37,9 @@ class Refused(Exception):
 class Misconfigured(Exception):
     """The process must not start: every finding at once."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
+    def __init__(self, findings: Sequence[Finding]) -> None:
         super().__init__("\n".join(str(finding) for finding in findings))
-        self.findings = findings
+        self.findings = tuple(findings)
 
 
 def not_found(what: str, name: str) -> Refused:
@@ -66,4 +51,4 @@ def conflict(code: str, message: str, remedy: str) -> Refused:
 
 
 def invalid(path: str, message: str, remedy: str) -> Refused:
-    return Refused(422, "invalid", message, remedy, (Finding(path, message, remedy),))
+    return Refused(422, "invalid", message, remedy, (Finding("", 0, path, message, remedy),))

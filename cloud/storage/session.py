@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -24,7 +25,10 @@ _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_tim
 
 def database_url(text: str) -> URL:
     """``sqlite:///path`` or ``postgresql://…`` with the driver this product uses. Raises ValueError for any other."""
-    url = make_url(text)
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise ValueError("is not the address of a database; write sqlite:///FILE or postgresql://HOST/NAME") from error
     backend = url.drivername.partition("+")[0]
     if backend not in _DRIVERS:
         raise ValueError(f"{backend} is not a database Plantroom knows; write sqlite:///FILE or postgresql://HOST/NAME")

@@ -1,0 +1,191 @@
+"""The composition root of the cloud: the only place that joins adapters, background tasks and routes."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from cloud.clock import Clock, SystemClock
+from cloud.config import Config
+from cloud.errors import Misconfigured, Refused
+from cloud.hub import Hub
+from cloud.ingest.register_routes import router as register_router
+from cloud.ingest.routes import router as ingest_router
+from cloud.people.routes import router as people_router
+from cloud.people.secrets import Tokens, new_token
+from cloud.storage.migrate import migrate
+from cloud.storage.session import Database, open_database
+from cloud.telemetry.embedded import EmbeddedStore
+from cloud.telemetry.mover import Mover
+from cloud.telemetry.store import Store
+from cloud.tickets.desk import Desk
+from cloud.tickets.routes import router as tickets_router
+from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
+from device_profiles.reading import Finding
+
+log = structlog.get_logger("cloud")
+_PROBLEM = "application/problem+json"
+_OPTIONAL_ROUTERS = ("cloud.maintenance.routes", "cloud.dashboard.routes")
+"""Parts that bring their own pages or calls; a build without one still serves the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the app is made of; what is left out is made from the configuration."""
+
+    clock: Clock | None = None
+    database: Database | None = None
+    store: Store | None = None
+    tokens: Tokens = new_token
+    longest_nap_s: float = LONGEST_NAP_S
+
+
+def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
+    """The cloud as an ASGI application. Its lifespan migrates the database and runs the background tasks."""
+    app = FastAPI(
+        title="Plantroom", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        description="Faults of building plant as tickets whose response and resolution clocks cannot be lost.",
+        responses={
+            code: {"description": words, "content": {_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+            for code, words in ((401, "Not signed in"), (403, "Not allowed"), (404, "Not found"), (409, "Conflict"), (422, "Invalid"))
+        },
+    )  # fmt: skip
+    clock, hub = parts.clock or SystemClock(), Hub()
+    state = app.state
+    state.config, state.clock, state.hub, state.tokens = config, clock, hub, parts.tokens
+    state.desk = Desk(config.policy)
+    state.database = parts.database or open_database(config.database_url)
+    state.store = parts.store or _store(config)
+    state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
+    state.mover = Mover(state.database, state.store, clock, hub.publish, config.history_ms)
+    state.wake = _waker(state.ticker, state.mover)
+    state.background = [("ticker", state.ticker.run), ("mover", state.mover.run)]
+    _add_routes(app)
+    _add_problems(app)
+    return app
+
+
+def _store(config: Config) -> Store:
+    if config.telemetry_url:
+        scheme = config.telemetry_url.partition(":")[0]
+        message, remedy = f"no history store speaks {scheme}", "Leave telemetry_url out to use the embedded store"
+        raise Misconfigured([Finding("", 0, "telemetry_url", message, remedy)])
+    return EmbeddedStore(config.telemetry_path)
+
+
+def _waker(ticker: Ticker, mover: Mover) -> Callable[[Iterable[str]], None]:
+    """What to call after a commit with the topics it changed: deadlines and samples are looked at without waiting."""
+
+    def wake(topics: Iterable[str]) -> None:
+        told = frozenset(topics)
+        if "tickets" in told:
+            ticker.wake()
+        if "samples" in told:
+            mover.wake()
+
+    return wake
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    await migrate(state.database)
+    if isinstance(state.store, EmbeddedStore):
+        await state.store.open()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_supervise(name, run, state.clock), name=name) for name, run in state.background]
+            yield
+            for task in tasks:
+                task.cancel()
+    finally:
+        await state.store.close()
+        await state.database.close()
+
+
+async def _supervise(name: str, run: Callable[[], Awaitable[Any]], clock: Clock) -> None:
+    """The one supervisor of this side: a background task that fails is reported and started again."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("background_task_failed", task=name)
+            await clock.sleep(1)
+
+
+def _add_routes(app: FastAPI) -> None:
+    for router in (ingest_router, people_router, tickets_router, register_router):
+        app.include_router(router)
+    app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
+    for name in _OPTIONAL_ROUTERS:
+        if importlib.util.find_spec(name) is None:
+            continue
+        module = importlib.import_module(name)
+        app.include_router(module.router)
+        if static := getattr(module, "STATIC", None):
+            app.mount("/static", StaticFiles(directory=static), name="static")
+
+
+async def _healthz(request: Request) -> JSONResponse:
+    """200 while the database answers; no sign-in, no detail."""
+    async with request.app.state.database.read() as connection:
+        await connection.execute(text("SELECT 1"))
+    return JSONResponse({"status": "ok"})
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Every wrong request is answered with what is wrong, where, and what to do (RFC 9457)."""
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _failed)
+
+
+def problem(error: Refused) -> JSONResponse:
+    """A refusal as a problem document."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return JSONResponse(error.problem(), error.status, headers, media_type=_PROBLEM)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101  registered for this type
+    return problem(error)
+
+
+async def _unreadable(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this type
+    found = [
+        Finding("", 0, ".".join(str(part) for part in one["loc"]), one["msg"], "see /api/v1/openapi.json")
+        for one in error.errors()
+    ]
+    return problem(
+        Refused(422, "invalid", "the request is not as the API describes it", "change what errors name", found)
+    )
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for this type
+    codes = {404: "not_found", 405: "method"}
+    remedy = "see /api/v1/openapi.json for what there is"
+    return problem(Refused(error.status_code, codes.get(error.status_code, "http"), str(error.detail), remedy))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, exc_info=error)
+    return problem(
+        Refused(500, "internal", "something failed here", "try again; if it stays, report the time and path")
+    )

@@ -1,0 +1,233 @@
+"""``plantroom-cloud``: run the service desk and look after its users and gateways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from cloud.config import Config, load_config
+from cloud.errors import Misconfigured, Refused
+from contract.conventions import Exit, format_instant
+from device_profiles.reading import Finding
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+gateway_app = typer.Typer(help="Gateways: enrol, list, revoke.", no_args_is_help=True)
+user_app = typer.Typer(help="Users.", no_args_is_help=True)
+sla_app = typer.Typer(help="Clocks of tickets.", no_args_is_help=True)
+app.add_typer(gateway_app, name="gateway")
+app.add_typer(user_app, name="user")
+app.add_typer(sla_app, name="sla")
+
+_T = TypeVar("_T")
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of the databases; default ./.plantroom")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="cloud.yaml")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; lists give JSON lines")]
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one clear message and an exit code, never a traceback."""
+    try:
+        app()
+    except Misconfigured as error:
+        _fail(Exit.MISCONFIGURED, *map(str, error.findings))
+    except Refused as error:
+        _fail(Exit.FINDING, error.message + (f". {error.remedy}" if error.remedy else ""), *map(str, error.errors))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+def _fail(code: Exit, *lines: str) -> NoReturn:
+    for line in lines:
+        typer.echo(line, err=True)
+    sys.exit(code)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one")] = None,
+    data: Data = None,
+    config: ConfigFile = None,
+    sign_in_link: Annotated[
+        bool, typer.Option("--sign-in-link", help="Print a one-time sign-in for an administrator")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the service desk until it is stopped."""
+    from cloud import server
+
+    settings = _config(data, config, host=host, port=port)
+    sys.exit(server.run(settings, has_sign_in_link=sign_in_link, is_json=as_json))
+
+
+@app.command()
+def migrate(data: Data = None, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Bring the database to this release's schema; `serve` does the same when it starts."""
+    from cloud.storage.migrate import migrate as upgrade
+
+    revision = _with_database(_config(data, config), upgrade)
+    _tell({"revision": revision}, f"The database has schema {revision}.", is_json=as_json)
+
+
+@gateway_app.command("add")
+def gateway_add(
+    gateway: Annotated[str, typer.Argument(help="Id of the gateway, as in its site file")],
+    site: Annotated[str, typer.Option(help="Id of the site it belongs to")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Register a gateway, or let one enrol again; prints its one-time code."""
+    from cloud.people import gateways
+    from cloud.people.secrets import new_code
+
+    code = new_code()
+    _check_ids(gateway=gateway, site=site)
+
+    async def work(connection: Any, now: int) -> int:  # noqa: ANN401
+        return await gateways.add(connection, gateway, site, code, now)
+
+    ends = format_instant(_write(_config(data, config), work))
+    told = f"Enrol {gateway} with this code, once, before {ends}:\n  plantroom-edge enrol site.yaml {code}"
+    _tell({"gateway": gateway, "site": site, "code": code, "expires_at": ends}, told, is_json=as_json)
+
+
+@gateway_app.command("list")
+def gateway_list(data: Data = None, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Gateways and when they were last heard."""
+    from cloud.tickets import listing
+
+    async def work(connection: Any, _now: int) -> list[dict[str, Any]]:  # noqa: ANN401
+        return await listing.gateways(connection)
+
+    for row in _write(_config(data, config), work):
+        state = "revoked" if row["revoked_at"] else "enrolled" if row["is_enrolled"] else "waits for its code"
+        words = f"{row['id']}  site {row['site']}  {state}  last heard {row['last_seen_at'] or 'never'}"
+        _tell(row, words, is_json=as_json)
+
+
+@gateway_app.command("revoke")
+def gateway_revoke(
+    gateway: Annotated[str, typer.Argument(help="Id of the gateway")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a gateway from now on; what it delivered stays."""
+    from cloud.people import gateways
+
+    async def work(connection: Any, now: int) -> None:  # noqa: ANN401
+        await gateways.revoke(connection, gateway, now)
+
+    _write(_config(data, config), work)
+    _tell({"gateway": gateway, "revoked": True}, f"{gateway} is refused from now on.", is_json=as_json)
+
+
+@user_app.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(help="Name to sign in with")],
+    role: Annotated[str, typer.Option(help="viewer, technician, engineer, manager or admin")] = "viewer",
+    password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password")] = None,
+    sign_in_code: Annotated[bool, typer.Option("--sign-in-code", help="No password: print a one-time sign-in")] = False,
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Add a user. The password is asked for, or read from a file; there is no default one."""
+    from cloud.people import service
+    from cloud.people.secrets import new_token
+
+    password = None if sign_in_code else _password(password_file)
+
+    async def work(connection: Any, now: int) -> str:  # noqa: ANN401
+        user_id = await service.add_user(connection, name, role, password, now)
+        return await service.new_sign_in_code(connection, user_id, now, new_token) if sign_in_code else ""
+
+    code = _write(_config(data, config), work)
+    words = f"Added {name} as {role}." + (f" Sign in once, within the hour, at /sign-in/{code}" if code else "")
+    _tell({"user": name, "role": role, **({"code": code} if code else {})}, words, is_json=as_json)
+
+
+@sla_app.command("explain")
+def sla_explain(
+    ticket: Annotated[str, typer.Argument(help="Such as T-000123")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Every clock of a ticket with every line of its sum."""
+    from cloud.tickets import explaining
+
+    settings = _config(data, config)
+
+    async def work(connection: Any, now: int) -> explaining.Explained:  # noqa: ANN401
+        return await explaining.explained(settings.policy, connection, ticket, now)
+
+    found = _write(settings, work)
+    _tell(found.as_json(), "\n".join(found.lines()), is_json=as_json)
+
+
+def _config(data: Path | None, file: Path | None, **options: Any) -> Config:  # noqa: ANN401
+    return load_config(os.environ, file, data, **options)
+
+
+def _check_ids(**ids: str) -> None:
+    from device_profiles.schema import check_identifier
+
+    findings = []
+    for name, value in ids.items():
+        try:
+            check_identifier(value)
+        except ValueError as error:
+            findings.append(Finding("", 0, name, str(error)))
+    if findings:
+        raise Misconfigured(findings)
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured([Finding(str(file), 0, "", f"cannot be read: {error}", "Check the path")]) from error
+
+
+def _with_database(settings: Config, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    from cloud import server
+
+    async def run() -> _T:
+        database = server.open_checked(settings)
+        try:
+            await server.migrate_checked(database)
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def _write(settings: Config, work: Callable[[Any, int], Awaitable[_T]]) -> _T:
+    """Run ``work(connection, now)`` in one transaction."""
+    from cloud.clock import SystemClock
+
+    async def run(database: Any) -> _T:  # noqa: ANN401
+        async with database.write() as connection:
+            return await work(connection, SystemClock().now_ms())
+
+    return _with_database(settings, run)
+
+
+def _tell(data: dict[str, Any], words: str, *, is_json: bool) -> None:
+    typer.echo(json.dumps(data, ensure_ascii=False) if is_json else words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Before every arrow of the cloud: ``cloud.yaml``, environment and options become one checked configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cloud.errors import Misconfigured
+from cloud.sla.calendar import Calendar, CalendarError
+from cloud.sla.policy import SHIPPED, Grant, Policy, Target
+from cloud.storage.session import database_url
+from contract.conventions import data_directory
+from device_profiles.reading import Finding, LibraryError, LineMap, finding, load_yaml, validate
+from device_profiles.schema import ClauseId, DurationMs
+
+_DAY_MS = 86_400_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TargetLine(_Strict):
+    """One target of a site's own policy. It replaces the shipped one of the same clock, priority and emergency."""
+
+    clock: Literal["response", "arrival", "resolution"]
+    within: DurationMs = Field(gt=0)
+    priority: Literal["general", "major", "urgent", "life_safety"] | None = None
+    emergency: Literal["", "entrapment", "fire"] = ""
+    clause: ClauseId | Literal[""] = ""
+    source: str = ""
+    calendar: str = ""
+
+
+class CloudFile(_Strict):
+    """``cloud.yaml``. Every key may be left out."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    database_url: str = ""
+    database_url_file: str = ""
+    telemetry_url: str = ""
+    telemetry_url_file: str = ""
+    public_url: str = ""
+    """What people type to get here, when a proxy stands before it."""
+    history: DurationMs = 400 * _DAY_MS
+    reopen_window: DurationMs = 3 * _DAY_MS
+    targets: list[TargetLine] = []
+    calendars: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a process of the cloud needs to know before it starts."""
+
+    data: Path
+    database_url: str
+    telemetry_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    history_ms: int = 400 * _DAY_MS
+    policy: Policy = SHIPPED
+
+    @property
+    def telemetry_path(self) -> Path:
+        """The embedded history store's file."""
+        return self.data / "telemetry.db"
+
+
+def load_config(
+    environment: Mapping[str, str],
+    file: Path | None = None,
+    data: Path | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+) -> Config:
+    """Read ``cloud.yaml`` (if any), then the environment (``PLANTROOM_DATABASE_URL`` …), then options; the last wins.
+
+    Raises Misconfigured with every finding at once.
+    """
+    folder = data_directory(data)
+    told, lines = _read(file)
+    urls = {name: _url(name, told, environment, file) for name in ("database_url", "telemetry_url")}
+    findings = [*_wrong_urls(urls), *_wrong_calendars(told, lines, file), *_unknown_calendars(told, lines, file)]
+    if findings:
+        raise Misconfigured(findings)
+    return Config(
+        data=folder,
+        database_url=urls["database_url"] or f"sqlite:///{folder / 'cloud.db'}",
+        telemetry_url=urls["telemetry_url"],
+        host=host or told.host,
+        port=told.port if port is None else port,
+        public_url=told.public_url,
+        history_ms=told.history,
+        policy=_policy(told),
+    )
+
+
+def _read(file: Path | None) -> tuple[CloudFile, LineMap]:
+    if file is None:
+        return CloudFile(), LineMap()
+    try:
+        data, lines = load_yaml(file)
+    except LibraryError as error:
+        raise Misconfigured(error.findings) from error
+    told, findings = validate(CloudFile, data or {}, lines, file)
+    if told is None:
+        raise Misconfigured(findings)
+    return told, lines
+
+
+def _url(name: str, told: CloudFile, environment: Mapping[str, str], file: Path | None) -> str:
+    """The address, or what the file named beside it says: secrets come from files."""
+    variable = f"PLANTROOM_{name.upper()}"
+    if value := environment.get(variable):
+        return value
+    if secret := environment.get(f"{variable}_FILE"):
+        return _secret(f"{variable}_FILE", Path(secret))
+    if secret := getattr(told, f"{name}_file"):
+        return _secret(f"{name}_file", (file or Path()).parent / secret)
+    return str(getattr(told, name))
+
+
+def _secret(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        found = Finding(str(path), 0, name, f"cannot be read: {reason}", "Check the path and its rights")
+        raise Misconfigured([found]) from error
+
+
+def _wrong_urls(urls: Mapping[str, str]) -> Iterator[Finding]:
+    if urls["database_url"]:
+        try:
+            database_url(urls["database_url"])
+        except ValueError as error:
+            yield Finding("", 0, "database_url", str(error), "Write sqlite:///FILE or postgresql://HOST/NAME")
+
+
+def _wrong_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iterator[Finding]:
+    for name, data in told.calendars.items():
+        try:
+            Calendar.from_dict(data)
+        except (CalendarError, AttributeError, TypeError) as error:
+            yield finding(file or "", lines, ("calendars", name), str(error), "See docs/targets for a calendar's shape")
+
+
+def _unknown_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iterator[Finding]:
+    for index, line in enumerate(told.targets):
+        if line.calendar and line.calendar not in told.calendars:
+            known = ", ".join(told.calendars) or "none"
+            path = ("targets", index, "calendar")
+            yield finding(file or "", lines, path, f"there is no calendar {line.calendar}", f"Known here: {known}")
+
+
+def _policy(told: CloudFile) -> Policy:
+    """The shipped targets with a site's own in their place."""
+    own = [_grant(line) for line in told.targets]
+    replaced = {(grant.target.clock, grant.priority, grant.emergency) for grant in own}
+    kept = [g for g in SHIPPED.grants if (g.target.clock, g.priority, g.emergency) not in replaced]
+    return Policy(
+        version=f"{SHIPPED.version}+site" if own else SHIPPED.version,
+        grants=(*own, *kept),
+        calendars={name: Calendar.from_dict(data) for name, data in told.calendars.items()},
+        reopen_window=timedelta(milliseconds=told.reopen_window),
+    )
+
+
+def _grant(line: TargetLine) -> Grant:
+    is_pausing = line.clock == "resolution" and line.priority != "life_safety"
+    calendar = "" if line.priority == "life_safety" or line.emergency else line.calendar  # life safety knows none
+    target = Target(
+        line.clock, timedelta(milliseconds=line.within), line.clause, line.source or "cloud.yaml", calendar, is_pausing
+    )
+    return Grant(target, line.priority, line.emergency)

@@ -1,0 +1,162 @@
+"""Tickets → people: the rows behind the API's lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.storage import tables as t
+from cloud.tickets.repository import stored_deadlines, timeline
+from cloud.tickets.ticket import OPEN_STATES, ticket_name
+from contract.conventions import EpochMs, format_instant
+
+_OPEN = tuple(str(state) for state in OPEN_STATES)
+_INSTANTS = ("began_at", "raised_at", "received_at", "opened_at", "resolved_at", "closed_at", "hold_until")
+_CLOCKS = ("response", "arrival", "resolution")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tickets. Empty conditions bind nothing; ``is_open`` None takes both."""
+
+    state: str = ""
+    site: str = ""
+    equipment: str = ""
+    rule: str = ""
+    system: str = ""
+    priority: str = ""
+    is_open: bool | None = None
+    limit: int = 200
+    before: int | None = None
+    """Only tickets with a smaller number: the next page."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        columns = {
+            "state": t.ticket.c.state,
+            "site": t.ticket.c.site_id,
+            "equipment": t.ticket.c.equipment_id,
+            "rule": t.ticket.c.rule,
+            "system": t.ticket.c.system,
+            "priority": t.ticket.c.priority,
+        }
+        found = [column == getattr(self, name) for name, column in columns.items() if getattr(self, name)]
+        if self.is_open is not None:
+            found.append(t.ticket.c.state.in_(_OPEN) if self.is_open else t.ticket.c.state.not_in(_OPEN))
+        if self.before is not None:
+            found.append(t.ticket.c.id < self.before)
+        return found
+
+
+async def tickets(connection: AsyncConnection, wanted: Filter) -> list[dict[str, Any]]:
+    """Tickets as the API shows them, newest first, each with the due instants of its latest clocks."""
+    query = select(t.ticket).where(*wanted.conditions()).order_by(t.ticket.c.id.desc()).limit(wanted.limit)
+    rows = (await connection.execute(query)).mappings().all()
+    clocks = await _latest_clocks(connection, [row["id"] for row in rows])
+    return [show(row, clocks.get(row["id"], [])) for row in rows]
+
+
+async def one(connection: AsyncConnection, row: RowMapping) -> dict[str, Any]:
+    """One ticket with its whole timeline."""
+    shown = show(row, await stored_deadlines(connection, row["id"]))
+    return shown | {"timeline": [_line(line) for line in await timeline(connection, row["id"])]}
+
+
+async def _latest_clocks(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[RowMapping]]:
+    query = select(t.deadline).where(t.deadline.c.ticket_id.in_(numbers)).order_by(t.deadline.c.activation)
+    found: dict[int, list[RowMapping]] = {}
+    for row in (await connection.execute(query)).mappings():
+        found.setdefault(row["ticket_id"], []).append(row)
+    return found
+
+
+def show(row: RowMapping, clocks: Sequence[RowMapping]) -> dict[str, Any]:
+    """A ticket as the API shows it. Of several activations the latest call counts; a breach of any is told."""
+    latest = {clock["clock"]: clock for clock in clocks}
+    shown: dict[str, Any] = {
+        "id": ticket_name(row["id"]),
+        "kind": row["kind"],
+        "site": row["site_id"],
+        "equipment": row["equipment_id"],
+        "fault_key": row["fault_key"],
+        "previous": ticket_name(row["previous_ticket_id"]) if row["previous_ticket_id"] else None,
+        "breached": sorted({clock["clock"] for clock in clocks if clock["breached_at"] is not None}),
+    }
+    plain = (
+        "rule", "instance", "title", "priority", "severity", "system", "clause", "emergency", "state", "holder", "is_past",
+        "occurrences", "activations", "reopened", "version",
+    )  # fmt: skip
+    shown |= {name: row[name] for name in plain}
+    shown |= {name: instant(row[name]) for name in _INSTANTS}
+    for name in _CLOCKS:
+        clock = latest.get(name)
+        shown[f"{name}_due"] = instant(clock["due_at"]) if clock is not None else None
+        shown[f"{name}_state"] = clock["state"] if clock is not None else None
+    return shown
+
+
+def instant(at: EpochMs | None) -> str | None:
+    """Epoch milliseconds as the contract writes an instant."""
+    return format_instant(at) if at is not None else None
+
+
+def _line(row: RowMapping) -> dict[str, Any]:
+    return {
+        "at": instant(row["at"]),
+        "kind": row["kind"],
+        "actor_kind": row["actor_kind"],
+        "actor": row["actor"],
+        "data": row["data"],
+    }
+
+
+async def alarms(connection: AsyncConnection, *, state: str, equipment: str, limit: int) -> list[dict[str, Any]]:
+    """Alarms, worst and oldest first."""
+    order = ("life_safety", "critical", "major", "minor", "advisory")
+    rank = case({name: place for place, name in enumerate(order)}, value=t.alarm.c.severity, else_=len(order))
+    query = select(t.alarm).order_by(rank, t.alarm.c.raised_at, t.alarm.c.id).limit(limit)
+    if state:
+        query = query.where(t.alarm.c.state == state)
+    if equipment:
+        query = query.where(t.alarm.c.equipment_id == equipment)
+    return [_alarm(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _alarm(row: RowMapping) -> dict[str, Any]:
+    plain = ("id", "rule", "instance", "severity", "clause", "state", "because", "suppressed_by", "acknowledged_by")
+    instants = ("began_at", "raised_at", "received_at", "cleared_at", "shelved_until", "acknowledged_at")
+    return {
+        "site": row["site_id"],
+        "equipment": row["equipment_id"],
+        "ticket": ticket_name(row["ticket_id"]) if row["ticket_id"] else None,
+        **{name: row[name] for name in plain},
+        **{name: instant(row[name]) for name in instants},
+    }
+
+
+async def gateways(connection: AsyncConnection) -> list[dict[str, Any]]:
+    """Gateways with what they said last and how much of theirs was set aside."""
+    aside = select(t.quarantine.c.gateway_id, func.count().label("n")).group_by(t.quarantine.c.gateway_id).subquery()
+    query = (
+        select(t.gateway, aside.c.n)
+        .outerjoin(aside, aside.c.gateway_id == t.gateway.c.id)
+        .order_by(t.gateway.c.site_id, t.gateway.c.id)
+    )
+    rows = (await connection.execute(query)).mappings()
+    return [
+        {
+            "id": row["id"],
+            "site": row["site_id"],
+            "version": row["version"],
+            "interval_ms": row["interval_ms"],
+            "clock_offset_ms": row["clock_offset_ms"],
+            "quarantined": row["n"] or 0,
+            "is_enrolled": row["credential_hash"] is not None and row["revoked_at"] is None,
+            **{name: instant(row[name]) for name in ("last_seen_at", "offline_since", "revoked_at")},
+        }
+        for row in rows
+    ]

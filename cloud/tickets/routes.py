@@ -1,0 +1,239 @@
+"""Tickets and alarms over HTTP: ``/api/v1/tickets``, ``/api/v1/alarms``. Everything a button does, a call does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from cloud.errors import Refused, invalid
+from cloud.people.access import SignedIn
+from cloud.sla.timeline import Deadline, Line
+from cloud.tickets import listing, repository, service
+from cloud.tickets.listing import Filter, instant
+from cloud.tickets.service import Actor, Details
+from cloud.tickets.ticket import TRANSITIONS, Action, allowed, parse_ticket
+from contract.conventions import format_instant, instant_ms, to_ms
+
+router = APIRouter(prefix="/api/v1", tags=["tickets"])
+_EXAMPLE = "T-000123"
+
+
+class TicketShown(BaseModel):
+    """A ticket. Instants are UTC as ``2026-11-21T07:05:00.123Z``; ``…_due`` is null while that clock is held or not set."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str = Field(examples=[_EXAMPLE])
+    kind: str = Field(examples=["fault"])
+    equipment: str = Field(examples=["incomer_1"])
+    rule: str = Field(examples=["power_factor_low"])
+    clause: str = Field(examples=["h-5.3.1-pf"])
+    priority: str = Field(examples=["major"])
+    state: str = Field(examples=["new"])
+    title: dict[str, str] = Field(examples=[{"en": "LV incomer 1: power factor low", "zh": "低压进线1：功率因数低"}])
+    began_at: str | None = Field(examples=["2026-11-21T07:05:00.123Z"])
+    raised_at: str | None = Field(examples=["2026-11-21T07:20:00.123Z"])
+    received_at: str | None = Field(examples=["2026-11-21T07:20:00.301Z"])
+    response_due: str | None = Field(examples=["2026-11-21T09:20:00.301Z"])
+    arrival_due: str | None = Field(examples=[None])
+    resolution_due: str | None = Field(examples=["2026-11-23T07:20:00.301Z"])
+    breached: list[str] = Field(examples=[[]])
+    version: int = Field(examples=[1])
+
+
+class TicketList(BaseModel):
+    """One page of tickets, newest first. ``next`` is the ``before`` of the following page, null at the end."""
+
+    tickets: list[TicketShown]
+    next: str | None = Field(examples=[None])
+
+
+class ClockLine(BaseModel):
+    """One line of a clock's sum, durations in seconds."""
+
+    start: str
+    end: str
+    kind: str = Field(examples=["held"])
+    why: str = Field(examples=["waiting for part: contactor K5"])
+    wall_s: float
+    counts_s: float
+    used_s: float
+
+
+class ClockShown(BaseModel):
+    """One clock with its target, its clause, where it stands and every line of its sum."""
+
+    clock: str = Field(examples=["resolution"])
+    activation: int = Field(examples=[1])
+    target_s: float = Field(examples=[172800])
+    clause: str = Field(examples=["m-2.3.3-48h"])
+    source: str
+    calendar: str = Field(examples=[""])
+    state: str = Field(examples=["running"])
+    start: str
+    due: str | None
+    stopped_at: str | None
+    breached_at: str | None
+    by_reclassification: bool
+    used_s: float
+    late_s: float
+    lines: list[ClockLine]
+
+
+class ActionBody(BaseModel):
+    """What goes with an action; each asks for its own."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: int | None = Field(default=None, description="The version you saw; 409 when it has changed", examples=[1])
+    reason: str = Field(default="", examples=["waiting for part: contactor K5"])
+    until: str | None = Field(default=None, description="When a hold ends by itself", examples=[None])
+    cause: str = Field(default="", examples=[""])
+    action: str = Field(default="", examples=[""])
+    holder: str = Field(default="", examples=[""])
+    priority: str = Field(default="", examples=[""])
+    note: str = Field(default="", examples=[""])
+
+
+def _number(name: str) -> int:
+    try:
+        return parse_ticket(name)
+    except ValueError as error:
+        raise Refused(404, "not_found", str(error), "take the id from the list of tickets") from error
+
+
+class TicketQuery(BaseModel):
+    """Which tickets; conditions that are left out bind nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+    state: str = Field(default="", examples=["new"])
+    site: str = ""
+    equipment: str = ""
+    rule: str = ""
+    system: str = ""
+    priority: str = ""
+    is_open: bool | None = Field(default=None, alias="open")
+    limit: int = Field(default=200, ge=1, le=1000)
+    before: str = Field(default="", description="The ``next`` of the page before", examples=[""])
+
+
+@router.get("/tickets", summary="List tickets")
+async def list_tickets(request: Request, _user: SignedIn, asked: Annotated[TicketQuery, Query()]) -> TicketList:
+    page = _number(asked.before) if asked.before else None
+    given = asked.model_dump(exclude={"limit", "before"})
+    async with request.app.state.database.read() as connection:
+        found = await listing.tickets(connection, Filter(**given, limit=asked.limit + 1, before=page))
+    shown = [TicketShown(**ticket) for ticket in found[: asked.limit]]
+    return TicketList(tickets=shown, next=shown[-1].id if len(found) > asked.limit else None)
+
+
+@router.get("/tickets/{ticket}", summary="One ticket with its timeline")
+async def show_ticket(ticket: str, request: Request, user: SignedIn) -> TicketShown:
+    async with request.app.state.database.read() as connection:
+        row = await repository.ticket(connection, _number(ticket))
+        shown = await listing.one(connection, row)
+    return TicketShown(**shown, actions=list(allowed(row["state"], user.role)))
+
+
+@router.get("/tickets/{ticket}/clocks", summary="Every clock, with every line of its sum")
+async def show_clocks(ticket: str, request: Request, _user: SignedIn) -> list[ClockShown]:
+    state = request.app.state
+    async with state.database.read() as connection:
+        found = await service.clocks(state.desk, connection, _number(ticket), state.clock.now_ms())
+    return [clock_shown(deadline, lines) for deadline, lines in found]
+
+
+def clock_shown(deadline: Deadline, lines: tuple[Line, ...]) -> ClockShown:
+    """A clock as API and console show it."""
+    return ClockShown(
+        clock=deadline.clock,
+        activation=deadline.activation,
+        target_s=deadline.target.target.total_seconds(),
+        clause=deadline.target.clause,
+        source=deadline.target.source,
+        calendar=deadline.target.calendar,
+        state=deadline.state,
+        start=format_instant(deadline.start),
+        due=instant(to_ms(deadline.due)) if deadline.due else None,
+        stopped_at=instant(to_ms(deadline.stopped_at)) if deadline.stopped_at else None,
+        breached_at=instant(to_ms(deadline.breached_at)) if deadline.breached_at else None,
+        by_reclassification=deadline.is_breached_by_reclassification,
+        used_s=deadline.used.total_seconds(),
+        late_s=deadline.late.total_seconds(),
+        lines=[_line(line) for line in lines],
+    )
+
+
+def _line(line: Line) -> ClockLine:
+    return ClockLine(
+        start=format_instant(line.start),
+        end=format_instant(line.end),
+        kind=line.kind,
+        why=line.why,
+        wall_s=line.wall.total_seconds(),
+        counts_s=line.counts.total_seconds(),
+        used_s=line.used.total_seconds(),
+    )
+
+
+@router.post("/tickets/{ticket}/actions/{action}", summary="Do one thing to a ticket")
+async def act(
+    ticket: str,
+    action: Action,
+    body: ActionBody,
+    request: Request,
+    user: SignedIn,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
+) -> TicketShown:
+    state, number = request.app.state, _number(ticket)
+    said = body.model_dump(exclude={"version", "until"})
+    details = Details(**said, until=_until(body.until))
+    async with state.database.write() as connection:
+        row = await service.act(
+            state.desk,
+            connection,
+            number,
+            action,
+            Actor(user.name, user.role),
+            state.clock.now_ms(),
+            details,
+            version=body.version,
+            key=key,
+        )
+        shown = await listing.one(connection, row)
+    state.hub.publish("tickets", "alarms")
+    state.wake(("tickets",))
+    return TicketShown(**shown, actions=list(allowed(row["state"], user.role)))
+
+
+def _until(text: str | None) -> int | None:
+    try:
+        return instant_ms(text) if text else None
+    except ValueError as error:
+        raise invalid("until", str(error), "write UTC with milliseconds") from error
+
+
+@router.get("/transitions", summary="The one table: which action applies to which state, for which role")
+async def transitions(_user: SignedIn) -> list[dict[str, Any]]:
+    return [
+        {"action": row.action, "from": list(row.sources), "to": row.to, "role": row.role, "needs": list(row.needs)}
+        for row in TRANSITIONS
+    ]
+
+
+@router.get("/alarms", summary="Alarms, worst and oldest first", tags=["alarms"])
+async def list_alarms(
+    request: Request,
+    _user: SignedIn,
+    state: Annotated[str, Query(examples=["active"])] = "",
+    equipment: str = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> dict[str, list[dict[str, Any]]]:
+    async with request.app.state.database.read() as connection:
+        return {"alarms": await listing.alarms(connection, state=state, equipment=equipment, limit=limit)}
+
+
+@router.get("/gateways", summary="Gateways and when they were last heard", tags=["gateways"])
+async def list_gateways(request: Request, _user: SignedIn) -> dict[str, list[dict[str, Any]]]:
+    async with request.app.state.database.read() as connection:
+        return {"gateways": await listing.gateways(connection)}
