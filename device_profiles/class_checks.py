@@ -59,7 +59,7 @@ def _units(of: EquipmentClass, _: _Names) -> Iterator[Mistake]:
 
 def _unit(path: NodePath, unit: str) -> Iterator[Mistake]:
     if unit not in units.KNOWN:
-        yield path, f"unit {unit!r} is not known", did_you_mean(unit, [known for known in units.KNOWN if known])
+        yield path, f"unit {unit!r} is not known", units.suggest(unit)
 
 
 def _points(of: EquipmentClass, _: _Names) -> Iterator[Mistake]:

@@ -112,7 +112,7 @@ def _options(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
 
 def _bit(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Iterator[Mistake]:
     if mapping.type == "bit" and mapping.bit is None:
-        yield (*path, "bit"), f"which bit of the {mapping.table} register?", "Add bit: 0 to 15, 0 being the lowest"
+        yield (*path, "bit"), "does not say which bit of the register", "Add bit: 0 to 15, 0 being the lowest"
     if mapping.bit is not None and not legal.bits:
         yield (*path, "bit"), f"{mapping.type} has no single bits", "Remove bit or read it as uint16"
 
@@ -182,7 +182,7 @@ def _own(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
         yield (
             (*path, "unit"),
             f"unit {mapping.unit!r} is not known",
-            did_you_mean(mapping.unit, filter(None, units.KNOWN)),
+            units.suggest(mapping.unit),
         )
 
 

@@ -26,8 +26,10 @@ def wrong_names(text: str, known: Sequence[str], states: Mapping[str, Sequence[s
         at = f" at character {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
         yield f"does not read as an expression{at}: {text}", "Compare points with limits, such as a > b and not c"
         return
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
-        yield from _wrong_node(node, known, states)
+        if id(node) not in called:
+            yield from _wrong_node(node, known, states)
 
 
 def _wrong_node(node: ast.AST, known: Sequence[str], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -240,6 +240,8 @@ def _in_words(detail: ErrorDetails, known: Sequence[str]) -> tuple[str, str]:
     if kind == "value_error":
         message, _, remedy = str(detail["ctx"]["error"]).partition("; ")
         return message, remedy[:1].upper() + remedy[1:] if remedy else ""
+    if kind == "too_short":
+        return "is empty", "Add at least one"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
     return f"{message}, not {_brief(detail['input'])}", _type_remedy(kind)
 

@@ -20,7 +20,7 @@ _IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]*$")
 def check_identifier(text: str) -> str:
     """The shape of every id but a clause's: ``[a-z][a-z0-9_]*``. Raises ValueError saying so."""
     if _IDENTIFIER.match(text) is None:
-        msg = f"{text!r} is not an id: use small letters, digits and _, starting with a letter, such as fire_pump_1"
+        msg = f"{text!r} is not an id; use small letters, digits and _, starting with a letter, such as fire_pump_1"
         raise ValueError(msg)
     return text
 
@@ -130,7 +130,7 @@ class Point(_Strict):
     @model_validator(mode="after")
     def _states_only_for_states(self) -> Self:
         if (self.kind == "state") != bool(self.states) and self.kind != "bit":
-            msg = "a state point lists its states, and only a state or bit point does"
+            msg = "a state point lists its states, and only a state or bit point does; add states: or change kind"
             raise ValueError(msg)
         return self
 
@@ -148,7 +148,7 @@ class Limit(_Strict):
     @model_validator(mode="after")
     def _says_where_it_comes_from(self) -> Self:
         if not (self.clause or self.source or self.unverified):
-            msg = "say where the figure comes from: clause, source, or unverified: true"
+            msg = "does not say where its figure comes from; add clause:, source: or unverified: true"
             raise ValueError(msg)
         return self
 
@@ -176,7 +176,7 @@ class Rule(_Strict):
     escalate: list[Escalation] = []
     clause: ClauseId
     covers: list[ClauseId] = []
-    """Further clauses that this rule watches over; tickets show ``clause``, coverage counts both."""
+    """Further clauses it watches (a test: proves); tickets show ``clause``, coverage counts both."""
     on_delay: DelayMs = 0
     off_delay: DelayMs = 0
     deadband: float = Field(default=0.0, ge=0)
@@ -227,16 +227,15 @@ class PeriodicTest(_Strict):
     roles: list[Identifier] = []
     clause: ClauseId
     covers: list[ClauseId] = []
-    """Further clauses that this test proves; a daily round serves many."""
     unverified: bool = False
-    """True when the interval is custom or another reading of the clause, which itself names none."""
+    """True when the interval is customary: the clause names none."""
     observed: ObservedTest | None = None
     form: dict[Identifier, FormField] = {}
 
     @model_validator(mode="after")
     def _is_provable(self) -> Self:
         if self.observed is None and not self.form:
-            msg = "a test needs a proof: observed, form, or both"
+            msg = "has no proof; add observed:, form: or both"
             raise ValueError(msg)
         return self
 
@@ -279,12 +278,10 @@ PollGroup = Literal["fast", "normal", "slow", "once"]
 _HEX = Annotated[str, Field(pattern=r"^0x[0-9A-Fa-f]+$")]
 
 
-def _as_text_keys(value: object) -> object:
-    return (
-        {str(key).lower() if isinstance(key, bool) else str(key): word for key, word in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+def _as_text(value: object) -> object:
+    if isinstance(value, dict):
+        return {_as_text(raw): _as_text(word) for raw, word in value.items()}
+    return str(value).lower() if isinstance(value, bool | int | float) else value
 
 
 class _PointMapping(_Strict):
@@ -295,7 +292,7 @@ class _PointMapping(_Strict):
     scale: float = 1.0
     offset: float = 0.0
     """value = raw × scale + offset, in ``unit``."""
-    enum: Annotated[dict[str, str], BeforeValidator(_as_text_keys)] = {}
+    enum: Annotated[dict[str, str], BeforeValidator(_as_text)] = {}
     """Raw value (as text) to the class's state, or to ``true`` / ``false`` of a bit point."""
     invert: bool = False
     plausible: tuple[float, float] | None = None
@@ -384,10 +381,10 @@ class DeviceModel(_Strict):
         own, other = (self.registers, self.payload) if self.protocol == "modbus" else (self.payload, self.registers)
         if other or not own:
             wanted = "registers" if self.protocol == "modbus" else "payload"
-            msg = f"a {self.protocol} model maps its points under {wanted}, and only there"
+            msg = f"a {self.protocol} model maps its points under {wanted}, and only there; move them"
             raise ValueError(msg)
         if (self.mqtt is None) != (self.protocol == "modbus"):
-            msg = "an mqtt model says its topics under mqtt, a modbus model has none"
+            msg = "an mqtt model says its topics under mqtt, a modbus model has none; add or remove mqtt:"
             raise ValueError(msg)
         return self
 

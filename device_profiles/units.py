@@ -43,8 +43,23 @@ TIME_LIMITS = frozenset({"s", "min", "h"})
 """Units that make a limit usable as a delay or a window."""
 
 
+_SPELLINGS = {
+    "rpm": "1/min", "c": "°C", "degc": "°C", "℃": "°C", "f": "°F", "ohm": "Ω", "mohm": "MΩ", "percent": "%",
+    "m3": "m³", "m3/h": "m³/h", "cbm": "m³", "m^3/h": "m³/h", "l": "L", "l/s": "L/s", "l/min": "L/min", "lux": "lx",
+    "mm/s2": "mm/s²", "m/s2": "m/s²", "sec": "s", "mins": "min", "hour": "h", "hours": "h", "days": "d",
+}  # fmt: skip
+
+
 class UnlikeUnits(ValueError):
     """Two units that do not measure the same quantity, or one that is not known."""
+
+
+def suggest(unit: str) -> str:
+    """The remedy for an unknown unit: how it is spelled here."""
+    by_case = {known.lower(): known for known in KNOWN}
+    if known := _SPELLINGS.get(unit.lower()) or by_case.get(unit.lower()):
+        return f"Write {known}"
+    return f"Known here: {' '.join(filter(None, KNOWN))}"
 
 
 def quantity(unit: str) -> str:
