@@ -5,9 +5,9 @@ Every bound point gets a sample at every due poll: its value, or why there is no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -21,6 +21,7 @@ from edge.acquire.line import Answer, Line, NoResponse, NotConnected, SerialLine
 from edge.acquire.read_plan import NOTHING_LEARNED, Learned, Request
 from edge.acquire.reader import CompiledRequest, DeviceReader
 from edge.acquire.schedule import Due, Schedule
+from edge.acquire.sink import Sink
 from edge.clock import Clock
 from edge.decode.sample import Moment, Sample
 from edge.site import Bus, Device
@@ -36,12 +37,6 @@ BISECTED = (2, 3)
 BUSY = (5, 6)
 GATEWAY = {10: Cause.NOT_CONNECTED, 11: Cause.NO_RESPONSE}
 """A TCP gateway speaking for a unit behind it: the way is down, or the unit is silent."""
-
-
-class Sink(Protocol):
-    """Where samples go: the cycle. ``put`` waits while it is behind; ``committed`` is called once they are safe."""
-
-    async def put(self, samples: Sequence[Sample], committed: Callable[[], None] | None = None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,284 @@
+"""MQTT against a real broker: nothing acknowledged is lost, nothing old is new, and every silence is told."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from contract.messages import Cause, Quality
+from edge.acquire.health import HealthBoard
+from edge.acquire.mqtt import MOST_WAITING, MqttBus
+from edge.clock import SystemClock
+from edge.decode.sample import Sample
+from edge.site import Bus, Device, Tls
+from tests.support.brokers import Mosquitto, mosquitto
+from tests.support.devices import Basket, make_device, mqtt_model
+
+MODEL = mqtt_model({"pressure": {"path": "p"}}, availability="site/{address}/will")
+
+
+class Running:
+    """A bus at work: its samples, its health, and the bus itself."""
+
+    def __init__(self, bus: Bus, devices: Sequence[Device], basket: Basket) -> None:
+        self.basket, self.health = basket, HealthBoard()
+        self.bus = MqttBus(bus, devices, SystemClock(), basket, self.health)
+
+    async def first(self, point: str = "pressure", **wanted: Any) -> Sample:
+        def found() -> list[Sample]:
+            return [
+                one for one in self.basket.of(point) if all(getattr(one, key) == value for key, value in wanted.items())
+            ]
+
+        await self.basket.until(lambda: bool(found()))
+        return found()[0]
+
+    async def connected(self) -> None:
+        async with asyncio.timeout(5):
+            while not self.bus.is_connected:
+                await asyncio.sleep(0.01)
+
+    def state(self, device: str = "meter_1") -> str:
+        return {row.device: str(row.state) for row in self.health.rows(SystemClock().moment())}[device]
+
+    def commit(self) -> None:
+        commits, self.basket.commits = self.basket.commits, []
+        for committed in commits:
+            committed()
+
+
+@contextlib.asynccontextmanager
+async def running(bus: Bus, *devices: Device, basket: Basket | None = None) -> AsyncIterator[Running]:
+    one = Running(bus, devices, basket or Basket())
+    task = asyncio.create_task(one.bus.run())
+    try:
+        yield one
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def bus_of(broker: Mosquitto, **keys: Any) -> Bus:
+    return Bus("sensors", "mqtt", host="127.0.0.1", port=broker.port, client_id="gw_1-sensors", **keys)
+
+
+def sensor(
+    bus: Bus,
+    *,
+    address: str = "a",
+    device: str = "meter_1",
+    stale_ms: int = 15_000,
+    every_ms: int = 100,
+    model: Any = MODEL,
+) -> Device:
+    made = make_device(model, bus, device=device, address=address, every_ms=every_ms)
+    return replace(made, bindings=tuple(replace(binding, stale_after_ms=stale_ms) for binding in made.bindings))
+
+
+async def publish(broker: Mosquitto, *messages: tuple[str, Any], retain: bool = False, qos: int = 1) -> None:
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        for topic, payload in messages:
+            body = payload if isinstance(payload, (bytes, str)) else json.dumps(payload)
+            await client.publish(topic, body, qos=qos, retain=retain)
+
+
+async def test_a_message_becomes_a_sample_of_its_own_device(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus), sensor(bus, address="b", device="meter_2")) as one:
+            await one.connected()
+            await publish(broker, ("site/b", {"p": 2}), ("site/c", {"p": 3}), ("site/a", {"p": 1.5}))
+            found = await one.first(device="meter_1", quality=Quality.GOOD)
+            assert (found.value, found.cause) == (1.5, Cause.NONE)
+            assert [row.value for row in one.basket.of("pressure", "meter_2")] == [2]
+            assert one.state() == "ok"
+
+
+async def test_what_was_not_committed_is_sent_again_and_what_was_is_not(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+            await publish(broker, ("site/a", {"p": 1}))
+            await one.first(value=1)
+            one.commit()
+            await publish(broker, ("site/a", {"p": 2}), ("site/a", {"p": 3}))
+            await one.first(value=3)
+        async with running(bus, sensor(bus)) as again:
+            await again.first(value=3)
+            assert [row.value for row in again.basket.of("pressure")] == [2, 3]
+            again.commit()
+            await asyncio.sleep(0.1)
+        async with running(bus, sensor(bus)) as last:
+            await last.connected()
+            await asyncio.sleep(0.2)
+            assert [row.value for row in last.basket.of("pressure") if row.value is not None] == []
+
+
+async def test_messages_sent_while_the_gateway_was_away_arrive_when_it_returns(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+        await publish(broker, *(("site/a", {"p": at}) for at in range(5)))
+        async with running(bus, sensor(bus)) as one:
+            await one.first(value=4)
+            assert [row.value for row in one.basket.of("pressure")] == [0, 1, 2, 3, 4]
+
+
+async def test_after_a_broker_restart_messages_flow_again(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+            await publish(broker, ("site/a", {"p": 1}))
+            await one.first(value=1)
+            await broker.stop()
+            lost = await one.first(cause=Cause.NOT_CONNECTED)
+            assert lost.value is None
+            for held in tmp_path.glob("*.db"):
+                held.unlink()  # a broker that forgot the session, too
+            await broker.start()
+            await one.connected()
+            await publish(broker, ("site/a", {"p": 2}))
+            assert (await one.first(value=2)).quality is Quality.GOOD
+
+
+async def test_a_broker_that_starts_later_is_found(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    bus = bus_of(broker)
+    async with running(bus, sensor(bus)) as one:
+        await one.first(cause=Cause.NOT_CONNECTED)
+        assert one.state() == "not_connected"
+        await broker.start()
+        try:
+            await one.connected()
+            await publish(broker, ("site/a", {"p": 1}))
+            await one.first(value=1)
+        finally:
+            await broker.stop()
+
+
+async def test_a_retained_message_is_marked_and_never_hides_a_fresh_one(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        await publish(broker, ("site/a", {"p": 1}), retain=True)
+        async with running(bus, sensor(bus)) as one:
+            found = await one.first(value=1)
+            assert (found.quality, found.cause) == (Quality.UNCERTAIN, Cause.RETAINED)
+            await publish(broker, ("site/a", {"p": 2}), retain=True)
+            assert (await one.first(value=2)).quality is Quality.GOOD
+
+
+async def test_the_last_will_makes_every_point_not_connected_at_once(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus, every_ms=60_000)) as one:
+            await one.connected()
+            await publish(broker, ("site/a/will", "online"), ("site/a", {"p": 1}))
+            await one.first(value=1)
+            await publish(broker, ("site/a/will", "offline"))
+            assert (await one.first(cause=Cause.NOT_CONNECTED)).value is None
+            assert one.state() == "not_connected"
+            await publish(broker, ("site/a", {"p": 2}))
+            await one.first(value=2)
+            assert one.state() == "degraded"
+
+
+async def test_a_silent_device_is_told_after_its_stale_time_and_at_each_interval(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus, stale_ms=300)) as one:
+            await one.connected()
+            await publish(broker, ("site/a", {"p": 1}))
+            good = await one.first(value=1)
+            await one.basket.until(lambda: sum(row.cause is Cause.NO_RESPONSE for row in one.basket.samples) >= 3)
+            silent = next(
+                row for row in one.basket.samples[one.basket.samples.index(good) :] if row.cause is Cause.NO_RESPONSE
+            )
+            assert silent.steady_ms - good.steady_ms >= 300
+            assert one.state() == "silent"
+
+
+async def test_malformed_messages_stop_nothing_and_the_last_few_are_kept(tmp_path: Path) -> None:
+    async with mosquitto(tmp_path) as broker:
+        bus = bus_of(broker)
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+            await publish(
+                broker, *(("site/a", b"{%d" % at) for at in range(7)), ("site/a", b"\xff\xfe"), ("site/a", {"p": 1})
+            )
+            await one.first(value=1)
+            kept = one.bus.malformed["meter_1"]
+            assert [row.payload for row in kept] == [b"{3", b"{4", b"{5", b"{6", b"\xff\xfe"]
+            assert kept[0].topic == "site/a"
+            assert sum(row.cause is Cause.UNDECODABLE for row in one.basket.samples) == 8
+
+
+async def test_a_flood_waits_in_the_network_while_the_gateway_is_behind(tmp_path: Path) -> None:
+    class Slow(Basket):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = asyncio.Event()
+
+        async def put(self, samples: Sequence[Sample], committed: Any = None) -> None:
+            await self.gate.wait()
+            await super().put(samples, committed)
+            committed()
+
+    count = 8_000
+    async with mosquitto(tmp_path, "max_queued_messages 0\nmax_inflight_messages 0\n") as broker:
+        bus, slow = bus_of(broker), Slow()
+        async with running(bus, sensor(bus, every_ms=60_000, stale_ms=60_000), basket=slow) as one:
+            await one.connected()
+            sending = asyncio.create_task(
+                publish(broker, *(("site/a", b'{"p":%d}' % at) for at in range(count)), qos=0)
+            )
+            async with asyncio.timeout(20):
+                await sending
+            assert one.bus.waiting <= MOST_WAITING + 100
+            slow.gate.set()
+            await one.basket.until(lambda: len(one.basket.samples) >= count, seconds=20)
+            assert [row.value for row in one.basket.samples] == list(range(count))
+
+
+async def test_a_wrong_password_is_told_and_a_right_one_connects(tmp_path: Path) -> None:
+    passwords, credential = tmp_path / "passwords", tmp_path / "credential"
+    tool = shutil.which("mosquitto_passwd")
+    assert tool is not None
+    make = [tool, "-b", "-c", str(passwords), "gateway", "secret"]
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    passwords.chmod(0o644)
+    credential.write_text("gateway:wrong\n")
+    async with mosquitto(tmp_path, f"allow_anonymous false\npassword_file {passwords}\n") as broker:
+        bus = bus_of(broker, credential_file=credential)
+        async with running(bus, sensor(bus)) as one:
+            await one.first(cause=Cause.NOT_CONNECTED)
+            credential.write_text("gateway:secret\n")
+            await one.connected()
+
+
+# paho leaves the socket of a refused TLS handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_tls_with_the_right_authority_connects_and_with_another_does_not(
+    tmp_path: Path, certificates: Path
+) -> None:
+    served = f"cafile {certificates}/ca.pem\ncertfile {certificates}/server.pem\nkeyfile {certificates}/server.key\nrequire_certificate true\n"
+    async with mosquitto(tmp_path, served) as broker:
+        own = Tls(certificates / "ca.pem", certificates / "client.pem", certificates / "client.key")
+        bus = bus_of(broker, tls=own)
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+        stranger = bus_of(broker, tls=Tls(certificates / "other_ca.pem", None, None))
+        async with running(stranger, sensor(stranger)) as one:
+            await one.first(cause=Cause.NOT_CONNECTED)
+            assert not one.bus.is_connected
