@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -22,7 +23,9 @@ from simulators.demo_lines import language_of
 from simulators.demo_setup import DemoMisconfigured, Options, prepare
 from simulators.demo_teller import Teller
 from simulators.plant import PlantServers, SimulatedPlant
+from simulators.player import endless, play
 from simulators.processes import ProcessFailed
+from simulators.scenario import PlannedFault, Scenario, ScenarioError, check_scenario, load_scenario
 from simulators.site import SiteError, build_site, load_file
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -77,26 +80,40 @@ def _demo(options: Options) -> None:
     raise typer.Exit(outcome)
 
 
-@app.command(hidden=True)
-def plant(file: SiteFile, control: ControlPort, seed: Seed = 0) -> None:
-    """Serve the devices of a site file, whose addresses must be on the loopback."""
+@app.command()
+def plant(
+    file: SiteFile,
+    control: ControlPort,
+    seed: Seed = 0,
+    listen: Annotated[
+        str, typer.Option(help="Address of the Modbus servers; the control stays on the loopback.")
+    ] = "127.0.0.1",
+    scenario: Annotated[
+        Path | None, typer.Option(help="Let these faults happen, then others like them, for ever.")
+    ] = None,
+) -> None:
+    """Serve the simulated devices of a site file on the file's own ports, for a gateway elsewhere."""
     try:
+        faults = load_scenario(scenario).faults if scenario else []
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_serve_plant(file, control, seed))
-    except (SiteError, profiles.LibraryError) as error:
+            asyncio.run(_serve_plant(file, control, seed, listen, faults))
+    except (SiteError, ScenarioError, profiles.LibraryError) as error:
         _fail(str(error), Exit.MISCONFIGURED)
 
 
-async def _serve_plant(file: Path, control: int, seed: int) -> None:
+async def _serve_plant(file: Path, control: int, seed: int, listen: str, faults: Sequence[PlannedFault]) -> None:
     clock = SystemClock()
     simulated = SimulatedPlant(build_site(load_file(file), profiles.load()), clock, seed=seed)
-    servers, started = PlantServers(simulated, clock), asyncio.Event()
+    if problems := check_scenario(Scenario(faults=list(faults)), simulated.site):
+        raise ScenarioError("\n".join(problems))
+    servers, started = PlantServers(simulated, clock, listen=listen, folder=file.parent), asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(servers.run(started), name="plant")
             await started.wait()
             hand = await asyncio.start_server(Control(simulated, servers).serve, "127.0.0.1", control)
             group.create_task(hand.serve_forever(), name="control")
+            group.create_task(play(simulated, endless(faults, seed), clock), name="player")
     except* SiteError as errors:
         raise errors.exceptions[0] from None
 

@@ -7,7 +7,6 @@ follows each through the cloud's own API. Whatever ends it, no process is left b
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -17,14 +16,13 @@ from contract.conventions import Exit
 from simulators.demo_cloud import CloudUnreachable
 from simulators.demo_setup import Options, Setup
 from simulators.demo_teller import Teller
+from simulators.player import endless
 from simulators.scenario import Expectation, SeenTicket, Step, expectations, judge, schedule
 from simulators.stack import Stack
 
 LOOK_S = 0.1
 TAIL_MS = 6_000
 """No fault is injected so late that its ticket could not come before the end."""
-PAUSE_S = (8.0, 16.0)
-"""Between two faults once the scenario is through."""
 
 
 class Demo:
@@ -67,16 +65,8 @@ class Demo:
     def _steps(self) -> Iterator[Step]:
         faults = self._setup.scenario.faults
         if self._options.seconds is not None:
-            yield from schedule(faults, self._options.seconds * 1000 - TAIL_MS)
-            return
-        yield from schedule(faults)
-        chance, at_ms = random.Random(self._options.seed), max((one.at + one.lasts for one in faults), default=0)
-        while faults:
-            chosen = chance.choice(faults)
-            at_ms += round(chance.uniform(*PAUSE_S) * 1000)
-            yield Step(at_ms, "inject", chosen.equipment, chosen.fault)
-            at_ms += chosen.lasts
-            yield Step(at_ms, "clear", chosen.equipment, chosen.fault)
+            return iter(schedule(faults, self._options.seconds * 1000 - TAIL_MS))
+        return endless(faults, self._options.seed)
 
     async def _do(self, step: Step) -> None:
         at_ms = await self._stack.change(step.do, step.equipment, step.fault)

@@ -96,7 +96,7 @@ class Teller:
         return f"{local:%H:%M:%S}"
 
     def _columns(self) -> int:
-        return shutil.get_terminal_size((120, 24)).columns if self._is_terminal else 160
+        return shutil.get_terminal_size((120, 24)).columns if self._is_terminal else 220
 
     def _text(self, line: FaultLine) -> str:
         return fault_line(line, self._columns())

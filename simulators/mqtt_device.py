@@ -36,7 +36,7 @@ def compile_for_points(model: DeviceModel, points: Mapping[str, Point], address:
 
 
 class MqttDevice:
-    """One client of the broker on a loopback port. ``values`` gives device point → value in the class's unit."""
+    """One client of a broker. ``values`` gives device point → value in the class's unit."""
 
     def __init__(
         self,
@@ -46,9 +46,13 @@ class MqttDevice:
         clock: Clock,
         *,
         port: int,
+        host: str = "127.0.0.1",
+        login: tuple[str, str] | None = None,
     ) -> None:
         self.id = device.id
-        self._device, self._points, self._values, self._clock, self._port = device, points, values, clock, port
+        self._device, self._points, self._values, self._clock = device, points, values, clock
+        self._host, self._port = host, port
+        self._user, self._password = login or (None, None)
         self._codec = compile_for_points(device.model, points, device.address)
         self._woken = asyncio.Event()
         self._fault = "none"
@@ -74,7 +78,8 @@ class MqttDevice:
 
     async def _session(self) -> None:
         async with aiomqtt.Client(
-            "127.0.0.1", self._port, identifier=f"simulated_{self._device.id}",
+            self._host, self._port, identifier=f"simulated_{self._device.id}",
+            username=self._user, password=self._password,
             protocol=aiomqtt.ProtocolVersion.V311, will=self._will(), timeout=5,
         ) as client:  # fmt: skip
             if self._codec.availability:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from contract.conventions import EpochMs
 from contract.messages import Value
@@ -17,7 +18,7 @@ from simulators.modbus_device import Misbehaviour, ModbusServer
 from simulators.mqtt_device import MqttDevice
 from simulators.physics import Plant, create
 from simulators.registers import ModelRegisters
-from simulators.site import SimulatedDevice, SimulatedSite, SiteError, broker_port
+from simulators.site import Broker, SimulatedDevice, SimulatedSite, SiteError, broker_of
 
 TICK_MS = 100
 """Values are computed at most this often, however many requests ask."""
@@ -103,10 +104,16 @@ def _seed(seed: int, equipment: str) -> int:
 
 
 class PlantServers:
-    """A plant on loopback sockets: a Modbus TCP server for each bus, an MQTT client for each message device."""
+    """A plant on sockets: a Modbus TCP server for each bus, an MQTT client for each message device.
 
-    def __init__(self, plant: SimulatedPlant, clock: Clock) -> None:
+    Servers listen on ``listen``; brokers are where the site says, their logins read from files beside it in ``folder``.
+    """
+
+    def __init__(
+        self, plant: SimulatedPlant, clock: Clock, *, listen: str = "127.0.0.1", folder: Path = Path()
+    ) -> None:
         self._plant, self._clock = plant, clock
+        self._listen, self._folder = listen, folder
         self._modbus: dict[str, ModbusServer] = {}
         self._mqtt: dict[str, MqttDevice] = {}
 
@@ -145,7 +152,7 @@ class PlantServers:
             }
             server = ModbusServer(self._clock, devices)
             try:
-                await server.start(port=bus["port"])
+                await server.start(self._listen, bus["port"])
             except OSError as error:
                 raise SiteError(f"bus {name}: port {bus['port']} cannot be opened: {error.strerror}") from error
             self._modbus[name] = server
@@ -155,13 +162,14 @@ class PlantServers:
             if "mqtt" not in bus:
                 continue
             for device in self._plant.site.on_bus(name):
-                self._mqtt[device.id] = self._message_device(device, broker_port(bus))
+                self._mqtt[device.id] = self._message_device(device, broker_of(bus, self._folder))
         return list(self._mqtt.values())
 
-    def _message_device(self, device: SimulatedDevice, port: int) -> MqttDevice:
+    def _message_device(self, device: SimulatedDevice, broker: Broker) -> MqttDevice:
         simulated = MqttDevice(
-            device, self._plant.device_points(device), _values_of(self._plant, device), self._clock, port=port
-        )
+            device, self._plant.device_points(device), _values_of(self._plant, device), self._clock,
+            port=broker.port, host=broker.host, login=broker.login,
+        )  # fmt: skip
         for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
             self._plant.on_change(owner, simulated.wake)
         return simulated

@@ -185,9 +185,25 @@ def _relocate_bus(bus: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
     return {"id": bus["id"], "modbus": "tcp", "host": "127.0.0.1", "port": ports.buses[bus["id"]]}
 
 
-def broker_port(bus: Mapping[str, Any]) -> int:
-    """The port of a bus entry's broker address."""
-    return urlsplit(bus["mqtt"]).port or 1883
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the message devices of a bus publish, and as whom."""
+
+    host: str
+    port: int
+    login: tuple[str, str] | None
+
+
+def broker_of(bus: Mapping[str, Any], folder: Path) -> Broker:
+    """The broker of a bus entry; ``folder`` is the site file's. Raises SiteError for a login that cannot be read."""
+    parts, login = urlsplit(bus["mqtt"]), None
+    if file := bus.get("credential_file"):
+        try:
+            user, _, password = (folder / file).read_text(encoding="utf-8").strip().partition(":")
+        except OSError as error:
+            raise SiteError(f"bus {bus['id']}: {folder / file} cannot be read: {error.strerror}") from error
+        login = (user, password)
+    return Broker(parts.hostname or "127.0.0.1", parts.port or 1883, login)
 
 
 def add_meters(

@@ -10,10 +10,11 @@ from simulators.clock import SystemClock
 from simulators.control import ControlError, command
 from simulators.demo_cloud import WATCHER, CloudUnreachable, DemoCloud, add_watcher, find_link, gateway_code
 from simulators.demo_setup import Setup
-from simulators.processes import Family, ProcessFailed, last_lines, program
+from simulators.processes import Child, Family, ProcessFailed, last_lines, program
 
 START_LIMIT_S = 60.0
 _LOOK_S = 0.05
+_SPEAK_LIMIT_S = 5.0
 
 
 class Stack:
@@ -67,10 +68,16 @@ class Stack:
             ],
         )  # fmt: skip
         await self.listening("cloud", setup.ports.cloud)
-        link = find_link(cloud.log.read_text(encoding="utf-8"))
-        if link is None:
-            raise ProcessFailed(f"the cloud printed no sign-in address:\n{last_lines(cloud.log)}")
-        self.link = link
+        self.link = await self._printed_link(cloud)
+
+    async def _printed_link(self, cloud: Child) -> str:
+        try:
+            async with asyncio.timeout(_SPEAK_LIMIT_S):
+                while (link := find_link(cloud.log.read_text(encoding="utf-8"))) is None:
+                    await self.clock.sleep(_LOOK_S)
+                return link
+        except TimeoutError:
+            raise ProcessFailed(f"the cloud printed no sign-in address:\n{last_lines(cloud.log)}") from None
 
     async def _enrol(self, code: str) -> None:
         await self.family.run("enrolment", [*program("plantroom-edge"), "enrol", str(self.setup.site_file), code])
