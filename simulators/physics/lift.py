@@ -62,7 +62,7 @@ def _scheduled(now: Circumstances) -> _Car:
         return _Car(goal, "closed")
     ramp = min(1.0, (run + 0.1) / _RAMP_S, (lasts - run) / _RAMP_S)
     sign = 1 if goal > start else -1
-    floor = round(start + (goal - start) * run / lasts)
+    floor = float(round(start + (goal - start) * run / lasts))
     return _Car(floor, "closed", True, "up" if sign > 0 else "down", sign * rated * ramp, True, in_door_zone=False)
 
 

@@ -1,0 +1,35 @@
+"""Physics against the shipped rules and the real engine: health is silent, a fault raises its rules and no other."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.living_equipment import CLASSES, FAULTS, LIBRARY, alarms_and_doubts, live
+
+
+@pytest.mark.parametrize("class_id", CLASSES)
+def test_a_healthy_day_raises_nothing(class_id: str, tmp_path: Path) -> None:
+    living = live(class_id, tmp_path)
+    assert alarms_and_doubts(living.records(None, seconds=86_400, step=60)) == []
+
+
+@pytest.mark.parametrize("class_id", CLASSES)
+def test_a_healthy_hour_seen_every_two_seconds_raises_nothing(class_id: str, tmp_path: Path) -> None:
+    living = live(class_id, tmp_path)
+    assert alarms_and_doubts(living.records(None, seconds=3600, step=2)) == []
+
+
+@pytest.mark.parametrize(("class_id", "fault"), FAULTS, ids=[f"{name}-{fault}" for name, fault in FAULTS])
+def test_a_fault_raises_exactly_its_rules(class_id: str, fault: str, tmp_path: Path) -> None:
+    living = live(class_id, tmp_path)
+    heard = alarms_and_doubts(living.records(fault, seconds=1100, step=2))
+    assert heard == LIBRARY.classes[class_id].faults[fault].raises
+
+
+def test_there_are_three_faults_for_every_system() -> None:
+    by_system: dict[str, int] = {}
+    for class_id, _ in FAULTS:
+        system = LIBRARY.classes[class_id].system
+        by_system[system] = by_system.get(system, 0) + 1
+    assert set(by_system) == {"lifts", "power", "water", "fire"}
+    assert min(by_system.values()) >= 3
