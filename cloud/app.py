@@ -29,6 +29,7 @@ from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
 from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
+from cloud.telemetry.influx import InfluxStore
 from cloud.telemetry.mover import Mover
 from cloud.telemetry.store import Store
 from cloud.tickets.desk import Desk
@@ -69,7 +70,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.config, state.clock, state.hub, state.tokens = config, clock, hub, parts.tokens
     state.desk = Desk(config.policy)
     state.database = parts.database or open_database(config.database_url)
-    state.store = parts.store or _store(config)
+    state.store = parts.store or _store(config, clock)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, config.history_ms)
     state.wake = _waker(state.ticker, state.mover)
@@ -79,12 +80,14 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     return app
 
 
-def _store(config: Config) -> Store:
-    if config.telemetry_url:
-        scheme = config.telemetry_url.partition(":")[0]
-        message, remedy = f"no history store speaks {scheme}", "Leave telemetry_url out to use the embedded store"
-        raise Misconfigured([Finding("", 0, "telemetry_url", message, remedy)])
-    return EmbeddedStore(config.telemetry_path)
+def _store(config: Config, clock: Clock) -> Store:
+    if not config.telemetry_url:
+        return EmbeddedStore(config.telemetry_path)
+    try:
+        return InfluxStore(config.telemetry_url, clock)
+    except ValueError as error:
+        remedy = "Leave telemetry_url out to use the embedded store"
+        raise Misconfigured([Finding("", 0, "telemetry_url", str(error), remedy)]) from error
 
 
 def _waker(ticker: Ticker, mover: Mover) -> Callable[[Iterable[str]], None]:
@@ -104,8 +107,7 @@ def _waker(ticker: Ticker, mover: Mover) -> Callable[[Iterable[str]], None]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     await migrate(state.database)
-    if isinstance(state.store, EmbeddedStore):
-        await state.store.open()
+    await state.store.open()
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_supervise(name, run, state.clock), name=name) for name, run in state.background]

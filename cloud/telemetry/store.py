@@ -63,6 +63,9 @@ class Health:
 class Store(Protocol):
     """Where samples go. Writing the same sample again changes nothing."""
 
+    async def open(self) -> None:
+        """Be ready to be written and asked."""
+
     async def write(self, rows: Sequence[Row]) -> None:
         """Keep samples, durably in order."""
 

@@ -233,6 +233,16 @@ async def list_alarms(
         return {"alarms": await listing.alarms(connection, state=state, equipment=equipment, limit=limit)}
 
 
+@router.post("/alarms/{alarm}/acknowledge", status_code=204, summary="Acknowledge an alarm", tags=["alarms"])
+async def acknowledge_alarm(alarm: int, request: Request, user: SignedIn) -> None:
+    state = request.app.state
+    async with state.database.write() as connection:
+        now = state.clock.now_ms()
+        await service.acknowledge_alarm(state.desk, connection, alarm, Actor(user.name, user.role), now)
+    state.hub.publish("alarms", "tickets")
+    state.wake(("tickets",))
+
+
 @router.get("/gateways", summary="Gateways and when they were last heard", tags=["gateways"])
 async def list_gateways(request: Request, _user: SignedIn) -> dict[str, list[dict[str, Any]]]:
     async with request.app.state.database.read() as connection:

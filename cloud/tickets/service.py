@@ -9,17 +9,18 @@ from typing import Any
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.errors import Refused, conflict, invalid
+from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.sla.policy import PRIORITIES
 from cloud.sla.timeline import Deadline, Line
 from cloud.storage import tables as t
 from cloud.tickets import repository
+from cloud.tickets.acknowledging import mark_seen
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, Role, State, Transition, allowed, ticket_name, transition
 from contract.conventions import EpochMs
 
-__all__ = ["Actor", "Desk", "Details", "act", "clocks"]
+__all__ = ["Actor", "Desk", "Details", "acknowledge_alarm", "act", "clocks"]
 
 _REMEDIES: Mapping[str, str] = {
     "reason": "say why",
@@ -29,6 +30,10 @@ _REMEDIES: Mapping[str, str] = {
     "note": "write the note",
     "priority": f"choose one of {', '.join(PRIORITIES)}",
 }
+
+
+_SEEN_BY = frozenset({Action.ACKNOWLEDGE, Action.ARRIVE, Action.START})
+"""Who does this to a ticket has seen its alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,28 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
     happening = Happening(now, row.entry, "person", actor.name, details.given(), dedupe)
+    if action in _SEEN_BY:
+        await mark_seen(connection, t.alarm.c.ticket_id == number, actor.name, now)
     return await record(desk, connection, ticket, happening, now, _values(ticket, row, actor, details, now))
+
+
+async def acknowledge_alarm(
+    desk: Desk, connection: AsyncConnection, alarm_id: int, actor: Actor, now: EpochMs
+) -> RowMapping | None:
+    """Acknowledge an alarm: through its ticket when that still waits for an answer, else the alarm alone.
+
+    Returns the ticket when it was answered. Raises Refused: 404 no such alarm, 403 not this role.
+    """
+    alarm = (await connection.execute(select(t.alarm).where(t.alarm.c.id == alarm_id))).mappings().one_or_none()
+    if alarm is None:
+        raise not_found("alarm", str(alarm_id))
+    if alarm["ticket_id"]:
+        ticket = await repository.ticket(connection, alarm["ticket_id"])
+        if ticket["state"] in transition(Action.ACKNOWLEDGE).sources:
+            return await act(desk, connection, ticket["id"], Action.ACKNOWLEDGE, actor, now)
+    _check_role(transition(Action.ACKNOWLEDGE), actor)
+    await mark_seen(connection, t.alarm.c.id == alarm_id, actor.name, now)
+    return None
 
 
 async def clocks(
@@ -97,10 +123,14 @@ async def clocks(
     return [(deadline, desk.explain(deadline, now)) for deadline in found]
 
 
+def _check_role(row: Transition, actor: Actor) -> None:
+    if Role(actor.role).rank < row.role.rank:
+        raise Refused(403, "role", f"{actor.role} may not {row.action}", f"ask a person with role {row.role}")
+
+
 def _check(ticket: RowMapping, row: Transition, actor: Actor, details: Details, now: EpochMs) -> None:
     name, state = ticket_name(ticket["id"]), ticket["state"]
-    if Role(actor.role).rank < row.role.rank:
-        raise Refused(403, "role", f"{actor.role} may not {row.action} a ticket", f"ask a person with role {row.role}")
+    _check_role(row, actor)
     if state not in row.sources:
         possible = ", ".join(allowed(state, actor.role)) or "nothing"
         raise conflict("state", f"{name} is {state}: {row.action} does not apply", f"possible now: {possible}")
