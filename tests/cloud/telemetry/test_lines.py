@@ -1,0 +1,70 @@
+"""Samples in InfluxDB's language, and its answers as samples and buckets."""
+
+import math
+
+import pytest
+
+from cloud.telemetry import lines
+from cloud.telemetry.store import Row, Sample
+
+
+def line(
+    value: float | str | bool | None, quality: str = "good", cause: str = "none", point: str = "power_factor"
+) -> str:
+    return lines.to_lines([Row("riverside", "incomer_1", point, Sample(1795, value, quality, cause))])
+
+
+def test_a_good_number_is_a_value_that_a_mean_may_use() -> None:
+    assert (
+        line(0.87) == "sample,equipment=incomer_1,point=power_factor,site=riverside kind=0i,quality=0i,value=0.87 1795"
+    )
+
+
+def test_a_bad_number_is_kept_apart_from_what_a_mean_may_use() -> None:
+    assert (
+        line(9e9, "bad", "out_of_range").split(" ")[1] == 'kind=0i,quality=2i,spoiled=9000000000.0,cause="out_of_range"'
+    )
+
+
+def test_a_failed_read_is_a_sample_without_a_value() -> None:
+    assert line(None, "bad", "no_response").split(" ")[1] == 'kind=3i,quality=2i,cause="no_response"'
+    assert line(math.nan, "bad").split(" ")[1] == "kind=3i,quality=2i"
+
+
+def test_a_bit_counts_as_zero_or_one() -> None:
+    assert line(True).split(" ")[1] == "kind=1i,quality=0i,value=1.0"
+
+
+def test_what_the_language_would_read_otherwise_is_escaped() -> None:
+    text = lines.to_lines([Row("a b", "c,d", "e=f", Sample(1, 'say "x" \\ y\nz', "good", "none"))])
+    assert text == r'sample,equipment=c\,d,point=e\=f,site=a\ b kind=2i,quality=0i,text="say \"x\" \\ y z" 1'
+    assert r"'it\'s'" in lines.latest_query("it's", "x")
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "org", "bucket", "header"),
+    [
+        ("influxdb://tok@influxdb:8086/plantroom/history", "http://influxdb:8086", "plantroom", "history", "Token tok"),
+        ("influxdb+https://t%2Fk@db.example/org/b", "https://db.example:8086", "org", "b", "Token t/k"),
+        ("influxdb://u:p@127.0.0.1:9000/history", "http://127.0.0.1:9000", "", "history", None),
+        ("influxdb://127.0.0.1/history", "http://127.0.0.1:8086", "", "history", None),
+    ],
+)
+def test_an_address_says_which_server_and_how_to_ask_it(
+    url: str, base: str, org: str, bucket: str, header: str | None
+) -> None:
+    address = lines.parse_address(url)
+    assert (address.base, address.org, address.bucket) == (base, org, bucket)
+    assert address.headers.get("Authorization") == header
+    assert address.write_path == ("/api/v2/write" if org else "/write")
+
+
+@pytest.mark.parametrize("url", ["http://x/db", "influxdb://host", "influxdb:///db", "influxdb://h/a/b/c", "nonsense"])
+def test_a_wrong_address_says_what_to_write(url: str) -> None:
+    with pytest.raises(ValueError, match="influxdb://TOKEN@HOST"):
+        lines.parse_address(url)
+
+
+def test_a_refused_statement_is_an_error_and_no_empty_history() -> None:
+    with pytest.raises(ValueError, match="database not found"):
+        lines.read_latest({"results": [{"error": "database not found: x"}]})
