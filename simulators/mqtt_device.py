@@ -52,7 +52,7 @@ class MqttDevice:
         self.id = device.id
         self._device, self._points, self._values, self._clock = device, points, values, clock
         self._host, self._port = host, port
-        self._user, self._password = login or (None, None)
+        self._login = login
         self._codec = compile_for_points(device.model, points, device.address)
         self._woken = asyncio.Event()
         self._fault = "none"
@@ -79,7 +79,7 @@ class MqttDevice:
     async def _session(self) -> None:
         async with aiomqtt.Client(
             self._host, self._port, identifier=f"simulated_{self._device.id}",
-            username=self._user, password=self._password,
+            username=self._login[0] if self._login else None, password=self._login[1] if self._login else None,
             protocol=aiomqtt.ProtocolVersion.V311, will=self._will(), timeout=5,
         ) as client:  # fmt: skip
             if self._codec.availability:
