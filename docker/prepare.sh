@@ -18,6 +18,7 @@ keep database/password "$(random)"
 keep database/url "postgresql://plantroom:$(cat "$folder/database/password")@postgres:5432/plantroom"
 keep telemetry/password "$(random)"
 keep telemetry/token "$(random)"
+keep telemetry/url "influxdb://$(cat "$folder/telemetry/token")@influxdb:8086/plantroom/plantroom"
 keep broker/login "plantroom:$(random)"
 
 # the same site at the containers' names, with the gateway's credential in the gateway's own volume

@@ -81,7 +81,7 @@ def test_an_image_runs_its_command_as_an_ordinary_user(image: str) -> None:
         i for i, (step, _) in enumerate(stage.steps) if step == "COPY"
     )
     owned = " ".join(text for parent in lineage(image) for text in parent.all("RUN"))
-    assert "chown 10001:10001 /var/lib/plantroom" in owned
+    assert "chown -R 10001:10001 /var/lib/plantroom /run/plantroom" in owned
 
 
 @pytest.mark.parametrize("image", IMAGES)
