@@ -88,7 +88,13 @@ class _Checker:
     def _finish(self, node: Node, text: str) -> Expression:
         slow = compile_slow(node) if node.kind == "truth" else None
         return Expression(
-            text, node, compile_code(node.source), tuple(self.terms.values()), slow, tuple(self.used_windows)
+            text,
+            node,
+            compile_code(node.source),
+            tuple(self.terms.values()),
+            slow,
+            tuple(self.used_windows),
+            tuple(self.bounds),
         )
 
     def fail(self, tree: ast.expr, message: str) -> ExpressionError:
@@ -300,14 +306,17 @@ class _Checker:
             WindowSpec(name, text, part, span, symbol is not None and symbol.is_counter, unit_text)
         )
         self.used_windows += [*inner.used_windows, index]
-        self.terms |= {key: term for key, term in inner.terms.items() if self.is_point(key)}
         self.terms.setdefault(text, TermSpec(text, unit_text, window=index))
+        for key, term in inner.terms.items():
+            if self.is_point(key):
+                self.terms.setdefault(key, term)
         kind: Literal["number", "truth", "word"] = "truth" if name == "held_for" else "number"
         if name == "last":
             kind = argument.kind
         return Node(
-            f"w[{index}].value(t)", kind, unit, argument.words if name == "last" else None, names=argument.names
-        )
+            f"w[{index}].value(t)", kind, unit, argument.words if name == "last" else None, names=argument.names,
+            shown=argument.shown if name in ("avg", "min", "max", "last") else (),
+        )  # fmt: skip
 
     def is_point(self, name: str) -> bool:
         symbol = self.compiler.scope.get(name)

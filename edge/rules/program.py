@@ -18,6 +18,11 @@ class RuleCode:
     when: Expression
     gate: Expression | None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every point, limit and rating that it needs."""
+        return tuple(dict.fromkeys([*self.when.names, *(self.gate.names if self.gate else ())]))
+
 
 @dataclass(frozen=True, slots=True)
 class TestCode:

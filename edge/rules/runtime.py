@@ -125,7 +125,7 @@ class Runtime:
             moved = [
                 index for index, spec in enumerate(self.program.windows) if wanted & set(spec.argument.names)
             ]  # fmt: skip
-            rules = [run.id for run in self.rules.values() if wanted & set(run.points)]
+            rules = [run.id for run in self.rules.values() if wanted.intersection(run.code.names)]
             known = self._affected[key] = (tuple(moved), tuple(rules))
         return known
 
@@ -229,11 +229,10 @@ def _add_rules(runtime: Runtime, bound: set[str]) -> None:
         if why := _why_unwatched(runtime, code, bound):
             runtime.unwatched[name] = why
             continue
-        names = dict.fromkeys([*code.when.names, *(code.gate.names if code.gate else ())])
         runtime.rules[name] = RuleRun(
             id=name, rule=rule, code=code, settings=settings_of(rule, runtime.limits, equipment),
             severity=Severity(rule.severity), state=AlarmState(severity=Severity(rule.severity)),
-            points=tuple(name for name in names if _is_point(program, name)),
+            points=tuple(one for one in code.names if _is_point(program, one)),
             is_timed=bool(code.when.window_indexes or (code.gate and code.gate.window_indexes)),
         )  # fmt: skip
 

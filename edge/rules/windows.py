@@ -147,7 +147,8 @@ class Extreme(_Stepped):
     def _enqueue(self, index: int, value: float) -> None:
         while self._queue and self._queue[-1][1] * self._sign <= value * self._sign:
             self._queue.pop()
-        self._queue.append((index, value))
+        if not self._queue or self._queue[-1][0] != index:  # a worse one that leaves at the same time says it all
+            self._queue.append((index, value))
 
     def _expire(self, first: int) -> None:
         super()._expire(first)
