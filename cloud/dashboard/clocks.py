@@ -26,6 +26,8 @@ class Clock:
     """Response, Arrival, Resolution."""
     label: str
     """What the chip says before the figure: respond, response late, response met, held."""
+    short_label: str
+    """The same where room is scarce: respond, late, met."""
     figure: str
     target: str
     used: float
@@ -79,7 +81,9 @@ def clock(deadline: DeadlineRow, here: Here) -> Clock:
     name = words(f"clock.{deadline.clock}.name")
     return Clock(
         kind=deadline.clock, state=state, icon=_ICONS[state], name=name,
-        label=words(f"clock.{deadline.clock}.{state}"), figure=duration(seconds, words, short=True),
+        label=words(f"clock.{deadline.clock}.{state}"),
+        short_label=words(f"clock.short.{state}") if state in {"breached", "met"} else words(f"clock.{deadline.clock}.{state}"),
+        figure=duration(seconds, words, short=True),
         target=words(f"clock.of.{'target' if state in {'met', 'breached'} else 'left'}",
                      target=duration(deadline.target_s, words)) if state != "breached" else words("clock.of.late"),
         used=100.0 if state == "breached" else round(share * 100, 1),
@@ -134,11 +138,18 @@ def clocks(deadlines: Iterable[DeadlineRow], here: Here) -> tuple[Clock, ...]:
 
 
 def pressing(all_clocks: Sequence[Clock], most: int = 2) -> tuple[Clock, ...]:
-    """The chips of one row, at most two: what is late, then what is due next, then what was met."""
-    rank = {"breached": 0, "warn": 1, "running": 1, "held": 2, "met": 3}
-    ordered = sorted(all_clocks, key=lambda one: (rank[one.state], one.due_ms or 0))
-    wanted = [one for one in ordered if one.is_pressing] or ordered[-1:]
-    return tuple(wanted[:most])
+    """The chips of one row: what is late, then what is due next; where there is room, the last one that was met.
+
+    With three places every clock is shown, in the fixed order.
+    """
+    late = [one for one in all_clocks if one.state == "breached"]
+    running = sorted((one for one in all_clocks if one.state in {"running", "warn"}), key=lambda one: one.due_ms)
+    held = [one for one in all_clocks if one.state == "held"]
+    met = [one for one in all_clocks if one.state == "met"]
+    if most > 2:
+        return tuple(all_clocks)
+    told = [*late, *(running or held)[:1]]
+    return tuple([*(met[-1:] if len(told) < most else ()), *told][:most])
 
 
 def next_due(all_clocks: Sequence[Clock]) -> int:

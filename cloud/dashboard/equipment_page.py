@@ -15,7 +15,9 @@ from cloud.dashboard.value import Shown, figure, show
 from device_profiles.schema import EquipmentClass
 
 TABS: Final = ("live", "trends", "alarms", "tests", "tickets", "mapping")
-SPAN_NAMES: Final = ("1h", "24h", "7d", "31d")
+MOST_VALUES: Final = 16
+_LEAST_VALUES: Final = 8
+_MOST_RATINGS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def facts(row: EquipmentRow, fed: str, kind: EquipmentClass | None, here: Here) 
         roles = [words.text(kind.roles[role].model_dump()) for role in row.roles if role in kind.roles]
         found += roles or [words.text(kind.name.model_dump())]
     found.append(row.place)
-    for name, value in row.ratings.items():
+    for name, value in _told_ratings(row, kind):
         rating = kind.ratings.get(name) if kind else None
         label = words.text(rating.name.model_dump()) if rating else name.replace("_", " ")
         text = present.number(value, 0) if isinstance(value, int | float) else str(value)
@@ -76,11 +78,30 @@ def facts(row: EquipmentRow, fed: str, kind: EquipmentClass | None, here: Here) 
     return tuple(text for text in found if text)
 
 
+def _told_ratings(row: EquipmentRow, kind: EquipmentClass | None) -> list[tuple[str, float | str]]:
+    """The nameplate figures that tell one from another: those that the class asks for, else the first few."""
+    asked = [pair for pair in row.ratings.items() if kind and pair[0] in kind.ratings and kind.ratings[pair[0]].required]
+    return asked or list(row.ratings.items())[:_MOST_RATINGS]
+
+
 def values(seen: Seen, here: Here) -> tuple[Shown, ...]:
     """Every point, those in alarm first, then in the class's order."""
-    alarmed = tile.alarmed_points([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
+    alarmed = tile.alarmed_points([alarm for alarm in seen.alarms if is_shown(alarm, here.now)], seen.points)
     shown = [show(point, seen.samples.get(point.id), here, alarmed) for point in seen.points.values()]
-    return tuple(sorted(shown, key=lambda one: not one.severity))
+    main = {name: index for index, name in enumerate(seen.equipment.main_points)}
+    return tuple(sorted(shown, key=lambda one: (not one.severity, main.get(one.point, len(main)))))
+
+
+def split(shown: Sequence[Shown], seen: Seen) -> tuple[tuple[Shown, ...], tuple[Shown, ...]]:
+    """What stands in the table at once (in alarm, with a limit, without a good value, the main ones), and the rest."""
+    if len(shown) <= MOST_VALUES:
+        return tuple(shown), ()
+    main = set(seen.equipment.main_points)
+    limited = {point.id for point in seen.points.values() if point.limits}
+    telling = [one for one in shown if one.severity or one.point in main | limited or one.quality != "good"]
+    first = telling[:MOST_VALUES] if len(telling) >= _LEAST_VALUES else list(shown[:_LEAST_VALUES])
+    names = {one.point for one in first}
+    return tuple(first), tuple(one for one in shown if one.point not in names)
 
 
 # --- trend of one point -----------------------------------------------------------------------------------------
@@ -115,18 +136,20 @@ class Chart:
 def main_point(seen: Seen, here: Here | None = None) -> PointRow | None:
     """The point whose trend stands on top: the one in the worst alarm that can be drawn, else the first main point."""
     active = [alarm for alarm in seen.alarms if here is not None and is_shown(alarm, here.now)]
-    wanted = [*tile.alarmed_points(active), *seen.equipment.main_points, *seen.points]
+    wanted = [*tile.alarmed_points(active, seen.points), *seen.equipment.main_points, *seen.points]
     drawable = (seen.points[name] for name in wanted if name in seen.points and seen.points[name].kind in {"gauge", "counter"})
     return next(drawable, None)
 
 
 def draw(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], seen: Seen, here: Here) -> Trend:
-    events = [
-        (alarm.raised_at, here.words("trend.alarm", at=here.when(alarm.raised_at)))
-        for alarm in seen.alarms
-        if point.id in alarm.rule.points and alarm.raised_at >= span[0]
-    ]
+    events = [(at, here.words("trend.alarm", at=here.when(at))) for at in alarm_instants(point, seen) if at >= span[0]]
     return chart.draw(point, buckets, span, here, size=(800, 240), events=events)
+
+
+def alarm_instants(point: PointRow, seen: Seen) -> list[int]:
+    """When alarms were raised that this point shows, past ones too."""
+    named = (alarm for alarm in seen.alarms if point.id in (*tile.blamed(alarm, seen.points), *alarm.rule.points))
+    return [alarm.raised_at for alarm in named]
 
 
 def trend_facts(point: PointRow, seen: Seen, here: Here) -> tuple[str, ...]:
@@ -282,8 +305,8 @@ def groups(everything: Sequence[Seen], here: Here) -> tuple[Group, ...]:
 
 def _line(seen: Seen, here: Here) -> EquipmentLine:
     active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
-    condition = here.words.text(active[0].rule.name, active[0].rule.id) if active else ""
-    return EquipmentLine(tile.tile(seen, here), condition, tuple(ticket.number for ticket in seen.tickets),
+    what = tile.condition(active[0], here.words) if active else ""
+    return EquipmentLine(tile.tile(seen, here), what, tuple(ticket.number for ticket in seen.tickets),
                          seen.equipment.place, seen.equipment.gateway or "")  # fmt: skip
 
 

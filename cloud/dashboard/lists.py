@@ -10,6 +10,7 @@ from cloud.dashboard import present
 from cloud.dashboard.clocks import Clock, clocks, is_late, next_due, pressing
 from cloud.dashboard.present import DASH, Here
 from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, TicketRow, ticket_number
+from cloud.dashboard.tile import condition
 from cloud.dashboard.words import Words
 
 FLOOD: Final = 10
@@ -107,7 +108,7 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str) -> AlarmLine:
     return AlarmLine(
         id=alarm.id, severity=alarm.severity, href=f"/equipment/{alarm.site}/{alarm.equipment}",
         equipment=words.text(alarm.equipment_name, alarm.equipment),
-        condition=words.text(alarm.rule.name, alarm.rule.id.replace("_", " ")), because=because(alarm.because, words),
+        condition=condition(alarm, words), because=because(alarm.because, words),
         began=here.when(alarm.began_at, seconds=True), raised=here.when(alarm.raised_at, seconds=True),
         raised_label=words("alarm.raised_delay", delay=delay) if alarm.rule.on_delay_ms else words("alarm.raised"),
         lasted=present.duration(lasted_ms / 1000, words), state=alarm_state(alarm, here), acknowledged=acknowledged,

@@ -15,7 +15,7 @@ from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.rows import AlarmRow, GatewayRow
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
 from cloud.dashboard.routes_tickets import Pages
-from cloud.dashboard.tile import is_shown, worst_first
+from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found
 from cloud.people import access
@@ -102,7 +102,7 @@ async def _empty(o: Opened, show: str) -> tuple[str, str]:
     one = last[0]
     return words("alarm.empty"), words(
         "alarm.empty_last", at=o.page.here.when(one.cleared_at or 0), equipment=words.text(one.equipment_name, one.equipment),
-        condition=words.text(one.rule.name, one.rule.id),
+        condition=condition(one, words),
     )  # fmt: skip
 
 

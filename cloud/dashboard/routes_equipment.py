@@ -12,8 +12,8 @@ from cloud.dashboard import chart, equipment_page, history, lists, present, valu
 from cloud.dashboard.equipment_page import Chart, Head, SpanLink
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow
-from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened
-from cloud.dashboard.tile import Seen, alarmed_points, is_shown, worst_first
+from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened, state_points
+from cloud.dashboard.tile import Seen, alarmed_points, condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found
 from cloud.tickets.ticket import Role
@@ -57,7 +57,8 @@ async def list_part(request: Request, site: str = "", system: str = "") -> Respo
 async def _everything(o: Opened) -> list[Seen]:
     rows = await views.equipment(o.db)
     samples = await history.latest_of_all(o.store, rows)
-    return wall.gather(wall.Known(rows, await views.points(o.db), samples, o.alarms, o.tickets, (), (), 0))
+    known = wall.Known(rows, await views.points(o.db), samples, o.alarms, o.tickets, (), (), 0, states=state_points(o.request))
+    return wall.gather(known)
 
 
 # --- one piece of equipment -------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ async def _one(o: Opened, site: str, id: str, tab: str) -> One:
     samples = await _samples(o, points, site, id) if row.gateway else {}
     own = [alarm for alarm in o.alarms if (alarm.site, alarm.equipment) == row.key]
     tickets = [ticket for ticket in o.tickets if (ticket.site, ticket.equipment) == row.key]
-    seen = Seen(row, points, samples, own, tickets)
+    seen = Seen(row, points, samples, own, tickets, state_points(o.request).get(row.equipment_class, ""))
     fed = await views.one_equipment(o.db, site, row.serves) if row.serves else None
     words = o.page.here.words
     fed_name = words.text(fed.name, fed.id) if fed else row.serves
@@ -167,9 +168,9 @@ async def _live(o: Opened, one: One, span: str = "") -> dict[str, Any]:
     sampled = ", ".join(
         words("point.sampled", every=present.duration(d.every_ms / 1000, words), device=d.id) for d in devices[:2]
     )  # fmt: skip
-    span = span or _current_span(o)
+    first, rest = equipment_page.split(equipment_page.values(one.seen, here), one.seen)
     return {
-        "main": await _main(o, one, span), "values": equipment_page.values(one.seen, here), "sampled": sampled,
+        "main": await _main(o, one, span or _current_span(o)), "values": first, "more_values": rest, "sampled": sampled,
         "alarms": [lists.alarm_line(alarm, here, o.user.role) for alarm in shown],
         "alarm_counts": words("alarm.counts", n=len(shown), silenced=len(one.seen.alarms) - len(shown)),
         "alarm_empty": _alarm_empty(one, o), "tests": _own_tests(o, one),
@@ -195,7 +196,7 @@ def _alarm_empty(one: One, o: Opened) -> str:
     if last is None or last.cleared_at is None:
         return words("alarm.empty_never")
     return words("alarm.empty_last", at=o.page.here.when(last.cleared_at), equipment=one.head.name,
-                 condition=words.text(last.rule.name, last.rule.id))  # fmt: skip
+                 condition=condition(last, words))  # fmt: skip
 
 
 async def _main(o: Opened, one: One, span: str) -> Chart | None:
@@ -209,7 +210,7 @@ async def _chart(o: Opened, one: One, point: PointRow, wanted: Range, path: str)
     here, words = o.page.here, o.page.here.words
     buckets = await _buckets(o, one, point, wanted)
     ends = (wanted.start, wanted.end)
-    shown = value.show(point, one.seen.samples.get(point.id), here, alarmed_points(one.seen.alarms))
+    shown = value.show(point, one.seen.samples.get(point.id), here, alarmed_points(one.seen.alarms, one.seen.points))
     name = words.text(point.name, point.id)
     label = words("trend.label", point=name, **{"from": here.when(wanted.start), "to": here.when(wanted.end)})
     step = history.step_text(wanted, history.BUCKETS, here)
@@ -281,7 +282,7 @@ def _columns(point: PointRow, buckets: list[chart.Bucket], one: One, o: Opened, 
          "text": words("trend.limit", limit=present.number(mark.value, point.digits), clause=mark.clause)}
         for mark in point.limits
     ]  # fmt: skip
-    events = [{"at": alarm.raised_at} for alarm in _with_past(one).alarms if point.id in alarm.rule.points]
+    events = [{"at": at} for at in equipment_page.alarm_instants(point, _with_past(one))]
     at, mean, low, high = chart.with_gaps(buckets)
     return {
         "at": at, "mean": mean, "low": low, "high": high, "limits": limits, "events": events, "gaps": chart.gap_spans(buckets),

@@ -79,6 +79,11 @@ def library_of(request: Request) -> Library:
     return getattr(request.app.state, "library", None) or shipped_library()
 
 
+def state_points(request: Request) -> dict[str, str]:
+    """Class id to the point whose word is the equipment's state."""
+    return {id: of.state_point for id, of in library_of(request).classes.items() if of.state_point}
+
+
 # --- errors as pages --------------------------------------------------------------------------------------------
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]

@@ -15,6 +15,7 @@ from cloud.dashboard.clocks import clocks, is_late, next_due
 from cloud.dashboard.lists import TicketLine
 from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, library_of, opened
+from cloud.dashboard.tile import condition
 from cloud.dashboard.web import Crumb
 from cloud.errors import Refused, not_found
 from cloud.people import access
@@ -181,7 +182,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
     role = words.or_id("role", o.user.role)
     shown = ticket_page.newest(sums)
     return {
-        "ticket": _head(ticket, sums, alarm, people, o), "timeline": ticket_page.moments(ticket, await views.timeline(o.db, ticket.id), here),
+        "ticket": _head(ticket, sums, alarm, people, o), "timeline": ticket_page.moments(await _story(o, ticket, alarm, people), here),
         "sums": [ticket_page.sum_table(one, ticket, here) for one in reversed(shown) if one[0].clock != "response" or len(shown) == 1],
         "actions": steps, "no_action": words("ticket.done") if ticket.closed_at else words("ticket.not_yours", role=role),
         "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
@@ -205,6 +206,15 @@ def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | 
         "clocks": ticket_page.big_clocks(sums, here), "is_alarm_active": ticket.is_alarm_active,
         "alarm_text": _alarm_text(ticket, alarm, o),
     }  # fmt: skip
+
+
+async def _story(o: Opened, ticket: TicketRow, alarm: AlarmRow | None, people: Sequence[tuple[str, str]]) -> ticket_page.Story:
+    words = o.page.here.words
+    lines = await views.timeline(o.db, ticket.id)
+    what = condition(alarm, words) if alarm else ""
+    terms = next((line.data.get("because", ()) for line in lines if line.kind == "opened"), ())
+    delay = alarm.rule.on_delay_ms if alarm else 0
+    return ticket_page.Story(ticket, lines, what, lists.because(terms, words), delay, dict(people))
 
 
 def _alarm_text(ticket: TicketRow, alarm: AlarmRow | None, o: Opened) -> str:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from cloud.dashboard import history, lists, views, wall, web
-from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
+from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened, state_points
 from cloud.people import access
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -51,7 +51,7 @@ async def _wall(o: Opened, site: str) -> wall.Wall:
         alarms=[alarm for alarm in o.alarms if site in {"", alarm.site}],
         tickets=[ticket for ticket in o.tickets if site in {"", ticket.site}], tests=o.tests,
         gateways=await views.gateways(o.db), clauses=await views.clauses_watched(o.db),
-        last_closed=closed[0] if closed else None, results=await views.results_since(o.db, o.page.here.now - MONTH_MS),
+        states=state_points(o.request), last_closed=closed[0] if closed else None, results=await views.results_since(o.db, o.page.here.now - MONTH_MS),
     )  # fmt: skip
     return wall.wall(known, o.page.here)
 

@@ -185,28 +185,48 @@ class Moment:
 _FAULT_KINDS: Final = frozenset({"activated", "recurred", "cleared"})
 
 
-def moments(ticket: TicketRow, lines: Sequence[TimelineRow], here: Here) -> tuple[Moment, ...]:
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A ticket's timeline with what explains it: the first alarm's rule and terms, and how people are called."""
+
+    ticket: TicketRow
+    lines: Sequence[TimelineRow]
+    condition: str
+    seen: str
+    on_delay_ms: int
+    names: Mapping[str, str]
+
+
+def moments(story: Story, here: Here) -> tuple[Moment, ...]:
     """The timeline, oldest first, headed by what the machine saw before the ticket was opened."""
-    words = here.words
-    before = [
-        (at, kind) for at, kind in ((ticket.began_at, "began"), (ticket.raised_at, "alarm_raised")) if at is not None
-    ]
-    heads = [
-        Moment(here.when(at, seconds=True), present.iso(at), kind, f"fault sev-{present.css(ticket.severity)}",
-               words(f"timeline.{kind}"), (ticket.rule,) if kind == "alarm_raised" else ())
-        for at, kind in before
-    ]  # fmt: skip
-    return (*heads, *(_moment(line, ticket, here) for line in lines))
+    return (*_before(story, here), *(_moment(line, story, here) for line in story.lines))
 
 
-def _moment(line: TimelineRow, ticket: TicketRow, here: Here) -> Moment:
-    words = here.words
+def _before(story: Story, here: Here) -> list[Moment]:
+    words, ticket = here.words, story.ticket
+    css = f"fault sev-{present.css(ticket.severity)}"
+    found = []
+    if ticket.began_at is not None and story.condition:
+        title = words("timeline.began", condition=story.condition)
+        found.append(Moment(here.when(ticket.began_at, seconds=True), present.iso(ticket.began_at), "began", css, title,
+                            (story.seen,) if story.seen else ()))  # fmt: skip
+    if ticket.raised_at is not None and story.condition:
+        delay = present.duration(story.on_delay_ms / 1000, words)
+        details = (words("timeline.after_delay", delay=delay),) if story.on_delay_ms else ()
+        found.append(Moment(here.when(ticket.raised_at, seconds=True), present.iso(ticket.raised_at), "alarm_raised", css,
+                            words("timeline.alarm_raised"), details))  # fmt: skip
+    return found
+
+
+def _moment(line: TimelineRow, story: Story, here: Here) -> Moment:
+    words, ticket = here.words, story.ticket
     what = words.or_id("timeline", line.kind)
     if line.kind == "breached":
         what = words("timeline.breached", clock=words(f"clock.{line.data.get('clock', 'response')}.name"))
-    title = words("timeline.by", actor=line.actor, what=what) if line.actor_kind == "person" and line.actor else what
+    actor = story.names.get(line.actor, line.actor) if line.actor_kind == "person" else ""
+    title = words("timeline.by", actor=actor, what=what) if actor else what
     return Moment(here.when(line.at, seconds=True), present.iso(line.at), line.kind, _css(line, ticket),
-                  present.capital(title), _details(line.data, here))  # fmt: skip
+                  present.capital(title), _details(line.data, story.names, here))  # fmt: skip
 
 
 def _css(line: TimelineRow, ticket: TicketRow) -> str:
@@ -217,12 +237,12 @@ def _css(line: TimelineRow, ticket: TicketRow) -> str:
     return "human" if line.actor_kind == "person" else ""
 
 
-def _details(data: Mapping[str, Any], here: Here) -> tuple[str, ...]:
+def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> tuple[str, ...]:
     """What was said with it, in the order in which people read it."""
     words = here.words
     found = [str(data[key]) for key in ("cause", "action", "reason", "note") if data.get(key)]
     if data.get("holder"):
-        found.append(f"{words('ticket.holder')}: {data['holder']}")
+        found.append(f"{words('ticket.holder')}: {names.get(str(data['holder']), data['holder'])}")
     if data.get("priority"):
         found.append(words("ticket.priority_is", priority=words.or_id("priority", str(data["priority"]))))
     if isinstance(data.get("until"), int):

@@ -9,11 +9,12 @@ from typing import Final
 from cloud.dashboard import present
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, PointRow, SampleRow, TicketRow, ticket_number
-from cloud.dashboard.value import Shown, show
+from cloud.dashboard.value import Shown, figure, quality_of, show
 from cloud.dashboard.words import Words
 
 SYSTEMS: Final = ("lifts", "power", "water", "fire")
 SLOTS: Final = 4
+_FEW: Final = 2
 _HEAD_ROOM: Final = 24
 """Latin letters that a tile's name and condition may take together before the condition moves to the foot."""
 
@@ -64,6 +65,14 @@ class Seen:
     samples: Mapping[str, SampleRow]
     alarms: Sequence[AlarmRow]
     tickets: Sequence[TicketRow]
+    state_point: str = ""
+    """The point whose word stands for the equipment's state, where its class names one."""
+
+
+def condition(alarm: AlarmRow, words: Words) -> str:
+    """What is wrong, in words: the rule's name, and for a rule of the cloud's own ours, with what it is about."""
+    name = words.text(alarm.rule.name, words.or_id("rule", alarm.rule.id))
+    return f"{name}: {alarm.instance.replace('_', ' ')}" if alarm.instance else name
 
 
 def is_shown(alarm: AlarmRow, now: int) -> bool:
@@ -75,23 +84,29 @@ def worst_first(alarms: Sequence[AlarmRow]) -> list[AlarmRow]:
     return sorted(alarms, key=lambda alarm: (present.severity_rank(alarm.severity), alarm.raised_at, alarm.id))
 
 
-def alarmed_points(alarms: Sequence[AlarmRow]) -> dict[str, str]:
-    """Point id to the worst severity of an active alarm that looks at it."""
+def alarmed_points(alarms: Sequence[AlarmRow], points: Mapping[str, PointRow]) -> dict[str, str]:
+    """Point id to the worst severity of an active alarm that it shows."""
     found: dict[str, str] = {}
     for alarm in worst_first(alarms):
-        for point in _pointed(alarm):
+        for point in blamed(alarm, points):
             found.setdefault(point, alarm.severity)
     return found
 
 
-def _pointed(alarm: AlarmRow) -> tuple[str, ...]:
-    return alarm.rule.points or tuple(str(term.get("name", "")) for term in alarm.because)
+def blamed(alarm: AlarmRow, points: Mapping[str, PointRow]) -> tuple[str, ...]:
+    """The points on which an alarm can be seen: those with a limit of its rule, else the few that the rule looks at.
+
+    A rule over many points without a limit of their own (a mean over three phases) shows on none of them.
+    """
+    marked = tuple(name for name, point in points.items() if any(mark.rule == alarm.rule.id for mark in point.limits))
+    looked = tuple(name for name in alarm.rule.points if name in points)
+    return marked or (looked if len(looked) <= _FEW else ())
 
 
 def tile(seen: Seen, here: Here) -> Tile:
     """One tile: out of service, in alarm, without data, or plainly normal."""
     active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
-    measures = _measures(seen, here, alarmed_points(active))
+    measures = _measures(seen, here, alarmed_points(active, seen.points))
     if seen.equipment.out_of_service:
         return _out_of_service(seen, here, measures)
     return _abnormal(seen, here, active, measures) if active else _normal(seen, here, measures)
@@ -101,9 +116,9 @@ def _measures(seen: Seen, here: Here, alarmed: Mapping[str, str]) -> tuple[Shown
     """The main points, but the point of the worst alarm always among the two."""
     known = [point for point in seen.equipment.main_points if point in seen.points] or list(seen.points)[:2]
     wanted = known[:2]
-    blamed = [point for point in alarmed if point in seen.points]
-    if blamed and not set(blamed) & set(wanted):
-        wanted = [*wanted[:1], blamed[0]]
+    first = next(iter(alarmed), "")
+    if first and not set(alarmed) & set(wanted):
+        wanted = [*wanted[:1], first]
     return tuple(show(seen.points[point], seen.samples.get(point), here, alarmed) for point in wanted)
 
 
@@ -116,27 +131,42 @@ def _normal(seen: Seen, here: Here, measures: tuple[Shown, ...]) -> Tile:
     href, key, name = _base(seen, here)
     words = here.words
     ticket = seen.tickets[0] if seen.tickets else None
-    foot = words.text(ticket.title) if ticket else seen.equipment.place or _ratings(seen.equipment, words)
+    foot = without_name(words.text(ticket.title), name) if ticket else seen.equipment.place or _ratings(seen.equipment, words)
     if seen.equipment.gateway is None:
         state = words("tile.no_telemetry")
     elif measures and all(shown.is_void for shown in measures):
         return Tile(href, key, name, words("tile.no_data"), "", measures[0].icon, measures, measures[0].quality_word, "")
     else:
-        state = words("tile.normal")
+        state = _state_word(seen, here) or words("tile.normal")
     end = ticket.number if ticket else ""
     return Tile(href, key, name, state, "", "", measures, foot, end, is_abnormal=ticket is not None)
+
+
+def _state_word(seen: Seen, here: Here) -> str:
+    """Running, ready, in service: the word of the class's state point while its value can be trusted."""
+    point, sample = seen.points.get(seen.state_point), seen.samples.get(seen.state_point)
+    if point is None or not point.states or quality_of(sample, point, here.now) != "good":
+        return ""
+    return present.capital(figure(sample.value if sample else None, point, here.words))
+
+
+def without_name(title: str, name: str) -> str:
+    """A ticket's title on the tile of its equipment, which says the name already."""
+    for colon in (": ", "："):
+        title = title.removeprefix(f"{name}{colon}")
+    return title
 
 
 def _abnormal(seen: Seen, here: Here, active: Sequence[AlarmRow], measures: tuple[Shown, ...]) -> Tile:
     href, key, name = _base(seen, here)
     worst = active[0]
     words = here.words
-    condition = words.text(worst.rule.name, worst.rule.id)
+    what = condition(worst, words)
     lasting = words("tile.lasting", duration=here.since(worst.began_at))
-    fits = width(name) + width(condition) <= _HEAD_ROOM
+    fits = width(name) + width(what) <= _HEAD_ROOM
     return Tile(
-        href, key, name, state=condition if fits else words(f"severity.{worst.severity}"), severity=worst.severity,
-        icon=present.css(worst.severity), measures=measures, foot=lasting if fits else condition,
+        href, key, name, state=what if fits else words(f"severity.{worst.severity}"), severity=worst.severity,
+        icon=present.css(worst.severity), measures=measures, foot=lasting if fits else what,
         foot_end=ticket_number(worst.ticket) if worst.ticket else words("tile.no_ticket"),
         is_abnormal=True, is_new=here.now - worst.received_at < 60_000,
     )  # fmt: skip

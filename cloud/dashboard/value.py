@@ -137,7 +137,7 @@ def bar(point: PointRow, value: Value) -> Bar | None:
     low, high = _sides(point.limits)
     place = _placer(start, end)
     ok_from = place(low[0]) if low else 0.0
-    ok_to = place(high[0]) if high else 100.0
+    ok_to = place(high[0]) if high else 100.0 if low else 0.0
     ticks = tuple(place(limit) for limit in [*low, *high] if start <= limit <= end)
     at, beyond = None, ""
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from cloud.dashboard import tile
@@ -73,6 +73,8 @@ class Known:
     last_closed: TicketRow | None = None
     results: tuple[int, int] = (0, 0)
     """Tests passed and tests done in the last 30 days."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """Class id to its state point."""
 
 
 def gather(known: Known) -> list[Seen]:
@@ -84,7 +86,8 @@ def gather(known: Known) -> list[Seen]:
     for ticket in known.tickets:
         tickets.setdefault((ticket.site, ticket.equipment), []).append(ticket)
     return [
-        Seen(row, known.points.get(row.key, {}), known.samples.get(row.key, {}), alarms.get(row.key, ()), tickets.get(row.key, ()))
+        Seen(row, known.points.get(row.key, {}), known.samples.get(row.key, {}), alarms.get(row.key, ()),
+             tickets.get(row.key, ()), known.states.get(row.equipment_class, ""))
         for row in known.equipment
     ]  # fmt: skip
 
@@ -158,7 +161,7 @@ def _band(alarm: AlarmRow, ticket: TicketRow | None, here: Here, role: str) -> B
     wanted = [one for one in all_clocks if one.kind == "arrival"] or [one for one in all_clocks if one.kind == "response"]
     href = f"/tickets/{ticket_number(alarm.ticket)}" if alarm.ticket else f"/equipment/{alarm.site}/{alarm.equipment}"
     return Band(
-        text=words("wall.life_text", equipment=name, condition=words.text(alarm.rule.name, alarm.rule.id)), href=href,
+        text=words("wall.life_text", equipment=name, condition=tile.condition(alarm, words)), href=href,
         ticket=ticket_number(alarm.ticket) if alarm.ticket else "", holder=ticket.holder if ticket else "",
         clocks=tuple(wanted[:1]), action=f"/alarms/{alarm.id}/acknowledge" if role not in {"", "viewer"} else "",
     )  # fmt: skip

@@ -23,7 +23,9 @@ async def afternoon(world: World) -> dict[str, int]:
     numbers["booster_4"] = await world.raise_alarm("booster_4", "starts_many", 12 * MINUTE)
     await world.raise_alarm("tx_2", "load_high", 18 * MINUTE, delay_ms=15 * MINUTE)
     numbers["fire_pump_2"] = await world.raise_alarm("fire_pump_2", "not_in_auto", 6 * MINUTE)
+    numbers["fire_pump_1"] = await world.miss_test("fire_pump_1", "weekly_automatic_start", now - 162 * MINUTE)
     await work(world, numbers, now)
+    await world.sweep()
     await world.clear_alarm("lift_2", "levelling_off")
     await world.out_of_service("lift_4", "Half-year service, lift firm", now + 115 * MINUTE)
     await world.status()
@@ -37,7 +39,9 @@ async def work(world: World, numbers: dict[str, int], now: int) -> None:
     await world.act(incomer, Action.ACKNOWLEDGE, now - 394 * MINUTE)
     await world.act(incomer, Action.ARRIVE, now - 360 * MINUTE)
     await world.act(incomer, Action.NOTE, now - 324 * MINUTE, note="Contactor K5: coil open circuit, above 20 MΩ")
-    await world.act(incomer, Action.HOLD, now - 317 * MINUTE, reason="waiting for part: contactor K5", until=now + 44 * HOUR)
+    await world.act(
+        incomer, Action.HOLD, now - 317 * MINUTE, reason="waiting for part: contactor K5", until=now + 44 * HOUR
+    )
     await world.act(incomer, Action.RESUME, now - 105 * MINUTE, note="part delivered")
     await world.act(numbers["lift_3"], Action.ACKNOWLEDGE, now - 24 * MINUTE, who="duty_engineer")
     await world.act(numbers["booster_4"], Action.ACKNOWLEDGE, now - 9 * MINUTE, who="duty_engineer")

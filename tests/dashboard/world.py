@@ -24,11 +24,21 @@ from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
 from cloud.telemetry.store import Row
 from cloud.telemetry.store import Sample as Kept
-from cloud.tickets import service
+from cloud.tickets import duties, service
 from cloud.tickets.desk import Desk
+from cloud.tickets.duties import Duty
 from cloud.tickets.ticket import Action
 from contract.conventions import format_instant, from_ms
-from contract.messages import AlarmChanged, AlarmCleared, AlarmRaised, DeviceAnnounced, GatewayStatus, Record, Severity, Term
+from contract.messages import (
+    AlarmChanged,
+    AlarmCleared,
+    AlarmRaised,
+    DeviceAnnounced,
+    GatewayStatus,
+    Record,
+    Severity,
+    Term,
+)
 from device_profiles.library import Library, load
 from edge.announce import announce
 from edge.config import load_site
@@ -133,7 +143,9 @@ class World:
 
     # --- values ---
 
-    async def live(self, changes: Mapping[tuple[str, str], Any] | None = None, *, bad: Mapping[str, str] | None = None) -> None:
+    async def live(
+        self, changes: Mapping[tuple[str, str], Any] | None = None, *, bad: Mapping[str, str] | None = None
+    ) -> None:
         """One newest sample of every bound point, true to the class's physics; ``bad`` silences whole equipment."""
         now = self.clock.now_ms()
         rows = []
@@ -145,7 +157,9 @@ class World:
                     continue
                 value = (changes or {}).get((one.id, point.id), truth.get(point.id))
                 cause = (bad or {}).get(one.id, "none")
-                kept = Kept(now - 600, value, "good", "none") if cause == "none" else Kept(now - 600, None, "bad", cause)
+                kept = (
+                    Kept(now - 600, value, "good", "none") if cause == "none" else Kept(now - 600, None, "bad", cause)
+                )
                 rows.append(Row("riverside", one.id, point.id, kept))
         await self.store.write(rows)
 
@@ -171,6 +185,14 @@ class World:
         async with self.database.write() as connection:
             actor = service.Actor(who, "engineer")
             await service.act(self.desk, connection, number, action, actor, at, service.Details(**details))
+
+    async def miss_test(self, equipment: str, test: str, since: int) -> int:
+        """A periodic test whose due date passed at that instant; its ticket."""
+        known = next((e, p) for e in announced().equipment if e.id == equipment for p in e.tests if p.id == test)
+        title = {"en": f"{known[0].name.en}: {known[1].name.en}", "zh": f"{known[0].name.zh}：{known[1].name.zh}"}
+        duty = Duty("riverside", equipment, test, known[1].clause, title, "missed", since, f"{equipment}/{test}")
+        async with self.database.write() as connection:
+            return await duties.call_for(self.desk, connection, duty, since)
 
     async def sweep(self) -> None:
         async with self.database.write() as connection:
@@ -206,5 +228,5 @@ async def make(folder: Path, clock: Any = None, *, is_inline: bool = True) -> Wo
         await connection.execute(
             t.gateway.insert().values(id="gw_1", site_id="riverside", created_at=now, last_seen_at=now - 1000)
         )
-    await world.tell(announced(), now - 30 * 24 * HOUR)
+    await world.tell(announced(), now - 20 * HOUR)
     return world
