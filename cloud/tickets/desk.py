@@ -71,9 +71,9 @@ async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, n
 
 async def _keep(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
     await repository.store_deadlines(connection, number, found)
-    for deadline in found:
-        if deadline.breached_at is not None:
-            await repository.append(connection, number, _breach(number, deadline))
+    lines = [_breach(number, deadline) for deadline in found if deadline.breached_at is not None]
+    for line in sorted(lines, key=lambda line: line.at):
+        await repository.append(connection, number, line)
 
 
 def _breach(number: int, deadline: Deadline) -> Happening:
