@@ -24,6 +24,8 @@ from cloud.errors import Misconfigured, Refused
 from cloud.hub import Hub
 from cloud.ingest.register_routes import router as register_router
 from cloud.ingest.routes import router as ingest_router
+from cloud.maintenance.keeper import Keeper
+from cloud.maintenance.routes import router as maintenance_router
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
@@ -39,7 +41,7 @@ from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
 _PROBLEM = "application/problem+json"
-_OPTIONAL_ROUTERS = ("cloud.maintenance.routes", "cloud.dashboard.routes")
+_OPTIONAL_ROUTERS = ("cloud.dashboard.routes",)
 """Parts that bring their own pages or calls; a build without one still serves the rest."""
 
 
@@ -73,8 +75,9 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.store = parts.store or _store(config, clock)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, config.history_ms)
-    state.wake = _waker(state.ticker, state.mover)
-    state.background = [("ticker", state.ticker.run), ("mover", state.mover.run)]
+    state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
+    state.wake = _waker(state.ticker, state.mover, state.keeper)
+    state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
     _add_routes(app)
     _add_problems(app)
     return app
@@ -90,7 +93,7 @@ def _store(config: Config, clock: Clock) -> Store:
         raise Misconfigured([Finding("", 0, "telemetry_url", str(error), remedy)]) from error
 
 
-def _waker(ticker: Ticker, mover: Mover) -> Callable[[Iterable[str]], None]:
+def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[str]], None]:
     """What to call after a commit with the topics it changed: deadlines and samples are looked at without waiting."""
 
     def wake(topics: Iterable[str]) -> None:
@@ -99,6 +102,8 @@ def _waker(ticker: Ticker, mover: Mover) -> Callable[[Iterable[str]], None]:
             ticker.wake()
         if "samples" in told:
             mover.wake()
+        if "equipment" in told:
+            keeper.wake()
 
     return wake
 
@@ -130,7 +135,7 @@ async def _supervise(name: str, run: Callable[[], Awaitable[Any]], clock: Clock)
 
 
 def _add_routes(app: FastAPI) -> None:
-    for router in (ingest_router, people_router, tickets_router, register_router):
+    for router in (ingest_router, people_router, tickets_router, register_router, maintenance_router):
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
     for name in _OPTIONAL_ROUTERS:

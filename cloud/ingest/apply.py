@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.ingest.accept import activation
 from cloud.ingest.registry import announce
+from cloud.maintenance.service import Result, observed
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets import faults
@@ -142,8 +143,11 @@ async def _tested(context: Context, record: TestObserved) -> tuple[str, ...]:
         "reasons": list(record.reasons),
         "evidence": msgspec.to_builtins(record.evidence),
     }
-    await insert_new(context.connection, t.test_result, values)
-    return ("equipment",)
+    if await insert_new(context.connection, t.test_result, values):
+        result = Result(context.event_id, instant_ms(record.ended_at), record.passed, tuple(record.reasons))
+        site_id = context.gateway["site_id"]
+        await observed(context.desk, context.connection, site_id, record.equipment, record.test, result, context.now)
+    return ("equipment", "tickets")
 
 
 async def _thinned(context: Context, record: SamplesThinned) -> tuple[str, ...]:

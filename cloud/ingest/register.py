@@ -12,12 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, not_found
+from cloud.maintenance import service as maintenance
 from cloud.people.service import audit
 from cloud.storage import tables as t
 from contract.conventions import EpochMs
 from device_profiles import library
 from device_profiles.reading import Finding, did_you_mean
-from device_profiles.schema import check_identifier
+from device_profiles.schema import EquipmentClass, check_identifier
 
 COLUMNS = ("id", "class", "name_en", "name_zh", "place", "serves", "roles")
 """Of a CSV file; ``roles`` are separated by spaces. Only the first three must be there and filled."""
@@ -38,9 +39,9 @@ class Thing:
 
 
 @cache
-def classes() -> Mapping[str, str]:
-    """Equipment class of the shipped library → its system."""
-    return {name: known.system for name, known in library.load().classes.items()}
+def classes() -> Mapping[str, EquipmentClass]:
+    """The equipment classes of the shipped library."""
+    return library.load().classes
 
 
 def mistakes(thing: Thing, file: str = "", line: int = 0) -> list[Finding]:
@@ -103,6 +104,7 @@ async def add(
     if things:
         await connection.execute(t.equipment.insert(), [_row(site_id, thing, now) for thing in things])
     for thing in things:
+        await maintenance.plan(connection, site_id, thing.id, classes()[thing.equipment_class], thing.roles)
         await audit(connection, actor, "equipment_added", f"{site_id}/{thing.id}", now)
     return len(things)
 
@@ -129,7 +131,7 @@ def _row(site_id: str, thing: Thing, now: EpochMs) -> dict[str, object]:
         "site_id": site_id,
         "id": thing.id,
         "class_id": thing.equipment_class,
-        "system": classes()[thing.equipment_class],
+        "system": classes()[thing.equipment_class].system,
         "name": {"en": thing.name_en, "zh": thing.name_zh or thing.name_en},
         "roles": list(thing.roles),
         "place": thing.place,

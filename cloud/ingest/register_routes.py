@@ -99,4 +99,5 @@ async def _add(request: Request, user: User, site: str, things: list[Thing]) -> 
     async with state.database.write() as connection:
         added = await register.add(connection, site, things, state.clock.now_ms(), user.name)
     state.hub.publish("equipment")
+    state.wake(("equipment",))
     return Added(added=added)

@@ -6,7 +6,7 @@ open due dates are past their end?". Downtime over several due dates of a fixed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,11 +25,12 @@ from cloud.maintenance.occurrence import (
     parse_period,
 )
 from cloud.storage import tables as t
-from cloud.storage.sql import insert_new
+from cloud.storage.sql import insert_new, upsert
 from cloud.tickets import duties
 from cloud.tickets.desk import Desk
 from cloud.tickets.duties import Duty
 from contract.conventions import EpochMs, from_ms, to_ms
+from device_profiles.schema import EquipmentClass
 
 MOST_AT_ONCE = 400
 """Due dates of one test that one sweep records: more than a year of days, so that a long sleep ends in a few sweeps."""
@@ -63,6 +64,30 @@ class Result:
     ended_at: EpochMs
     passed: bool
     reasons: tuple[str, ...] = ()
+
+
+async def plan(
+    connection: AsyncConnection, site_id: str, equipment_id: str, of: EquipmentClass, roles: Iterable[str]
+) -> None:
+    """Give a piece of equipment the tests of its class that bind its roles: equipment without telemetry announces none."""
+    held = set(roles)
+    rows = [
+        {
+            "site_id": site_id,
+            "equipment_id": equipment_id,
+            "id": name,
+            "name": test.name.model_dump(),
+            "every": test.every,
+            "clause": test.clause,
+            "proof": "form" if test.form else "observed",
+            "anchor": test.anchor,
+            "window": test.window,
+            "grace": test.grace,
+        }
+        for name, test in of.tests.items()
+        if not test.roles or held & set(test.roles)
+    ]
+    await upsert(connection, t.periodic_test, ("site_id", "equipment_id", "id"), rows)
 
 
 async def sweep(desk: Desk, connection: AsyncConnection, now: EpochMs) -> bool:
