@@ -37,7 +37,7 @@ use_npm() {
 if is_ready; then exit 0; fi
 use_npm
 say "Fetching the dashboard's browser files (htmx, uPlot) …"
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 ||
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null ||
   stop "the browser files could not be fetched. With a mirror: npm config set registry ADDRESS"
 mkdir -p "$vendor"
 for index in "${!files[@]}"; do

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gzip
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -17,24 +16,10 @@ from cloud.telemetry.influx import InfluxStore
 from cloud.telemetry.store import Row, Sample, Store
 from contract.conventions import from_ms
 from simulators.broker import free_port
+from tests.support.servers import influxdb, running
 from tests.support.system_packages import require
 
 START = 1_795_000_000_000
-SETTINGS = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-  dir = "{folder}/meta"
-[data]
-  dir = "{folder}/data"
-  wal-dir = "{folder}/wal"
-  index-version = "tsi1"
-[http]
-  bind-address = "127.0.0.1:{port}"
-  log-enabled = false
-[monitor]
-  store-enabled = false
-"""
 
 
 class QuickClock:
@@ -54,16 +39,6 @@ class QuickClock:
         await asyncio.sleep(0)
 
 
-@contextlib.contextmanager
-def server(*command: str | Path) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 async def until_it_answers(address: str) -> None:
     async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(20):
         while True:
@@ -74,17 +49,15 @@ async def until_it_answers(address: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    program, folder, port = require("influxd"), tmp_path_factory.mktemp("influx"), free_port()
-    (folder / "influxd.conf").write_text(SETTINGS.format(folder=folder, port=port, rpc=free_port()))
-    with server(program, "-config", folder / "influxd.conf"):
-        yield port
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with influxdb(tmp_path_factory.mktemp("influx")) as address:
+        yield address
 
 
 @pytest.fixture
-async def influx(influxd: int, request: pytest.FixtureRequest) -> AsyncIterator[InfluxStore]:
-    await until_it_answers(f"http://127.0.0.1:{influxd}/ping")
-    store = InfluxStore(f"influxdb://127.0.0.1:{influxd}/{request.node.name}", QuickClock())
+async def influx(influxd: str, request: pytest.FixtureRequest) -> AsyncIterator[InfluxStore]:
+    await until_it_answers(influxd.replace("influxdb", "http") + "/ping")
+    store = InfluxStore(f"{influxd}/{request.node.name}", QuickClock())
     await store.open()
     yield store
     await store.close()
@@ -164,7 +137,8 @@ async def test_health_counts_what_the_server_holds(influx: InfluxStore) -> None:
 async def test_a_second_server_takes_the_lines_of_the_newer_interface(tmp_path: Path) -> None:
     port = free_port()
     program = require("victoria-metrics")
-    with server(program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={tmp_path}", "-retentionPeriod=100y"):
+    command = [program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={tmp_path}", "-retentionPeriod=100y"]
+    with running(command, port):
         await until_it_answers(f"http://127.0.0.1:{port}/health")
         store = InfluxStore(f"influxdb://token@127.0.0.1:{port}/plantroom/history", QuickClock())
         await filled(store)
