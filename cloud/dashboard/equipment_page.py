@@ -297,8 +297,8 @@ def groups(everything: Sequence[Seen], here: Here) -> tuple[Group, ...]:
         own = [seen for seen in everything if seen.equipment.system == system]
         if own:
             rows = tuple(_line(seen, here) for seen in own)
-            normal = sum(1 for row in rows if not row.tile.is_abnormal)
-            summary = here.words("wall.normal_of", n=normal, all=len(rows))
+            normal = sum(row.tile.is_normal for row in rows)
+            summary = here.words("wall.normal_of", n=normal, all=len(rows)).replace("\n", " ")
             found.append(Group(here.words.or_id("system", system), summary, rows))
     return tuple(found)
 

@@ -52,9 +52,9 @@ def ticket_line(ticket: TicketRow, here: Here, most: int = 2) -> TicketLine:
     priority = words.or_id("priority", ticket.priority)
     return TicketLine(
         number=ticket.number, href=f"/tickets/{ticket.number}", title=title_of(ticket, words),
-        severity=ticket.severity if ticket.is_alarm_active else "", priority=ticket.priority, holder=ticket.holder,
+        severity=ticket.severity if ticket.is_alarm_active else "", priority=ticket.priority, holder=ticket.holder_name,
         state=state, clocks=pressing(everything, most), opened=here.when(ticket.opened_at),
-        facts=(ticket.number, priority, ticket.holder or words("wall.nobody"), ticket.place),
+        facts=(ticket.number, priority, ticket.holder_name or words("wall.nobody"), ticket.place),
         is_late=is_late(everything), due=next_due(everything),
     )  # fmt: skip
 

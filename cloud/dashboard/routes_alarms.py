@@ -120,6 +120,7 @@ async def acknowledge(request: Request, id: int) -> Response:
         actor = service.Actor(user.name, user.role)
         await service.acknowledge_alarm(state.desk, db, id, actor, state.clock.now_ms())
     state.hub.publish("alarms", "tickets")
+    state.wake(("tickets",))
     return web.go(web.local_path(str(form.get("back", "")), "/alarms"))
 
 

@@ -182,7 +182,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
     role = words.or_id("role", o.user.role)
     shown = ticket_page.newest(sums)
     return {
-        "ticket": _head(ticket, sums, alarm, people, o), "timeline": ticket_page.moments(await _story(o, ticket, alarm, people), here),
+        "ticket": _head(ticket, sums, alarm, o), "timeline": ticket_page.moments(await _story(o, ticket, alarm, people), here),
         "sums": [ticket_page.sum_table(one, ticket, here) for one in reversed(shown) if one[0].clock != "response" or len(shown) == 1],
         "actions": steps, "no_action": words("ticket.done") if ticket.closed_at else words("ticket.not_yours", role=role),
         "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
@@ -190,7 +190,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | None, people: Sequence[tuple[str, str]], o: Opened) -> dict[str, Any]:
+def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | None, o: Opened) -> dict[str, Any]:
     here, words = o.page.here, o.page.here.words
     facts = [words("ticket.past")] if ticket.is_past else []
     if ticket.occurrences > 1:
@@ -201,7 +201,7 @@ def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | 
         "priority": words("ticket.priority_is", priority=words.or_id("priority", ticket.priority)),
         "equipment": words.text(ticket.equipment_name, ticket.equipment),
         "equipment_href": f"/equipment/{ticket.site}/{ticket.equipment}" if is_known else "",
-        "holder": dict(people).get(ticket.holder, ticket.holder), "facts": facts, "severity": ticket.severity or "major",
+        "holder": ticket.holder_name, "facts": facts, "severity": ticket.severity or "major",
         "state": words.or_id("state", ticket.state), "version": ticket.version, "place": ticket.place,
         "clocks": ticket_page.big_clocks(sums, here), "is_alarm_active": ticket.is_alarm_active,
         "alarm_text": _alarm_text(ticket, alarm, o),
@@ -306,6 +306,7 @@ async def do(request: Request, name: str, action: str) -> Response:
         actor = service.Actor(user.name, user.role)
         await service.act(state.desk, db, number, _action(action), actor, state.clock.now_ms(), details, version=version)
     state.hub.publish("tickets", "alarms")
+    state.wake(("tickets",))
     return web.go(web.local_path(given.get("back", ""), f"/tickets/{name}"))
 
 

@@ -153,6 +153,8 @@ class TicketRow:
     received_at: EpochMs | None = None
     closed_at: EpochMs | None = None
     holder: str = ""
+    """Sign-in name, as the desk keeps it."""
+    holder_name: str = ""
     is_past: bool = False
     cause_text: str = ""
     action_text: str = ""

@@ -36,6 +36,11 @@ class Tile:
     is_out_of_service: bool = False
     is_new: bool = False
 
+    @property
+    def is_normal(self) -> bool:
+        """Nothing about the machine asks for a person; a ticket about its tests does not change that."""
+        return not (self.severity or self.icon or self.is_out_of_service)
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -213,7 +218,7 @@ def rows(everything: Sequence[Seen], here: Here) -> tuple[SystemRow, ...]:
 
 def _row(system: str, tiles: list[Tile], here: Here) -> SystemRow:
     words = here.words
-    normal = sum(1 for one in tiles if not one.is_abnormal and not one.is_out_of_service)
+    normal = sum(one.is_normal for one in tiles)
     summary = words("wall.normal_of", n=normal, all=len(tiles))
     name = words.or_id("system", system)
     if len(tiles) <= SLOTS:

@@ -106,12 +106,16 @@ _RULE_COLUMNS: Final = (
 )  # fmt: skip
 
 
+_PERSON: Final = t.app_user.c.display_name.label("person")
+
+
 def _alarms() -> Select[Any]:
     own = and_(t.rule.c.site_id == t.alarm.c.site_id, t.rule.c.equipment_id == t.alarm.c.equipment_id,
                t.rule.c.id == t.alarm.c.rule)  # fmt: skip
     machine = and_(t.equipment.c.site_id == t.alarm.c.site_id, t.equipment.c.id == t.alarm.c.equipment_id)
     joined = t.alarm.outerjoin(t.rule, own).outerjoin(t.equipment, machine)
-    columns = (t.alarm, *_RULE_COLUMNS, t.equipment.c.name.label("equipment_name"), t.equipment.c.system)
+    joined = joined.outerjoin(t.app_user, t.app_user.c.name == t.alarm.c.acknowledged_by)
+    columns = (t.alarm, *_RULE_COLUMNS, t.equipment.c.name.label("equipment_name"), t.equipment.c.system, _PERSON)
     return select(*columns).select_from(joined)
 
 
@@ -155,7 +159,7 @@ def _alarm(row: Row[Any]) -> AlarmRow:
         severity=row.severity, state=row.state, began_at=row.began_at, raised_at=row.raised_at,
         received_at=row.received_at, cleared_at=row.cleared_at, instance=row.instance, because=tuple(row.because),
         suppressed_by=row.suppressed_by, shelved_until=row.shelved_until, acknowledged_at=row.acknowledged_at,
-        acknowledged_by=row.acknowledged_by or "", ticket=row.ticket_id, system=row.system or "",
+        acknowledged_by=row.person or row.acknowledged_by or "", ticket=row.ticket_id, system=row.system or "",
     )  # fmt: skip
 
 
@@ -170,8 +174,9 @@ def _tickets() -> Select[Any]:
         .exists()
         .label("is_alarm_active")
     )
-    columns = (t.ticket, is_active, t.equipment.c.name.label("equipment_name"), t.equipment.c.place)
-    return select(*columns).select_from(t.ticket.outerjoin(t.equipment, machine))
+    columns = (t.ticket, is_active, t.equipment.c.name.label("equipment_name"), t.equipment.c.place, _PERSON)
+    joined = t.ticket.outerjoin(t.equipment, machine).outerjoin(t.app_user, t.app_user.c.name == t.ticket.c.holder)
+    return select(*columns).select_from(joined)
 
 
 async def open_tickets(db: AsyncConnection, site: str = "", id: str = "") -> list[TicketRow]:
@@ -237,7 +242,7 @@ def _ticket(row: Row[Any], deadlines: tuple[DeadlineRow, ...]) -> TicketRow:
         id=row.id, kind=row.kind, site=row.site_id, equipment=row.equipment_id, equipment_name=row.equipment_name or {},
         rule=row.rule, title=row.title, priority=row.priority, severity=row.severity, system=row.system,
         clause=row.clause, state=row.state, opened_at=row.opened_at, began_at=row.began_at, raised_at=row.raised_at,
-        received_at=row.received_at, closed_at=row.closed_at, holder=row.holder, is_past=row.is_past,
+        received_at=row.received_at, closed_at=row.closed_at, holder=row.holder, holder_name=row.person or row.holder, is_past=row.is_past,
         cause_text=row.cause_text, action_text=row.action_text, emergency=row.emergency, occurrences=row.occurrences,
         policy=row.policy, previous=row.previous_ticket_id, is_alarm_active=bool(row.is_alarm_active),
         version=row.version, deadlines=deadlines, place=row.place or "",

@@ -127,11 +127,21 @@ def _work_empty(known: Known, here: Here) -> str:
 def _due(tests: Sequence[TestLine], here: Here) -> tuple[Due, ...]:
     """Missed tests first, then what is due within seven days."""
     soon = sorted((test for test in tests if test.due_at < here.now + 7 * DAY_MS), key=lambda test: test.due_at)
-    return tuple(
-        Due(f"{test.equipment} {test.name}",
-            here.words("wall.due_missed", day=here.day(test.due_at - 1)) if test.is_missed else here.due_day(test.due_at - 1))
-        for test in soon[:MOST_TESTS]
-    )  # fmt: skip
+    alike: dict[tuple[str, int], list[TestLine]] = {}
+    for test in soon:
+        alike.setdefault((test.name, test.due_at), []).append(test)
+    return tuple(_one_due(group, here) for group in list(alike.values())[:MOST_TESTS])
+
+
+def _one_due(group: Sequence[TestLine], here: Here) -> Due:
+    """The same test of several pieces of equipment on the same day is one line."""
+    first = group[0]
+    words = here.words
+    name = words("wall.due_one", equipment=first.equipment, test=first.name)
+    if len(group) > 1:
+        name = words("wall.due_many", n=len(group), test=first.name)
+    day = first.due_at - 1
+    return Due(name, words("wall.due_missed", day=here.day(day)) if first.is_missed else here.due_day(day))
 
 
 def _tests_note(known: Known, here: Here) -> str:
@@ -162,6 +172,6 @@ def _band(alarm: AlarmRow, ticket: TicketRow | None, here: Here, role: str) -> B
     href = f"/tickets/{ticket_number(alarm.ticket)}" if alarm.ticket else f"/equipment/{alarm.site}/{alarm.equipment}"
     return Band(
         text=words("wall.life_text", equipment=name, condition=tile.condition(alarm, words)), href=href,
-        ticket=ticket_number(alarm.ticket) if alarm.ticket else "", holder=ticket.holder if ticket else "",
+        ticket=ticket_number(alarm.ticket) if alarm.ticket else "", holder=ticket.holder_name if ticket else "",
         clocks=tuple(wanted[:1]), action=f"/alarms/{alarm.id}/acknowledge" if role not in {"", "viewer"} else "",
     )  # fmt: skip

@@ -204,7 +204,7 @@ def application(world: World) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     state = app.state
     state.database, state.store, state.clock, state.desk = world.database, world.store, world.clock, world.desk
-    state.hub, state.tokens, state.library = Hub(), lambda: "a token of tests", library()
+    state.hub, state.tokens, state.library, state.wake = Hub(), lambda: "a token of tests", library(), lambda _: None
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:

@@ -56,6 +56,7 @@
   function beat() { heard = Date.now(); everHeard = true; }
   body.addEventListener("htmx:sseOpen", (event) => {
     beat();
+    listen();
     const source = event.detail.source;
     for (const kind of ["beat", "work", "data"]) source.addEventListener(kind, beat);
   });
