@@ -1,14 +1,15 @@
 """acquire, the wire: one connection to one bus, one request on it at a time, and no answer given to the wrong question.
 
 On TCP, TLS and UDP the transaction number tells whose answer came. A serial line has none, so after a silence a unit is
-in doubt: until a question of another length was answered in order, or the line has drained, nothing that could be the
-late answer is asked.
+in doubt. It is left alone for a while; then, until its late answer came, a question of another length was answered in
+order, or the line has drained, nothing is asked whose answer the late one could be taken for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -29,8 +30,10 @@ from edge.errors import Transient
 from edge.site import Bus, Tls
 
 CONNECT_S = 3.0
+PAUSE_MS = 500
+"""How long a unit on a serial line is left alone after a silence, at least; its late answer usually comes meanwhile."""
 DRAIN_MS = 3_000
-"""How long after a silence a serial answer may still come, at least."""
+"""How long after a silence a serial answer is thought possible, at least."""
 QUIET_S = 0.02
 """Silence that ends a spoiled frame."""
 ANY_UNIT = (0, 255)
@@ -158,6 +161,7 @@ class _RtuLink(_Link):
         super().__init__()
         self._buffer = RtuBuffer()
         self.is_spoiled = False
+        self.paid: Callable[[int, int, int], None] = lambda _unit, _function, _size: None
 
     def frame(self, question: _Question) -> bytes:
         frame = build_rtu(question.unit, question.read)
@@ -175,12 +179,16 @@ class _RtuLink(_Link):
     def _arrived(self, unit: int, pdu: bytes) -> None:
         question = self.question
         if question is None or question.unit != unit or question.answer.done():
-            self.late += 1
+            self._is_late(unit, pdu)
             return
         try:
             self.settle(parse_reply(question.read, pdu))
         except Garbled:
-            self.late += 1  # another length or function: an answer to what was asked before
+            self._is_late(unit, pdu)  # another length or function: an answer to what was asked before
+
+    def _is_late(self, unit: int, pdu: bytes) -> None:
+        self.late += 1
+        self.paid(unit, pdu[0], len(pdu) - 2)
 
 
 class Line:
@@ -271,10 +279,11 @@ def client_context(tls: Tls) -> ssl.SSLContext:
 
 @dataclass(slots=True)
 class _Doubt:
-    """What a unit was asked and did not answer in time: (function, size of a right answer), and since when."""
+    """What a unit was asked and did not answer in time: (function, size of a right answer) and how often."""
 
     since_ms: int
-    owed: set[tuple[int, int]] = field(default_factory=set)
+    free_ms: int
+    owed: Counter[tuple[int, int]] = field(default_factory=Counter)
 
 
 class SerialLine(Line):
@@ -292,9 +301,11 @@ class SerialLine(Line):
         if self.bus.kind == "rtu":
             link = _RtuLink()
             self._open_port(self.bus, link)
-            return link
-        loop = asyncio.get_running_loop()
-        return (await loop.create_connection(_RtuLink, self.bus.host, self.bus.port))[1]
+        else:
+            loop = asyncio.get_running_loop()
+            link = (await loop.create_connection(_RtuLink, self.bus.host, self.bus.port))[1]
+        link.paid = self._paid
+        return link
 
     def is_in_doubt(self, unit: int) -> bool:
         doubt = self._doubts.get(unit)
@@ -303,7 +314,11 @@ class SerialLine(Line):
         return unit in self._doubts
 
     def is_ambiguous(self, unit: int, read: Read) -> bool:
-        return self.is_in_doubt(unit) and (read.function, read.payload_size) in self._doubts[unit].owed
+        if not self.is_in_doubt(unit):
+            return False
+        doubt = self._doubts[unit]
+        too_early = self._clock.moment().steady_ms < doubt.free_ms
+        return too_early or (read.function, read.payload_size) in doubt.owed
 
     async def exchange(self, unit: int, read: Read, timeout_ms: int) -> Answer:
         if self.is_ambiguous(unit, read):
@@ -314,6 +329,8 @@ class SerialLine(Line):
             answer = await super().exchange(unit, read, timeout_ms)
         except (NotConnected, NoResponse, Garbled):
             self._owes(unit, read, timeout_ms)
+            if self.bus.kind == "rtu_over_tcp":
+                self.close()  # whatever is still on its way then belongs to no connection
             raise
         if was_in_doubt and isinstance(answer, ExceptionReply):
             self._owes(unit, read, timeout_ms)
@@ -331,8 +348,19 @@ class SerialLine(Line):
             link.is_spoiled = False
 
     def _owes(self, unit: int, read: Read, timeout_ms: int) -> None:
-        """A time-out is counted from its own end, a longer one drains longer."""
-        now_ms = self._clock.moment().steady_ms + max(0, 3 * timeout_ms - DRAIN_MS)
-        doubt = self._doubts.setdefault(unit, _Doubt(now_ms))
-        doubt.since_ms = now_ms
-        doubt.owed.add((read.function, read.payload_size))
+        """A unit with a long time-out is given as long again, and three times that to drain."""
+        now_ms = self._clock.moment().steady_ms
+        doubt = self._doubts.setdefault(unit, _Doubt(now_ms, now_ms))
+        doubt.since_ms = now_ms + max(0, 3 * timeout_ms - DRAIN_MS)
+        doubt.free_ms = now_ms + max(PAUSE_MS, timeout_ms)
+        doubt.owed[read.function, read.payload_size] += 1
+
+    def _paid(self, unit: int, function: int, size: int) -> None:
+        """A late answer came after all."""
+        doubt = self._doubts.get(unit)
+        if doubt is None or (function, size) not in doubt.owed:
+            return
+        doubt.owed[function, size] -= 1
+        doubt.owed = +doubt.owed
+        if not doubt.owed:
+            del self._doubts[unit]

@@ -33,6 +33,8 @@ SILENCES_BEFORE_RECONNECT = 2
 BUSY_PAUSE_S = 0.1
 RECHECK_MS = 3_600_000
 """How often an address that a device refused is tried again."""
+TELL_MS = 60_000
+"""How often the log tells of the same device's skipped polls."""
 BISECTED = (2, 3)
 BUSY = (5, 6)
 GATEWAY = {10: Cause.NOT_CONNECTED, 11: Cause.NO_RESPONSE}
@@ -89,6 +91,7 @@ class ModbusBus:
         self._attempts = 0
         self._next_attempt_ms = 0
         self._silences = 0
+        self._told_ms: dict[str, int] = {}
         self._recheck_ms = clock.moment().steady_ms + RECHECK_MS
 
     @property
@@ -120,12 +123,20 @@ class ModbusBus:
         """Run one due poll and hand its samples on."""
         reader = self._readers[due.poll.device]
         if due.skipped:
-            self._health.skipped(due.poll.device, due.skipped)
-            self._log.warning("polls_skipped", device=due.poll.device, skipped=due.skipped)
+            self._skipped(due)
         self._recheck()
         samples = await self._read(reader, due.poll.every_ms)
         if samples:
             await self._sink.put(samples)
+
+    def _skipped(self, due: Due) -> None:
+        """Count every skipped poll, and tell of it now and then."""
+        self._health.skipped(due.poll.device, due.skipped)
+        now_ms = self._clock.moment().steady_ms
+        if now_ms - self._told_ms.get(due.poll.device, -TELL_MS) >= TELL_MS:
+            self._told_ms[due.poll.device] = now_ms
+            total = self._health.skips(due.poll.device)
+            self._log.warning("polls_skipped", device=due.poll.device, skipped=due.skipped, since_start=total)
 
     def _recheck(self) -> None:
         now_ms = self._clock.moment().steady_ms
@@ -159,8 +170,7 @@ class ModbusBus:
                 if failure.is_final:
                     break
         self._after(reader, is_probe=is_probe)
-        if taught:
-            self._remember(reader, taught)
+        self._learn(reader, every_ms, taught)
         return samples
 
     def _after(self, reader: DeviceReader, *, is_probe: bool) -> None:
@@ -219,8 +229,13 @@ class ModbusBus:
         samples = reader.failed([compiled], Cause.EXCEPTION, self._clock.moment())
         return Found(samples, None, read_plan.hole_of(half))
 
-    def _remember(self, reader: DeviceReader, learned: Learned) -> None:
-        reader.relearn(reader.learned | learned)
+    def _learn(self, reader: DeviceReader, every_ms: int, taught: Learned) -> None:
+        """Believe what two polls in a row found: a device that is just starting refuses what it will soon give."""
+        confirmed = taught & reader.suspected.get(every_ms, NOTHING_LEARNED)
+        reader.suspected[every_ms] = taught
+        if not confirmed:
+            return
+        reader.relearn(reader.learned | confirmed)
         self._holes.save(reader.device.id, reader.device.model.id, reader.learned)
         guilty = ", ".join(reader.plan.names[point] for point in reader.plan.refused)
         self._log.warning("addresses_refused", device=reader.device.id, points=guilty, plan=reader.plan.lines())

@@ -86,6 +86,9 @@ class Learned:
     def __or__(self, other: Learned) -> Learned:
         return Learned(self.holes | other.holes, self.barriers | other.barriers)
 
+    def __and__(self, other: Learned) -> Learned:
+        return Learned(self.holes & other.holes, self.barriers & other.barriers)
+
     def __bool__(self) -> bool:
         return bool(self.holes or self.barriers)
 

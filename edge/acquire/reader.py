@@ -40,6 +40,8 @@ class DeviceReader:
         self.timeout_ms: int = self.limits.timeout
         self.breaker = Breaker()
         self.learned = learned
+        self.suspected: dict[int, Learned] = {}
+        """What the last poll of each interval found refused and no second one has confirmed."""
         self.codecs = tuple(compile_binding(device, binding) for binding in device.bindings)
         self.scale_codes: dict[tuple[str, int], int] = {}
         self.plan: ReadPlan

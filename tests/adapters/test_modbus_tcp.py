@@ -1,77 +1,29 @@
 """Modbus TCP against real sockets: an independent server, and one that misbehaves in every way seen in the field."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+import random
+import ssl
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contract.messages import Cause, Quality
-from edge.acquire.health import HealthBoard
-from edge.acquire.modbus import ModbusBus
+from edge.acquire.holes import HoleFile
 from edge.clock import SystemClock
-from edge.decode.sample import Sample
-from edge.site import Bus, Device
-from tests.support.devices import Basket, make_device, modbus_model
+from edge.site import Bus, Device, Tls
+from tests.support.buses import EVERY_MS, own_addresses, running, wrong
+from tests.support.devices import make_device, modbus_model
 from tests.support.modbus_peers import Asked, RawServer, pymodbus_server, sim_device
-
-EVERY_MS = 50
-
-
-class Running:
-    """A bus at work: its samples, its health, and the bus itself."""
-
-    def __init__(self, bus: Bus, devices: Sequence[Device]) -> None:
-        self.basket, self.health = Basket(), HealthBoard()
-        self.bus = ModbusBus(bus, devices, SystemClock(), self.basket, self.health)
-
-    def state(self, device: str = "meter_1") -> str:
-        return {row.device: str(row.state) for row in self.health.rows(SystemClock().moment())}[device]
-
-    async def first(self, point: str, **wanted: Any) -> Sample:
-        """Wait for a sample of a point that has these properties."""
-
-        def found() -> list[Sample]:
-            return [
-                one for one in self.basket.of(point) if all(getattr(one, key) == value for key, value in wanted.items())
-            ]
-
-        await self.basket.until(lambda: bool(found()))
-        return found()[0]
-
-
-@contextlib.asynccontextmanager
-async def running(bus: Bus, *devices: Device) -> AsyncIterator[Running]:
-    one = Running(bus, devices)
-    task = asyncio.create_task(one.bus.run())
-    try:
-        yield one
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def lan(port: int, kind: Any = "tcp") -> Bus:
     return Bus("lan", kind, host="127.0.0.1", port=port)
 
 
-def own_addresses(
-    count: int, *, unit: int = 1, port: int = 0, name: str = "meter_1", every_ms: int = EVERY_MS, **limits: Any
-) -> Device:
-    """A device whose points p0, p1 … should each read their own address."""
-    limits = {"timeout": "150ms", **limits}
-    return make_device(
-        modbus_model({f"p{at}": {"address": at} for at in range(count)}, **limits),
-        lan(port),
-        device=name,
-        address=unit,
-        every_ms=every_ms,
-    )
-
-
-def wrong(samples: Sequence[Sample]) -> list[Sample]:
-    """Good samples whose value is not their point's own address."""
-    return [one for one in samples if one.quality is Quality.GOOD and one.value != int(one.point[1:])]
+def device_at(count: int, *, port: int, **keys: Any) -> Device:
+    return own_addresses(count, lan(port), **keys)
 
 
 async def answers(asked: Asked) -> None:
@@ -103,7 +55,7 @@ async def test_every_point_of_two_units_is_read_from_an_independent_server() -> 
 async def test_251_registers_in_three_requests_stand_on_their_own_points() -> None:
     async with (
         pymodbus_server(sim_device(1, {at: at for at in range(251)})) as port,
-        running(lan(port), own_addresses(251, port=port)) as one,
+        running(lan(port), device_at(251, port=port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.samples) >= 251)
         assert wrong(one.basket.samples) == []
@@ -112,7 +64,7 @@ async def test_251_registers_in_three_requests_stand_on_their_own_points() -> No
 
 async def test_an_illegal_address_is_bisected_to_the_guilty_point_and_the_others_keep_flowing() -> None:
     words = {at: at for at in range(40) if at not in (17, 33)}
-    async with pymodbus_server(sim_device(1, words)) as port, running(lan(port), own_addresses(40, port=port)) as one:
+    async with pymodbus_server(sim_device(1, words)) as port, running(lan(port), device_at(40, port=port)) as one:
         await one.basket.until(lambda: len(one.basket.samples) >= 120)
         for at in range(40):
             first, second, third = one.basket.of(f"p{at}")[:3]
@@ -129,7 +81,7 @@ async def test_a_late_answer_is_never_given_to_the_next_question() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(130, port=server.port)) as one,
+        running(lan(server.port), device_at(130, port=server.port)) as one,
     ):
         await one.basket.until(lambda: one.bus.late_answers >= 2)
         assert wrong(one.basket.samples) == []
@@ -145,7 +97,7 @@ async def test_duplicated_reordered_and_foreign_answers_change_nothing() -> None
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.samples) >= 40)
         assert wrong(one.basket.samples) == []
@@ -164,7 +116,7 @@ async def test_answers_of_the_wrong_length_function_or_unit_are_undecodable() ->
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.samples) >= 32)
         assert {row.cause for row in one.basket.samples} == {Cause.UNDECODABLE}
@@ -180,7 +132,7 @@ async def test_garbage_closes_the_connection_and_the_next_poll_opens_another() -
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.first("p0", cause=Cause.UNDECODABLE)
         broken = len(one.basket.samples)
@@ -197,8 +149,8 @@ async def test_a_silent_unit_costs_its_neighbour_behind_the_same_gateway_almost_
 
     async with RawServer(behave).serve() as server:
         dead, alive = (
-            own_addresses(40, unit=1, port=server.port, name="dead"),
-            own_addresses(4, unit=2, port=server.port, name="alive"),
+            device_at(40, unit=1, port=server.port, name="dead"),
+            device_at(4, unit=2, port=server.port, name="alive"),
         )
         async with running(lan(server.port), dead, alive) as one:
             await one.basket.until(lambda: len(one.basket.of("p0", "alive")) >= 40, seconds=8)
@@ -215,7 +167,7 @@ async def test_the_same_unit_on_two_lines_is_two_devices() -> None:
         pass
 
     async with RawServer(silent).serve() as dead, RawServer(answers).serve() as alive:
-        one, other = own_addresses(2, port=dead.port, name="a"), own_addresses(2, port=alive.port, name="b")
+        one, other = device_at(2, port=dead.port, name="a"), device_at(2, port=alive.port, name="b")
         async with running(lan(dead.port), one) as first, running(lan(alive.port), other) as second:
             await second.basket.until(lambda: len(second.basket.of("p0")) >= 20)
             assert {row.quality for row in second.basket.samples} == {Quality.GOOD}
@@ -229,7 +181,7 @@ async def test_a_silent_device_that_returns_is_polled_in_full_again() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.first("p3", quality=Quality.GOOD)
         assert one.basket.samples[0].cause is Cause.NO_RESPONSE
@@ -245,7 +197,7 @@ async def test_a_busy_device_is_asked_once_more_and_is_never_zero() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         failed = await one.first("p1", cause=Cause.EXCEPTION)
         assert failed.value is None
@@ -262,8 +214,8 @@ async def test_a_gateway_that_says_its_target_is_silent_opens_the_breaker_of_tha
 
     async with RawServer(behave).serve() as server:
         dead, alive = (
-            own_addresses(4, unit=1, port=server.port, name="dead"),
-            own_addresses(4, unit=2, port=server.port, name="alive"),
+            device_at(4, unit=1, port=server.port, name="dead"),
+            device_at(4, unit=2, port=server.port, name="alive"),
         )
         async with running(lan(server.port), dead, alive) as one:
             await one.basket.until(lambda: len(one.basket.of("p0", "alive")) >= 20)
@@ -280,7 +232,7 @@ async def test_a_server_that_closes_after_each_answer_loses_nothing() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.of("p0")) >= 6)
         assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
@@ -290,9 +242,9 @@ async def test_a_server_that_closes_after_each_answer_loses_nothing() -> None:
 async def test_a_line_that_is_down_is_told_at_every_poll_and_comes_back_by_itself() -> None:
     async with RawServer(answers).serve() as server:
         port = server.port
-        async with running(lan(port), own_addresses(4, port=port)) as one:
+        async with running(lan(port), device_at(4, port=port)) as one:
             await one.first("p0", quality=Quality.GOOD)
-    async with running(lan(port), own_addresses(4, port=port)) as one:
+    async with running(lan(port), device_at(4, port=port)) as one:
         await one.basket.until(lambda: len(one.basket.of("p0")) >= 5)
         assert {row.cause for row in one.basket.samples} == {Cause.NOT_CONNECTED}
         assert one.state() == "not_connected"
@@ -307,7 +259,7 @@ async def test_a_half_open_connection_is_given_up_and_opened_anew() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.first("p0", quality=Quality.GOOD)
         assert server.connections == 2
@@ -322,7 +274,7 @@ async def test_an_answer_in_single_bytes_is_read_whole() -> None:
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.first("p3", quality=Quality.GOOD)
         assert wrong(one.basket.samples) == []
@@ -335,7 +287,7 @@ async def test_a_poll_that_takes_longer_than_its_period_skips_and_counts() -> No
 
     async with (
         RawServer(behave).serve() as server,
-        running(lan(server.port), own_addresses(4, port=server.port)) as one,
+        running(lan(server.port), device_at(4, port=server.port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.of("p0")) >= 5)
         assert one.health.skips("meter_1") >= 4
@@ -345,7 +297,7 @@ async def test_a_poll_that_takes_longer_than_its_period_skips_and_counts() -> No
 async def test_udp_reads_the_same() -> None:
     async with (
         pymodbus_server(sim_device(1, {at: at for at in range(8)}), udp=True) as port,
-        running(lan(port, "udp"), own_addresses(8, port=port)) as one,
+        running(lan(port, "udp"), device_at(8, port=port)) as one,
     ):
         await one.basket.until(lambda: len(one.basket.samples) >= 24)
         assert wrong(one.basket.samples) == []
@@ -355,6 +307,92 @@ async def test_udp_reads_the_same() -> None:
 async def test_nobody_listening_on_udp_is_told_and_survived() -> None:
     async with pymodbus_server(sim_device(1, {0: 0}), udp=True) as port:
         pass
-    async with running(lan(port, "udp"), own_addresses(1, port=port)) as one:
+    async with running(lan(port, "udp"), device_at(1, port=port)) as one:
         await one.basket.until(lambda: len(one.basket.samples) >= 3)
         assert {row.quality for row in one.basket.samples} == {Quality.BAD}
+
+
+def tls_context(certificates: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(certificates / "ca.pem"))
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def test_tls_shows_our_certificate_and_reads_the_same(certificates: Path) -> None:
+    async with RawServer(answers, tls=tls_context(certificates)).serve() as server:
+        tls = Tls(certificates / "ca.pem", certificates / "client.pem", certificates / "client.key")
+        bus = Bus("lan", "tls", host="127.0.0.1", port=server.port, tls=tls)
+        async with running(bus, own_addresses(8, bus)) as one:
+            await one.first("p7", quality=Quality.GOOD)
+            assert wrong(one.basket.samples) == []
+
+
+@pytest.mark.parametrize("own", [Tls(None, None, None), "other_ca.pem", "ca.pem"])
+async def test_a_server_we_do_not_know_or_that_does_not_know_us_is_not_read(certificates: Path, own: Tls | str) -> None:
+    async with RawServer(answers, tls=tls_context(certificates)).serve() as server:
+        tls = Tls(certificates / own, None, None) if isinstance(own, str) else own
+        bus = Bus("lan", "tls", host="127.0.0.1", port=server.port, tls=tls)
+        async with running(bus, own_addresses(2, bus)) as one:
+            await one.basket.until(lambda: len(one.basket.samples) >= 4)
+            assert {row.cause for row in one.basket.samples} == {Cause.NOT_CONNECTED}
+            assert server.asked == []
+
+
+async def test_what_a_device_refuses_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    async with pymodbus_server(sim_device(1, {at: at for at in range(20) if at != 7})) as port:
+        known = []
+        for _ in range(2):
+            memory = HoleFile(tmp_path / "holes.json")
+            async with running(lan(port), device_at(20, port=port), holes=memory) as one:
+                known.append(one.bus.plans[0].lines()[1:])
+                await one.basket.until(lambda: len(one.basket.of("p7")) >= 4)
+                assert {row.cause for row in one.basket.of("p7")} == {Cause.EXCEPTION}
+        assert known[0] == []
+        assert known[1][-1] == "refused by the device: p7"
+
+
+async def test_a_device_that_refuses_everything_while_it_starts_is_read_as_soon_as_it_can() -> None:
+    async def behave(asked: Asked) -> None:
+        if len(server.asked) < 30:
+            asked.refuse(2)
+        else:
+            asked.answer()
+
+    async with RawServer(behave).serve() as server, running(lan(server.port), device_at(8, port=server.port)) as one:
+        await one.basket.until(lambda: any(row.quality is Quality.GOOD for row in one.basket.of("p3")))
+        assert one.bus.plans[0].refused == ()
+        assert len(one.basket.of("p0")) == len(one.basket.of("p7"))
+
+
+async def test_only_reads_ever_reach_a_device() -> None:
+    """Through silence, refusal, bisection and reconnection."""
+    tricks: list[Callable[[Asked], None]] = [
+        Asked.answer,
+        lambda asked: asked.refuse(2),
+        lambda asked: None,
+        lambda asked: asked.refuse(6),
+        lambda asked: asked.writer.close(),
+    ]
+
+    chance = random.Random(1)
+
+    async def behave(asked: Asked) -> None:
+        chance.choice(tricks)(asked)
+
+    async with RawServer(behave).serve() as server:
+        model = modbus_model(
+            {
+                "a": {"address": 0},
+                "b": {"address": 5, "table": "input"},
+                "c": {"address": 1, "table": "coil"},
+                "d": {"address": 1, "table": "discrete"},
+                "e": {"address": 3},
+            },
+            timeout="50ms",
+        )
+        device = make_device(model, lan(server.port), every_ms=EVERY_MS)
+        async with running(lan(server.port), device):
+            await asyncio.sleep(1.5)
+        assert {asked.pdu[0] for asked in server.asked} == {1, 2, 3, 4}
+        assert {len(asked.pdu) for asked in server.asked} == {5}

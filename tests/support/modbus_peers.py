@@ -120,7 +120,7 @@ class RawServer:
     ) -> None:
         self.connections += 1
         self.writers.append(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError, asyncio.CancelledError):
             while True:
                 asked = await self._next(reader, writer)
                 self.asked.append(asked)
