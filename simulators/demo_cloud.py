@@ -40,7 +40,8 @@ class DemoCloud:
 
     async def tickets(self) -> list[SeenTicket]:
         """Every ticket, in the order of their numbers. Raises CloudUnreachable."""
-        return [_seen(one) for one in (await self.get("/api/v1/tickets"))["tickets"]]
+        found = (await self.get("/api/v1/tickets?limit=1000"))["tickets"]
+        return sorted((_seen(one) for one in found), key=lambda ticket: ticket.id)
 
     async def gateways(self) -> list[Mapping[str, Any]]:
         """Every gateway as the cloud sees it. Raises CloudUnreachable."""

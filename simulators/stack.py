@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Literal
 
 from contract.conventions import EpochMs
@@ -10,7 +11,7 @@ from simulators.clock import SystemClock
 from simulators.control import ControlError, command
 from simulators.demo_cloud import WATCHER, CloudUnreachable, DemoCloud, add_watcher, find_link, gateway_code
 from simulators.demo_setup import Setup
-from simulators.processes import Child, Family, ProcessFailed, last_lines, program
+from simulators.processes import Family, ProcessFailed, last_lines, program
 
 START_LIMIT_S = 60.0
 _LOOK_S = 0.05
@@ -20,7 +21,7 @@ _SPEAK_LIMIT_S = 5.0
 class Stack:
     """Everything that runs for one ``Setup``. Whatever happens, ``stop`` leaves nothing behind."""
 
-    def __init__(self, setup: Setup, *, seed: int = 0) -> None:
+    def __init__(self, setup: Setup, *, seed: int = 0, cloud_config: Path | None = None) -> None:
         self.setup = setup
         self.clock = SystemClock()
         self.family = Family(setup.logs)
@@ -28,6 +29,7 @@ class Stack:
         self.link = ""
         """The visitor's one-time sign-in address, once the cloud runs."""
         self._seed = seed
+        self._cloud_options = ["--config", str(cloud_config)] if cloud_config else []
 
     async def start(self) -> None:
         """Start everything and wait until the gateway's news has arrived. Raises ProcessFailed."""
@@ -41,7 +43,7 @@ class Stack:
         await self._enrol(code)
         await self.listening("plant", self.setup.control_port)
         await self.start_gateway()
-        await self._heard()
+        await self.heard()
 
     async def stop(self) -> None:
         """End every process."""
@@ -60,24 +62,26 @@ class Stack:
 
     async def start_cloud(self) -> None:
         setup = self.setup
-        cloud = await self.family.start(
+        log = setup.logs / "cloud.log"
+        said_before = log.stat().st_size if log.exists() else 0
+        await self.family.start(
             "cloud",
             [
                 *program("plantroom-cloud"), "serve", "--port", str(setup.ports.cloud), "--data", str(setup.folder),
-                "--sign-in-link",
+                "--sign-in-link", *self._cloud_options,
             ],
         )  # fmt: skip
         await self.listening("cloud", setup.ports.cloud)
-        self.link = await self._printed_link(cloud)
+        self.link = await self._printed_link(log, said_before)
 
-    async def _printed_link(self, cloud: Child) -> str:
+    async def _printed_link(self, log: Path, said_before: int) -> str:
         try:
             async with asyncio.timeout(_SPEAK_LIMIT_S):
-                while (link := find_link(cloud.log.read_text(encoding="utf-8"))) is None:
+                while (link := find_link(_said(log, said_before))) is None:
                     await self.clock.sleep(_LOOK_S)
                 return link
         except TimeoutError:
-            raise ProcessFailed(f"the cloud printed no sign-in address:\n{last_lines(cloud.log)}") from None
+            raise ProcessFailed(f"the cloud printed no sign-in address:\n{last_lines(log)}") from None
 
     async def _enrol(self, code: str) -> None:
         await self.family.run("enrolment", [*program("plantroom-edge"), "enrol", str(self.setup.site_file), code])
@@ -109,7 +113,8 @@ class Stack:
         except TimeoutError as error:
             raise ProcessFailed(f"{name} did not open port {port} within {START_LIMIT_S:.0f} s") from error
 
-    async def _heard(self) -> None:
+    async def heard(self) -> None:
+        """Wait until the cloud has heard of the gateway. Raises ProcessFailed when it does not in time."""
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 while not await self._has_news():
@@ -123,6 +128,10 @@ class Stack:
             return any(one["last_seen_at"] for one in await self.cloud.gateways())
         except CloudUnreachable:
             return False
+
+
+def _said(log: Path, before: int) -> str:
+    return log.read_bytes()[before:].decode(errors="replace")
 
 
 async def _answers(port: int) -> bool:
