@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,13 +96,15 @@ def plant(
     """Serve the simulated devices of a site file on the file's own ports, for a gateway elsewhere."""
     try:
         faults = load_scenario(scenario).faults if scenario else []
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_serve_plant(file, control, seed, listen, faults))
     except (SiteError, ScenarioError, profiles.LibraryError) as error:
         _fail(str(error), Exit.MISCONFIGURED)
 
 
 async def _serve_plant(file: Path, control: int, seed: int, listen: str, faults: Sequence[PlannedFault]) -> None:
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     clock = SystemClock()
     simulated = SimulatedPlant(build_site(load_file(file), profiles.load()), clock, seed=seed)
     if problems := check_scenario(Scenario(faults=list(faults)), simulated.site):
