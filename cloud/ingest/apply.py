@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.ingest.accept import activation
@@ -33,6 +33,7 @@ from contract.messages import (
 )
 
 UNKNOWN_RULE = "rule_unknown"
+_AboutEquipment = AlarmRaised | AlarmCleared | AlarmChanged | RuleUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,14 @@ class Context:
     now: EpochMs
     over: frozenset[tuple[str, str, str, str]]
 
-    def place(self, record: AlarmRaised | AlarmCleared | AlarmChanged) -> Place:
+    async def place(self, record: _AboutEquipment) -> Place:
+        """Which fault an event is about. Raises ValueError when another gateway serves that equipment."""
+        query = select(t.equipment.c.gateway_id).where(
+            t.equipment.c.site_id == self.gateway["site_id"], t.equipment.c.id == record.equipment
+        )
+        owner = (await self.connection.execute(query)).scalar()
+        if owner not in {None, self.gateway["id"]}:
+            raise ValueError(f"speaks for {record.equipment}, which is served by gateway {owner}")
         return Place(self.gateway["site_id"], record.equipment, record.rule, record.instance)
 
 
@@ -63,7 +71,7 @@ async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ..
 
 async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
     news = News(
-        context.place(record),
+        await context.place(record),
         str(record.severity),
         record.clause,
         instant_ms(record.began_at),
@@ -79,7 +87,7 @@ async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
 
 
 async def _cleared(context: Context, record: AlarmCleared) -> tuple[str, ...]:
-    place = context.place(record)
+    place = await context.place(record)
     alarm = await faults.active_alarm(context.connection, place)
     if alarm is not None and alarm["raised_at"] <= instant_ms(record.raised_at):
         ended = Ended(place, instant_ms(record.cleared_at), context.event_id)
@@ -102,7 +110,8 @@ async def _changed(context: Context, record: AlarmChanged) -> tuple[str, ...]:
     values = changes[record.what]
     if record.what == "severity" and record.severity is None:
         raise ValueError("a changed severity names none")
-    await faults.changed(context.desk, context.connection, context.place(record), values, context.event_id, context.now)
+    place = await context.place(record)
+    await faults.changed(context.desk, context.connection, place, values, context.event_id, context.now)
     return ("alarms", "tickets")
 
 
@@ -115,7 +124,7 @@ async def _service(context: Context, record: AlarmChanged, until: EpochMs | None
 
 async def _unknown(context: Context, record: RuleUnknown) -> tuple[str, ...]:
     """A rule that cannot be judged is an alarm of its own: advisory, seen on the alarm list, without a ticket."""
-    place = Place(context.gateway["site_id"], record.equipment, UNKNOWN_RULE, _instance(record))
+    place = replace(await context.place(record), rule=UNKNOWN_RULE, instance=_instance(record))
     at = instant_ms(record.at)
     if not record.unknown:
         ended = Ended(place, at, context.event_id)

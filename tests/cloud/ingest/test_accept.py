@@ -1,0 +1,98 @@
+import pytest
+
+from cloud.ingest.accept import FUTURE_MS, Fresh, Gap, accept, cleared_at_once, forgotten, is_epoch_taken
+from contract.codec import encode_record, raw_records
+from contract.messages import Cause, Envelope, Previous, Quality, Record, SampleBatch, SampleSeries
+from tests.support.desk import START, cleared, raised
+
+
+def envelope(first: int, *records: Record | bytes) -> Envelope:
+    bodies = [record if isinstance(record, bytes) else encode_record(record) for record in records]
+    return Envelope(
+        contract=1, gateway="gw_1", epoch=1, lane="events", first=first, sent_at="2026-11-21T07:00:00.000Z",
+        records=raw_records(bodies),
+    )  # fmt: skip
+
+
+def batch(**changes: object) -> SampleBatch:
+    values = {
+        "equipment": "incomer_1",
+        "point": "power_factor",
+        "device": "meter_1",
+        "at": [START],
+        "value": [0.9],
+        **changes,
+    }
+    return SampleBatch(series=[SampleSeries(**values)])  # type: ignore[arg-type]
+
+
+def fresh(decision: Fresh | Gap) -> Fresh:
+    assert isinstance(decision, Fresh)
+    return decision
+
+
+def test_what_is_next_is_new() -> None:
+    found = fresh(accept(envelope(4, raised(START), raised(START)), 3, START))
+    assert (found.through, [item.seq for item in found.accepted]) == (5, [4, 5])
+
+
+def test_what_overlaps_is_new_only_beyond_what_the_lane_holds() -> None:
+    found = fresh(accept(envelope(2, *[raised(START)] * 4), 3, START))
+    assert (found.through, [item.seq for item in found.accepted]) == (5, [4, 5])
+
+
+def test_a_repeat_is_nothing_new_and_never_moves_the_lane_back() -> None:
+    found = fresh(accept(envelope(1, raised(START)), 9, START))
+    assert (found.through, found.accepted) == (9, ())
+
+
+def test_a_heartbeat_is_nothing_new() -> None:
+    assert fresh(accept(envelope(4), 3, START)).through == 3
+    assert fresh(accept(envelope(1), 0, START)).through == 0
+
+
+def test_a_gap_is_not_jumped() -> None:
+    assert accept(envelope(5, raised(START)), 3, START) == Gap(3)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"type":"LiftMood"}', "LiftMood"),
+        (b'{"type":"AlarmRaised","equipment":7}', "equipment"),
+        (encode_record(batch(at=[START + FUTURE_MS + 1])), "600 s in the future; check the gateway's clock"),
+        (encode_record(batch(value=[0.9, 0.8])), "columns of different length"),
+        (encode_record(batch(quality=[Quality.BAD] * 2)), "columns of different length"),
+    ],
+)
+def test_a_bad_record_is_set_aside_with_its_reason_and_its_neighbours_pass(body: bytes, reason: str) -> None:
+    found = fresh(accept(envelope(1, raised(START), body, raised(START)), 0, START))
+    assert ([item.seq for item in found.accepted], found.through) == ([1, 3], 3)
+    (aside,) = found.set_aside
+    assert (aside.seq, aside.body) == (2, body)
+    assert reason in aside.reason
+
+
+def test_a_future_field_of_a_newer_gateway_is_passed_over() -> None:
+    body = encode_record(batch(cause=[Cause.NONE])).replace(b'{"type"', b'{"mood":"good","type"')
+    assert fresh(accept(envelope(1, body), 0, START)).set_aside == ()
+
+
+def test_an_end_told_in_the_same_breath_is_known_before_its_beginning_is_judged() -> None:
+    alarm = raised(START)
+    assert cleared_at_once([alarm, cleared(alarm, START + 1)]) == {
+        ("incomer_1", "pf_low", "", "2026-11-21T07:00:00.000Z")
+    }
+
+
+def test_two_processes_cannot_begin_the_same_epoch() -> None:
+    one, other = Previous(epoch=1, events=5, samples=5), Previous(epoch=1, events=6, samples=5)
+    assert is_epoch_taken([one], other)
+    assert not is_epoch_taken([one], one)
+    assert not is_epoch_taken([one], None)
+    assert not is_epoch_taken([], other)
+
+
+def test_a_restored_backup_is_told_from_what_it_forgot() -> None:
+    assert forgotten(Previous(epoch=1, events=5, samples=9), 7, 9) == 2
+    assert forgotten(Previous(epoch=1, events=5, samples=9), 4, 2) == 0

@@ -1,0 +1,126 @@
+"""The ingest call: what is answered to whom, and when."""
+
+import gzip
+from pathlib import Path
+
+import httpx
+
+from cloud.people import gateways
+from cloud.storage import tables as t
+from contract import codec
+from contract.messages import Previous
+from tests.support.desk import START, Gateway, announcement, desk, raised, rows
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["remedy"]
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_only_the_gateways_own_credential_opens_the_door(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        stranger = await gateway.post(gateway.envelope(), {"Authorization": "Bearer nonsense"})
+        nobody = await gateway.post(gateway.envelope(), {"Authorization": ""})
+        other = await gateway.post(gateway.envelope(gateway="gw_9"))
+        assert [code(answer) for answer in (stranger, nobody, other)] == [
+            (401, "credential"), (401, "credential"), (403, "other_gateway"),
+        ]  # fmt: skip
+
+
+async def test_a_revoked_gateway_is_refused_at_once_and_its_data_stays(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement(), raised(START))
+        async with d.database.write() as connection:
+            await gateways.revoke(connection, "gw_1", d.clock.ms)
+        assert code(await gateway.post(gateway.envelope())) == (401, "credential")
+        assert len(await rows(d.database, t.ticket)) == 1
+
+
+async def test_an_enrolment_code_works_once_and_only_for_its_gateway(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await d.gateway()
+        async with d.database.write() as connection:
+            await gateways.add(connection, "gw_2", "riverside", "CODE-2", d.clock.ms)
+        tries = [("gw_2", "CODE"), ("gw_9", "CODE-2"), ("gw_2", "CODE-2"), ("gw_2", "CODE-2")]
+        answers = [
+            await d.http.post("/api/v1/gateways/enrol", json={"gateway": name, "code": secret})
+            for name, secret in tries
+        ]
+        assert [answer.status_code for answer in answers] == [401, 401, 200, 401]
+
+
+async def test_an_enrolment_code_ends_after_a_day(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        async with d.database.write() as connection:
+            ends = await gateways.add(connection, "gw_1", "riverside", "CODE", d.clock.ms)
+        d.clock.ms = ends
+        answer = await d.http.post("/api/v1/gateways/enrol", json={"gateway": "gw_1", "code": "CODE"})
+        assert code(answer) == (401, "enrolment")
+
+
+async def test_enrolling_again_replaces_the_credential(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        old = await d.gateway()
+        new = await d.gateway()
+        assert (await old.post(old.envelope())).status_code == 401
+        assert (await new.post(new.envelope())).status_code == 200
+
+
+async def post(gateway: Gateway, body: bytes, encoding: str = "gzip") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {gateway.credential}", "Content-Encoding": encoding}
+    return await gateway.desk.http.post("/api/v1/ingest", content=body, headers=headers)
+
+
+async def test_bytes_that_are_no_envelope_are_answered_with_what_is_wrong(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        other_version = codec.encode_envelope(gateway.envelope(contract=9))
+        for body in (b"not gzip", codec.deflate(b"not json"), codec.deflate(b"{}"), codec.deflate(other_version)):
+            assert code(await post(gateway, body)) == (400, "contract")
+        torn = codec.deflate(codec.encode_envelope(gateway.envelope()))[:-4]
+        assert code(await post(gateway, torn)) == (400, "contract")
+
+
+async def test_a_body_that_is_not_packed_is_read_too(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        answer = await post(gateway, codec.encode_envelope(gateway.envelope()), encoding="identity")
+        assert answer.status_code == 200
+
+
+async def test_a_few_bytes_cannot_become_gigabytes(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        assert code(await post(gateway, gzip.compress(bytes(64 * 1024 * 1024)))) == (413, "too_large")
+        assert code(await post(gateway, bytes(9 * 1024 * 1024))) == (413, "too_large")
+
+
+async def test_an_epoch_that_two_processes_began_is_refused(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(previous=Previous(epoch=0, events=1, samples=1))
+        clone = gateway.envelope(previous=Previous(epoch=0, events=2, samples=1))
+        assert code(await gateway.post(clone)) == (409, "epoch_taken")
+
+
+async def test_the_answer_comes_after_the_commit(tmp_path: Path) -> None:
+    """Another connection sees the record at the moment the first byte of the answer is sent."""
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        body = codec.deflate(codec.encode_envelope(gateway.envelope(announcement())))
+        seen: list[int] = []
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: object) -> None:
+            seen.append(len(await rows(d.database, t.record)))
+
+        headers = [(b"authorization", f"Bearer {gateway.credential}".encode()), (b"content-encoding", b"gzip")]
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+                 "path": "/api/v1/ingest", "raw_path": b"", "query_string": b"", "headers": headers, "server": ("t", 1)}  # fmt: skip
+        await d.app(scope, receive, send)
+        assert seen == [1, 1]
