@@ -376,16 +376,19 @@ class _Builder:
                 )  # fmt: skip
 
     def _one_device_per_point(self, devices: Sequence[Device]) -> None:
-        seen: dict[tuple[str, str], str] = {}
+        first: dict[tuple[str, str], str] = {}
+        clashes: dict[tuple[str, str, str], list[str]] = {}
         for device in devices:
             for binding in device.bindings:
-                key = (binding.equipment, binding.point_id)
-                if (other := seen.setdefault(key, device.id)) != device.id:
-                    self._wrong(
-                        self._at("devices", device.id, "id"),
-                        f"{binding.equipment}/{binding.point_id} is already measured by {other}",
-                        f"write without: [{binding.device_point}] at one of them",
-                    )
+                other = first.setdefault((binding.equipment, binding.point_id), device.id)
+                if other != device.id:
+                    clashes.setdefault((device.id, other, binding.equipment), []).append(binding.device_point)
+        for (device_id, other, thing), points in clashes.items():
+            shown = ", ".join([*points[:4], "…"] if len(points) > 4 else points)
+            self._wrong(
+                self._at("devices", device_id, "id"), f"{other} already measures {shown} of {thing}",
+                f"write without: [{shown}] at one of them",
+            )  # fmt: skip
 
     def _at(self, section: str, one: str, key: str) -> _Path:
         rows = getattr(self.written, section)

@@ -126,12 +126,13 @@ class Session:
 
     def _badly(self, decision: Decision, answer: Answer, now_ms: int, jitter: float) -> None:
         self.failures += 1
-        if decision.outcome in (Outcome.TOO_LARGE, Outcome.REFUSED, Outcome.UNREACHABLE):
+        before, is_content = self.records, decision.outcome in (Outcome.TOO_LARGE, Outcome.REFUSED)
+        if is_content or decision.outcome is Outcome.UNREACHABLE:
             self.records = max(self.records // 2, LEAST_RECORDS)
         seconds = wait_s(self.failures, jitter, answer.retry_after_s)
         if decision.outcome is Outcome.UNAUTHORISED:
             seconds = REFUSED_WAIT_S
-        if decision.outcome in (Outcome.TOO_LARGE, Outcome.REFUSED) and (self.records > 1 or decision.quarantine):
+        if is_content and (self.records != before or decision.quarantine is not None):
             seconds = 0.0  # the next try is a different one
         self._wait_until = now_ms + round(seconds * 1000)
 
