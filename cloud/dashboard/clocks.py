@@ -117,7 +117,9 @@ def _note(deadline: DeadlineRow, state: ClockState, here: Here) -> str:
     due = here.when(deadline.due_at, seconds=True) if deadline.due_at is not None else ""
     if deadline.met_at is not None:
         key = "clock.note.met_late" if state == "breached" else "clock.note.met"
-        return words(key, done=words(f"clock.{deadline.clock}.done"), at=here.when(deadline.met_at, seconds=True), due=due)
+        return words(
+            key, done=words(f"clock.{deadline.clock}.done"), at=here.when(deadline.met_at, seconds=True), due=due
+        )
     if state == "held":
         return words("clock.note.held")
     return words("clock.note.due", at=due)

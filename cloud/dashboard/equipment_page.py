@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -80,7 +81,9 @@ def facts(row: EquipmentRow, fed: str, kind: EquipmentClass | None, here: Here) 
 
 def _told_ratings(row: EquipmentRow, kind: EquipmentClass | None) -> list[tuple[str, float | str]]:
     """The nameplate figures that tell one from another: those that the class asks for, else the first few."""
-    asked = [pair for pair in row.ratings.items() if kind and pair[0] in kind.ratings and kind.ratings[pair[0]].required]
+    asked = [
+        pair for pair in row.ratings.items() if kind and pair[0] in kind.ratings and kind.ratings[pair[0]].required
+    ]
     return asked or list(row.ratings.items())[:_MOST_RATINGS]
 
 
@@ -137,7 +140,9 @@ def main_point(seen: Seen, here: Here | None = None) -> PointRow | None:
     """The point whose trend stands on top: the one in the worst alarm that can be drawn, else the first main point."""
     active = [alarm for alarm in seen.alarms if here is not None and is_shown(alarm, here.now)]
     wanted = [*tile.alarmed_points(active, seen.points), *seen.equipment.main_points, *seen.points]
-    drawable = (seen.points[name] for name in wanted if name in seen.points and seen.points[name].kind in {"gauge", "counter"})
+    drawable = (
+        seen.points[name] for name in wanted if name in seen.points and seen.points[name].kind in {"gauge", "counter"}
+    )
     return next(drawable, None)
 
 
@@ -156,7 +161,11 @@ def trend_facts(point: PointRow, seen: Seen, here: Here) -> tuple[str, ...]:
     """Now 0.87, limit ≥ 0.90."""
     shown = show(point, seen.samples.get(point.id), here)
     now = present.with_unit(shown.figure, point.unit, here.words)
-    limit = here.words("point.limit_is", limit=present.with_unit(shown.limit, point.unit, here.words)) if point.limits else ""
+    limit = (
+        here.words("point.limit_is", limit=present.with_unit(shown.limit, point.unit, here.words))
+        if point.limits
+        else ""
+    )
     return tuple(text for text in (here.words("point.now", value=now), limit, shown.last_good) if text)
 
 
@@ -180,7 +189,7 @@ def statistics(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int]
 
 def chart_steps(buckets: Sequence[Bucket], span: tuple[int, int]) -> float:
     """How many buckets of this spacing the whole range holds."""
-    spacing = sorted(b.at - a.at for a, b in zip(buckets, buckets[1:], strict=False))
+    spacing = sorted(b.at - a.at for a, b in itertools.pairwise(buckets))
     step = spacing[len(spacing) // 2] if spacing else span[1] - span[0]
     return max(1.0, (span[1] - span[0]) / max(1, step))
 
@@ -215,13 +224,21 @@ def _mapped(device: DeviceRow, seen: Seen, here: Here) -> Mapped:
     words = here.words
     own = [point for point in seen.points.values() if point.device == device.id]
     rows = tuple(
-        MappingRow(point.id, point.wire, show(point, seen.samples.get(point.id), here), _plausible(point)) for point in own
+        MappingRow(point.id, point.wire, show(point, seen.samples.get(point.id), here), _plausible(point))
+        for point in own
     )
     about = (f"{device.bus}, {device.protocol}, {device.address}",
              f"{words('device.every').lower()} {present.duration(device.every_ms / 1000, words)}")  # fmt: skip
     foot = (words("mapping.foot" if device.protocol == "modbus" else "mapping.foot_mqtt"), device.model_name,
             words("device.unverified") if device.status == "unverified" else "")  # fmt: skip
-    return Mapped(device.id, device.model, tuple(text for text in about if text), rows, device.plan, tuple(text for text in foot if text))
+    return Mapped(
+        device.id,
+        device.model,
+        tuple(text for text in about if text),
+        rows,
+        device.plan,
+        tuple(text for text in foot if text),
+    )
 
 
 def _plausible(point: PointRow) -> str:
@@ -260,15 +277,21 @@ class Group:
     rows: tuple[EquipmentLine, ...]
 
 
-def tree(everything: Sequence[Seen], sites: Sequence[SiteRow], chosen: Mapping[str, Any], here: Here) -> tuple[Node, ...]:
+def tree(
+    everything: Sequence[Seen], sites: Sequence[SiteRow], chosen: Mapping[str, Any], here: Here
+) -> tuple[Node, ...]:
     """Site → system → equipment, with the worst severity and the count at every level."""
-    return tuple(_site_node(site, [s for s in everything if s.equipment.site == site.id], chosen, here) for site in sites)
+    return tuple(
+        _site_node(site, [s for s in everything if s.equipment.site == site.id], chosen, here) for site in sites
+    )
 
 
 def _site_node(site: SiteRow, own: Sequence[Seen], chosen: Mapping[str, Any], here: Here) -> Node:
     known = dict.fromkeys([*tile.SYSTEMS, *(seen.equipment.system for seen in own)])
     systems = [name for name in known if any(seen.equipment.system == name for seen in own)]
-    nodes = tuple(_system_node(site, name, [s for s in own if s.equipment.system == name], chosen, here) for name in systems)
+    nodes = tuple(
+        _system_node(site, name, [s for s in own if s.equipment.system == name], chosen, here) for name in systems
+    )
     is_here = chosen.get("site") == site.id and not chosen.get("system")
     return Node(site.name, f"/equipment?site={site.id}", str(len(own)), _worst(own, here), is_here, nodes)
 

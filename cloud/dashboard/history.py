@@ -74,7 +74,7 @@ async def last_good(store: Any, site: str, equipment: str, point: str, sample: S
     return SampleRow(sample.at, sample.value, sample.quality, sample.cause, good[-1].at, good[-1].mean)
 
 
-async def read(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int = BUCKETS) -> list[Bucket]:  # noqa: ANN401, PLR0913
+async def read(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int = BUCKETS) -> list[Bucket]:  # noqa: ANN401
     """A range in at most ``buckets`` pieces. Raises HistoryUnavailable."""
     try:
         async with asyncio.timeout(PATIENCE_S):

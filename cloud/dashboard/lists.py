@@ -15,6 +15,7 @@ from cloud.dashboard.words import Words
 
 FLOOD: Final = 10
 FLOOD_MS: Final = 600_000
+WEEK_MS: Final = 7 * 86_400_000
 FAR: Final = 2**53
 """The due instant of what has none yet: after everything else."""
 _RANK: Final = {"technician": 1, "engineer": 2, "manager": 3, "admin": 4}
@@ -49,6 +50,8 @@ def ticket_line(ticket: TicketRow, here: Here, most: int = 2) -> TicketLine:
     words = here.words
     everything = clocks(ticket.deadlines, here)
     state = words.or_id("state", ticket.state)
+    if ticket.rule == "periodic_test" and ticket.state == "new":
+        state = words("ticket.test_missed")
     priority = words.or_id("priority", ticket.priority)
     return TicketLine(
         number=ticket.number, href=f"/tickets/{ticket.number}", title=title_of(ticket, words),
@@ -68,7 +71,10 @@ def worst_first(tickets: Sequence[TicketRow], here: Here) -> list[TicketRow]:
     """Severity, then next due. A missed test, which has no severity, ranks as major."""
     return sorted(
         tickets,
-        key=lambda ticket: (present.severity_rank(ticket.severity or "major"), next_due(clocks(ticket.deadlines, here))),
+        key=lambda ticket: (
+            present.severity_rank(ticket.severity or "major"),
+            next_due(clocks(ticket.deadlines, here)),
+        ),
     )
 
 
@@ -135,7 +141,9 @@ def alarm_state(alarm: AlarmRow, here: Here) -> str:
 
 def because(terms: Sequence[Mapping[str, Any]], words: Words) -> str:
     """The values that an expression looked at when it decided: ``power factor 0.87, pf min 0.9``."""
-    return words("sep_and").join(f"{str(term.get('name', '')).replace('_', ' ')} {_term(term, words)}" for term in terms[:6])
+    return words("sep_and").join(
+        f"{str(term.get('name', '')).replace('_', ' ')} {_term(term, words)}" for term in terms[:6]
+    )
 
 
 def _term(term: Mapping[str, Any], words: Words) -> str:
@@ -145,7 +153,9 @@ def _term(term: Mapping[str, Any], words: Words) -> str:
     if isinstance(value, bool):
         return words(f"bit.{str(value).lower()}")
     if isinstance(value, int | float):
-        text = present.number(value, 3).rstrip("0").rstrip(".") if isinstance(value, float) else present.number(value, 0)
+        text = (
+            present.number(value, 3).rstrip("0").rstrip(".") if isinstance(value, float) else present.number(value, 0)
+        )
         return present.with_unit(text, str(term.get("unit") or ""), words)
     return str(value).replace("_", " ")
 
@@ -198,10 +208,29 @@ def due_test(test: TestRow, here: Here) -> TestLine:
     )  # fmt: skip
 
 
+def due_soon(tests: Sequence[TestLine], here: Here) -> list[list[TestLine]]:
+    """Missed and due within seven days, soonest first; the same test of several pieces on the same day together."""
+    soon = sorted((test for test in tests if test.due_at < here.now + WEEK_MS), key=lambda test: test.due_at)
+    alike: dict[tuple[str, int], list[TestLine]] = {}
+    for test in soon:
+        alike.setdefault((test.name, test.due_at), []).append(test)
+    return list(alike.values())
+
+
+def due_name(group: Sequence[TestLine], words: Words) -> str:
+    """``Fire panel: Daily fire patrol``, or ``Daily plant-room round, 4 pieces``."""
+    first = group[0]
+    if len(group) > 1:
+        return words("wall.due_many", n=len(group), test=first.name)
+    return words("wall.due_one", equipment=first.equipment, test=first.name)
+
+
 def every(period: str, words: Words) -> str:
     """``P7D`` to ``every 7 days``, ``P1M`` to ``monthly``; a mixed period stays as it is written."""
     number, unit = period[1:-1], period[-1:]
-    return words.count(f"every.{unit}", int(number)) if number.isdigit() and words.has(f"every.{unit}.other") else period
+    return (
+        words.count(f"every.{unit}", int(number)) if number.isdigit() and words.has(f"every.{unit}.other") else period
+    )
 
 
 # --- gateways and devices ---------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from fastapi.responses import Response
 from cloud.dashboard import lists, views, web
 from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
-from cloud.dashboard.rows import AlarmRow, GatewayRow
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
 from cloud.dashboard.routes_tickets import Pages
+from cloud.dashboard.rows import AlarmRow, GatewayRow
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found

@@ -40,7 +40,9 @@ async def _engineer(request: Request) -> User:
     return user
 
 
-async def _form(request: Request, *, added: int = 0, problems: Sequence[str] = (), given: dict[str, str] | None = None) -> Response:
+async def _form(
+    request: Request, *, added: int = 0, problems: Sequence[str] = (), given: dict[str, str] | None = None
+) -> Response:
     words = web.words_of(request)
     crumbs = [Crumb(words("equipment.title"), "/equipment"), Crumb(words("equipment.add_title"))]
     async with opened(request, "equipment", crumbs) as o:

@@ -124,7 +124,9 @@ async def error_page(request: Request, status: int, kind: str, *, code: str = ""
     page = await web.plain_page(request, "")
     words = page.here.words
     text = words("error.origin") if origin else words(f"error.{kind}_text")
-    return web.render("error.html", page, status, title=words(f"error.{kind}"), text=text, remedy="", code=code, back="")
+    return web.render(
+        "error.html", page, status, title=words(f"error.{kind}"), text=text, remedy="", code=code, back=""
+    )
 
 
 async def refused_page(request: Request, refused: Refused) -> Response:

@@ -11,10 +11,10 @@ from fastapi.responses import Response
 
 from cloud.dashboard import history, lists, ticket_page, value, views, web
 from cloud.dashboard.chart import draw
-from cloud.dashboard.clocks import clocks, is_late, next_due
+from cloud.dashboard.clocks import clocks, is_late
 from cloud.dashboard.lists import TicketLine
-from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, library_of, opened
+from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
 from cloud.dashboard.tile import condition
 from cloud.dashboard.web import Crumb
 from cloud.errors import Refused, not_found
@@ -27,7 +27,6 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 FILTERS: Final = ("open", "mine", "untaken", "late", "soon", "life", "missed", "closed", "all")
 PAGE_SIZE: Final = 50
 HOUR_MS: Final = 3_600_000
-WEEK_MS: Final = 7 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +69,18 @@ async def _list(request: Request, show: str, page: int, template: str) -> Respon
 def _matching(o: Opened, show: str) -> list[TicketRow]:
     """Open tickets that a saved view shows, next due first."""
     here = o.page.here
-    tests: dict[str, Callable[[TicketRow], bool]] = {
+    views_of: dict[str, Callable[[TicketRow], bool]] = {
         "mine": lambda one: one.holder == o.user.name, "untaken": lambda one: not one.holder,
-        "soon": lambda one: next_due(clocks(one.deadlines, here)) <= here.now + HOUR_MS,
+        "soon": lambda one: any(here.now <= c.due_ms <= here.now + HOUR_MS for c in clocks(one.deadlines, here) if c.is_ticking),
         "life": lambda one: one.priority == "life_safety", "missed": lambda one: one.rule == "periodic_test",
         "late": lambda one: is_late(clocks(one.deadlines, here)),
     }  # fmt: skip
-    keep = tests.get(show, lambda _: True)
+    keep = views_of.get(show, _every_one)
     return lists.by_due([ticket for ticket in o.tickets if keep(ticket)], here)
+
+
+def _every_one(_: TicketRow) -> bool:
+    return True
 
 
 async def _chosen(o: Opened, show: str, page: int) -> tuple[list[TicketRow], int, int]:
@@ -122,11 +125,10 @@ async def my_part(request: Request) -> Response:
 def _groups(o: Opened) -> list[dict[str, Any]]:
     here, words = o.page.here, o.page.here.words
     mine, untaken = _matching(o, "mine"), [t for t in _matching(o, "untaken") if t.state in {"new", "dispatched"}]
-    soon = sorted((test for test in o.tests if test.due_at < here.now + WEEK_MS), key=lambda test: test.due_at)
     tests = [
-        TicketLine(test.key, test.href, f"{test.equipment} {test.name}", "", "", "", "", (), "",
-                   (test.due, test.every, test.proof), test.is_missed, test.due_at)
-        for test in soon
+        TicketLine(group[0].key, group[0].href if len(group) == 1 else "/tests", lists.due_name(group, words), "", "", "", "",
+                   (), "", (group[0].due, group[0].every, group[0].proof), group[0].is_missed, group[0].due_at)
+        for group in lists.due_soon(o.tests, here)
     ]  # fmt: skip
     return [
         {"name": words("my.now"), "note": words.count("ticket.count", len(mine)), "rows": _work(mine, o),
@@ -169,7 +171,9 @@ async def _ticket(request: Request, name: str, template: str) -> Response:
         ticket = await views.one_ticket(o.db, _number(name))
         if ticket is None:
             raise not_found("ticket", name)
-        page = replace(o.page, crumbs=(*o.page.crumbs, Crumb(o.page.here.words("ticket.title"), "/tickets"), Crumb(ticket.number)))
+        page = replace(
+            o.page, crumbs=(*o.page.crumbs, Crumb(o.page.here.words("ticket.title"), "/tickets"), Crumb(ticket.number))
+        )
         return web.render(template, page, **await _about(o, ticket))
 
 
@@ -208,7 +212,9 @@ def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | 
     }  # fmt: skip
 
 
-async def _story(o: Opened, ticket: TicketRow, alarm: AlarmRow | None, people: Sequence[tuple[str, str]]) -> ticket_page.Story:
+async def _story(
+    o: Opened, ticket: TicketRow, alarm: AlarmRow | None, people: Sequence[tuple[str, str]]
+) -> ticket_page.Story:
     words = o.page.here.words
     lines = await views.timeline(o.db, ticket.id)
     what = condition(alarm, words) if alarm else ""
@@ -233,13 +239,22 @@ def _clause(o: Opened, ticket: TicketRow, sums: Sequence[ticket_page.Sum]) -> di
     cite = ""
     if found is not None:
         source = found.source
-        parts = (words.text(source.document.model_dump()), source.section, words("ticket.unverified") if source.unverified else "")
+        parts = (
+            words.text(source.document.model_dump()),
+            source.section,
+            words("ticket.unverified") if source.unverified else "",
+        )
         cite = words("sep_and").join(part for part in parts if part)
     targets = [
         (words(f"clock.{d.clock}.name"), d.target.clause if d.target.clause in clauses else d.target.source or d.target.clause)
         for d, _ in ticket_page.newest(sums)
     ]  # fmt: skip
-    return {"id": ticket.clause, "summary": words.text(found.summary.model_dump()) if found else "", "cite": cite, "targets": targets}
+    return {
+        "id": ticket.clause,
+        "summary": words.text(found.summary.model_dump()) if found else "",
+        "cite": cite,
+        "targets": targets,
+    }
 
 
 async def _earlier(o: Opened, ticket: TicketRow) -> list[dict[str, str]]:
@@ -268,7 +283,9 @@ async def _now(o: Opened, ticket: TicketRow, alarm: AlarmRow | None) -> dict[str
     }  # fmt: skip
 
 
-async def _trend(o: Opened, ticket: TicketRow, wanted: Sequence[PointRow], samples: dict[str, SampleRow]) -> tuple[Any, str]:
+async def _trend(
+    o: Opened, ticket: TicketRow, wanted: Sequence[PointRow], samples: dict[str, SampleRow]
+) -> tuple[Any, str]:
     """The cut-out of history around the fault: from an hour before it began until now, at most a day."""
     point = next((one for one in wanted if one.kind in {"gauge", "counter"} and one.id in samples), None)
     if point is None:
@@ -304,7 +321,9 @@ async def do(request: Request, name: str, action: str) -> Response:
     async with state.database.write() as db:
         details = await _details(request, given, db)
         actor = service.Actor(user.name, user.role)
-        await service.act(state.desk, db, number, _action(action), actor, state.clock.now_ms(), details, version=version)
+        await service.act(
+            state.desk, db, number, _action(action), actor, state.clock.now_ms(), details, version=version
+        )
     state.hub.publish("tickets", "alarms")
     state.wake(("tickets",))
     return web.go(web.local_path(given.get("back", ""), f"/tickets/{name}"))
@@ -325,5 +344,3 @@ async def _details(request: Request, given: dict[str, str], db: Any) -> service.
         reason=given.get("reason", ""), until=until, cause=given.get("cause", ""), action=given.get("action", ""),
         holder=given.get("holder", ""), priority=given.get("priority", ""), note=given.get("note", ""),
     )  # fmt: skip
-
-

@@ -73,7 +73,9 @@ async def search(request: Request, q: str = "") -> Response:
         shown = [
             {"href": f"/equipment/{m.site}/{m.id}", "name": words.text(m.name, m.id), "place": m.place} for m in machines
         ]  # fmt: skip
-        return web.render("search.html", o.page, machines=shown, rows=[lists.ticket_line(one, o.page.here) for one in found])
+        return web.render(
+            "search.html", o.page, machines=shown, rows=[lists.ticket_line(one, o.page.here) for one in found]
+        )
 
 
 # --- the stream -------------------------------------------------------------------------------------------------
@@ -111,5 +113,3 @@ async def _stream(request: Request) -> AsyncIterator[str]:
             waiting.cancel()  # ends the subscription with it
         else:
             await news.aclose()
-
-

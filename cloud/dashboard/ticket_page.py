@@ -296,11 +296,15 @@ def next_step(possible: Sequence[str], ticket: TicketRow) -> str:
     return next((name for name in _PRIMARY if name in possible), "")
 
 
-def _step(action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_primary: bool) -> Step:
+def _step(
+    action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_primary: bool
+) -> Step:
     is_closing_on_alarm = action is Action.CLOSE and ticket.is_alarm_active
     required = (*needs(action), "reason") if is_closing_on_alarm else needs(action)
     names = (*required, *_OPTIONAL.get(str(action), ()))
-    fields = tuple(_field(name, action, ticket, people, words, is_required=name in required) for name in dict.fromkeys(names))
+    fields = tuple(
+        _field(name, action, ticket, people, words, is_required=name in required) for name in dict.fromkeys(names)
+    )
     return Step(str(action), is_primary, bool(fields), fields)
 
 

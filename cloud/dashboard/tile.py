@@ -136,11 +136,17 @@ def _normal(seen: Seen, here: Here, measures: tuple[Shown, ...]) -> Tile:
     href, key, name = _base(seen, here)
     words = here.words
     ticket = seen.tickets[0] if seen.tickets else None
-    foot = without_name(words.text(ticket.title), name) if ticket else seen.equipment.place or _ratings(seen.equipment, words)
+    foot = (
+        without_name(words.text(ticket.title), name)
+        if ticket
+        else seen.equipment.place or _ratings(seen.equipment, words)
+    )
     if seen.equipment.gateway is None:
         state = words("tile.no_telemetry")
     elif measures and all(shown.is_void for shown in measures):
-        return Tile(href, key, name, words("tile.no_data"), "", measures[0].icon, measures, measures[0].quality_word, "")
+        return Tile(
+            href, key, name, words("tile.no_data"), "", measures[0].icon, measures, measures[0].quality_word, ""
+        )
     else:
         state = _state_word(seen, here) or words("tile.normal")
     end = ticket.number if ticket else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -149,7 +149,7 @@ def bar(point: PointRow, value: Value) -> Bar | None:
 def scale(point: PointRow) -> tuple[float, float] | None:
     """The bar's ends: the plausible range, cut on the forbidden side to 30 % of the permitted span past the limit."""
     low, high = _sides(point.limits)
-    ends = [*low, *high] + list(point.plausible or ())
+    ends = [*low, *high, *list(point.plausible or ())]
     if len(ends) < 2 or min(ends) == max(ends):
         return None
     floor, ceiling = point.plausible or (min(0.0, *ends), max(ends) * 1.3)
@@ -161,7 +161,7 @@ def scale(point: PointRow) -> tuple[float, float] | None:
     return (start, end) if end > start else None
 
 
-def _placer(start: float, end: float):  # noqa: ANN202 - a closure of two figures
+def _placer(start: float, end: float) -> Callable[[float], float]:
     def place(value: float) -> float:
         return round(min(100.0, max(0.0, (value - start) / (end - start) * 100)), 2)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true
@@ -263,11 +263,17 @@ async def tests(db: AsyncConnection, site: str = "", id: str = "") -> list[TestR
     p, m = t.periodic_test, t.equipment
     own = and_(m.c.site_id == p.c.site_id, m.c.id == p.c.equipment_id)
     query = select(p, m.c.name.label("equipment_name")).select_from(p.join(m, own))
-    results = {_test_key(row): row for row in await db.execute(_of(select(t.test_result).order_by(t.test_result.c.ended_at), t.test_result, site, id))}
+    results = {
+        _test_key(row): row
+        for row in await db.execute(
+            _of(select(t.test_result).order_by(t.test_result.c.ended_at), t.test_result, site, id)
+        )
+    }
     open_dates = select(t.occurrence).where(t.occurrence.c.state != "done").order_by(t.occurrence.c.due_at.desc())
     due = {_test_key(row): row.due_at for row in await db.execute(_of(open_dates, t.occurrence, site, id))}
     rows = await db.execute(_of(query.order_by(p.c.site_id, p.c.equipment_id, p.c.id), p, site, id))
-    return [_test(row, results.get(key), due.get(key)) for row in rows if (key := (row.site_id, row.equipment_id, row.id))]
+    found = [((row.site_id, row.equipment_id, row.id), row) for row in rows]
+    return [_test(row, results.get(key), due.get(key)) for key, row in found]
 
 
 def _test_key(row: Row[Any]) -> tuple[str, str, str]:
@@ -319,7 +325,9 @@ async def _count_by_gateway(db: AsyncConnection, table: Any, *where: ColumnEleme
     return [(row[0], int(row[1])) for row in await db.execute(query)]
 
 
-async def devices(db: AsyncConnection, *, gateway: str = "", site: str = "", ids: Sequence[str] | None = None) -> list[DeviceRow]:
+async def devices(
+    db: AsyncConnection, *, gateway: str = "", site: str = "", ids: Sequence[str] | None = None
+) -> list[DeviceRow]:
     query = select(t.device).order_by(t.device.c.site_id, t.device.c.id)
     if gateway:
         query = query.where(t.device.c.gateway_id == gateway)

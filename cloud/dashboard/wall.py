@@ -9,14 +9,13 @@ from typing import Final
 
 from cloud.dashboard import tile
 from cloud.dashboard.clocks import Clock, clocks, is_late
-from cloud.dashboard.lists import TestLine, TicketLine, is_heard, ticket_line, title_of, worst_first
+from cloud.dashboard.lists import TestLine, TicketLine, due_name, due_soon, is_heard, ticket_line, title_of, worst_first
 from cloud.dashboard.present import SEVERITIES, Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, GatewayRow, PointRow, SampleRow, TicketRow, ticket_number
 from cloud.dashboard.tile import Seen, SystemRow, is_shown
 
 MOST_WORK: Final = 5
 MOST_TESTS: Final = 4
-DAY_MS: Final = 86_400_000
 _FEWER_WITH_BAND: Final = 1
 
 
@@ -126,22 +125,13 @@ def _work_empty(known: Known, here: Here) -> str:
 
 def _due(tests: Sequence[TestLine], here: Here) -> tuple[Due, ...]:
     """Missed tests first, then what is due within seven days."""
-    soon = sorted((test for test in tests if test.due_at < here.now + 7 * DAY_MS), key=lambda test: test.due_at)
-    alike: dict[tuple[str, int], list[TestLine]] = {}
-    for test in soon:
-        alike.setdefault((test.name, test.due_at), []).append(test)
-    return tuple(_one_due(group, here) for group in list(alike.values())[:MOST_TESTS])
+    return tuple(_one_due(group, here) for group in due_soon(tests, here)[:MOST_TESTS])
 
 
 def _one_due(group: Sequence[TestLine], here: Here) -> Due:
-    """The same test of several pieces of equipment on the same day is one line."""
-    first = group[0]
-    words = here.words
-    name = words("wall.due_one", equipment=first.equipment, test=first.name)
-    if len(group) > 1:
-        name = words("wall.due_many", n=len(group), test=first.name)
-    day = first.due_at - 1
-    return Due(name, words("wall.due_missed", day=here.day(day)) if first.is_missed else here.due_day(day))
+    day = group[0].due_at - 1
+    missed = here.words("wall.due_missed", day=here.day(day))
+    return Due(due_name(group, here.words), missed if group[0].is_missed else here.due_day(day))
 
 
 def _tests_note(known: Known, here: Here) -> str:
@@ -168,7 +158,9 @@ def _band(alarm: AlarmRow, ticket: TicketRow | None, here: Here, role: str) -> B
     words = here.words
     name = words.text(alarm.equipment_name, alarm.equipment)
     all_clocks = clocks(ticket.deadlines, here) if ticket else ()
-    wanted = [one for one in all_clocks if one.kind == "arrival"] or [one for one in all_clocks if one.kind == "response"]
+    wanted = [one for one in all_clocks if one.kind == "arrival"] or [
+        one for one in all_clocks if one.kind == "response"
+    ]
     href = f"/tickets/{ticket_number(alarm.ticket)}" if alarm.ticket else f"/equipment/{alarm.site}/{alarm.equipment}"
     return Band(
         text=words("wall.life_text", equipment=name, condition=tile.condition(alarm, words)), href=href,

@@ -95,7 +95,9 @@ class Page:
     def forms(self) -> str:
         """The chip's duration forms, for the script that lets clocks tick."""
         forms = ("s", "min", "min_s", "h", "h_min", "d", "d_h")
-        return json.dumps({form: self.here.words.entries[f"duration.chip.{form}"] for form in forms}, ensure_ascii=False)
+        return json.dumps(
+            {form: self.here.words.entries[f"duration.chip.{form}"] for form in forms}, ensure_ascii=False
+        )
 
 
 def _some(number: int) -> str:

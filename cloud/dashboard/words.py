@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, get_args
 
 import yaml
 
@@ -52,7 +52,7 @@ class Words:
         return "zh-CN" if self.language == "zh" else "en"
 
 
-def flatten(node: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def flatten(node: Mapping[Any, object], prefix: str = "") -> dict[str, str]:
     """Nested keys to dotted ones. Raises TypeError for a leaf that is not text."""
     flat: dict[str, str] = {}
     for key, value in node.items():
@@ -81,7 +81,7 @@ def negotiate(cookie: str, user: str, accept: str) -> Language:
     """The reader's choice, then the user's setting, then the browser's first language of ours, else English."""
     for choice in (cookie, user, *_accepted(accept)):
         if choice in LANGUAGES:
-            return cast("Language", choice)
+            return choice
     return "en"
 
 

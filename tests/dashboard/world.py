@@ -50,7 +50,7 @@ SATURDAY = int(datetime(2026, 11, 21, 8, 5, 12, tzinfo=UTC).timestamp() * 1000)
 """16:05:12 at the site, as in the design's pictures."""
 MINUTE = 60_000
 HOUR = 60 * MINUTE
-PASSWORD = "only for tests, 2026"  # noqa: S105 - nobody's
+PASSWORD = "only for tests, 2026"
 
 
 @dataclass

@@ -44,8 +44,11 @@
     const banner = document.getElementById("lost");
     const isLost = silent > 15000;
     live.classList.toggle("lost", silent > 5000);
+    const isFine = silent <= 5000 && everHeard;
     if (silent > 5000) text.textContent = live.dataset.lost;
-    else if (everHeard) text.textContent = `${live.dataset.on} · ${fill(live.dataset.ago, { age: span(silent) })}`;
+    else if (everHeard) text.textContent = live.dataset.on;
+    live.querySelector("[data-live-sep]").hidden = !isFine;
+    live.querySelector("[data-live-age]").textContent = isFine ? fill(live.dataset.ago, { age: span(silent) }) : "";
     body.classList.toggle("is-lost", isLost);
     if (banner) {
       banner.hidden = !isLost;
@@ -228,6 +231,10 @@
     if (!data.at.length) return;
     const drawn = holder.querySelector(".drawn");
     const font = `12px ${getComputedStyle(body).fontFamily}`;
+    const dots = { show: data.mean.filter((v) => v !== null).length < 3 };
+    const days = new Intl.DateTimeFormat(root.lang, { timeZone: zone, day: "numeric", month: "short" });
+    const hours = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+    const isLong = data.end - data.start > 4 * 86400000;
     const axis = { stroke: ink("--ink-3"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line"), width: 1 }, font };
     const low = Math.min(...data.limits.map((l) => l.value), ...data.low.filter((v) => v !== null));
     const high = Math.max(...data.limits.map((l) => l.value), ...data.high.filter((v) => v !== null));
@@ -235,15 +242,15 @@
     const chart = new uPlot({
       width: holder.clientWidth - 32, height: 260, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), zone),
       cursor: { sync: { key: "plantroom" }, drag: { x: true, y: false } },
-      scales: { y: { range: () => [low - pad, high + pad] } },
+      scales: { x: { range: () => [data.start / 1000, data.end / 1000] }, y: { range: () => [low - pad, high + pad] } },
       legend: { live: true },
       series: [
         { label: data.time, value: (_, v) => (v === null ? "—" : clockText(v * 1000)) },
-        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
+        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: dots, value: (_, v) => (v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
         { label: data.least, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
         { label: data.greatest, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
       ],
-      axes: [{ ...axis }, { ...axis, size: 64 }],
+      axes: [{ ...axis, values: (_, at) => at.map((v) => (isLong || hours.format(v * 1000) === "00:00" ? days : hours).format(v * 1000)) }, { ...axis, size: 64, values: (_, v) => v.map((one) => String(Number(one.toFixed(4))).replace("-", "−")) }],
       hooks: {
         drawClear: [(u) => zones(u, data)],
         draw: [(u) => marks(u, data)],
