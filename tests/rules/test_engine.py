@@ -1,25 +1,20 @@
 """Samples in, contract events out: what people will be told, when, and what they will not."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from contract.conventions import format_instant
 from contract.messages import (
     AlarmChanged,
     AlarmCleared,
     AlarmRaised,
     Cause,
-    Directive,
     Quality,
     Record,
     RuleUnknown,
     Severity,
-    TestObserved,
 )
 from edge.decode.sample import Moment
-from edge.rules.directives import Answer, apply
 from edge.rules.engine import Engine
 from tests.support.plant import NAME, START, Bench, kinds, make_class, make_site, rule
 
@@ -277,169 +272,6 @@ def test_a_silent_device_stays_one_alarm_over_a_restart() -> None:
     assert after.lose(9, "load") == []
     assert after.lose(30, "load") == []
     assert kinds(after.at(31, load=1.0) + after.at(32)) == ["RuleUnknown", "AlarmCleared"]
-
-
-# --- periodic tests -------------------------------------------------------------------------------------------------
-
-TESTED = make_class(
-    rules={"stopped": rule("not running", severity="advisory")},
-    tests={
-        "weekly_start": {
-            "name": NAME, "every": "P7D", "clause": "e-no-overload",
-            "observed": {"start": "running", "end": "not running", "passes": "load >= load_max", "minimum": "10s", "within": "60s"},
-        }
-    },
-)  # fmt: skip
-
-
-def observed(bench: Bench) -> list[TestObserved]:
-    return [record for record in bench.records if isinstance(record, TestObserved)]
-
-
-def test_a_test_is_recognised_from_signals_with_its_evidence() -> None:
-    bench = Bench(TESTED)
-    bench.at(0, running=False, load=0.0)
-    bench.at(1, running=True, load=40.0)
-    bench.at(6, load=120.0)
-    bench.at(12, load=110.0)
-    bench.at(13, running=False)
-    found = observed(bench)[0]
-    assert found.passed
-    evidence = {term.name: term.value for term in found.evidence}
-    assert (evidence["lowest load"], evidence["highest load"], evidence["duration"]) == (40.0, 120.0, 12.0)
-
-
-def test_a_test_too_short_or_without_pressure_fails_and_says_why() -> None:
-    bench = Bench(TESTED)
-    bench.at(0, running=False, load=0.0)
-    bench.at(1, running=True, load=40.0)
-    bench.at(5, running=False)
-    found = observed(bench)[0]
-    assert not found.passed
-    assert found.reasons == ["lasted 4 s of at least 10 s", "not reached: load >= load_max"]
-
-
-def test_a_test_that_does_not_end_in_time_fails_once() -> None:
-    bench = Bench(TESTED)
-    bench.at(0, running=False, load=0.0)
-    bench.at(1, running=True, load=140.0)
-    for second in range(10, 120, 10):
-        bench.at(second, load=140.0)
-    assert [found.reasons for found in observed(bench)] == [["had not ended after 60 s"]]
-    bench.at(130, running=False)
-    bench.at(131, running=True)
-    bench.at(150, running=False)
-    assert len(observed(bench)) == 2
-
-
-def test_a_test_goes_on_over_a_restart() -> None:
-    bench = Bench(TESTED)
-    bench.at(0, running=False, load=0.0)
-    bench.at(1, running=True, load=140.0)
-    after = bench.restart(TESTED, 5)
-    after.at(6, running=True, load=140.0)
-    after.at(20, running=False, load=140.0)
-    assert [(found.passed, found.evidence[-1].value) for found in observed(after)] == [(True, 19.0)]
-
-
-# --- what the cloud wishes ------------------------------------------------------------------------------------------
-
-
-def wish(bench: Bench, kind: Any, **keys: Any) -> Answer:
-    values = {"equipment": "pump_1", "rule": "overload", "by": "li", "reason": "calibration", **keys}
-    directive = Directive(id="d1", kind=kind, **values)
-    return apply(bench.engine, directive, bench.now)
-
-
-def later(seconds: float) -> str:
-    return format_instant(START.wall_ms + round(seconds * 1000))
-
-
-def test_a_shelved_alarm_is_raised_silently_and_comes_off_the_shelf_in_time() -> None:
-    bench = Bench(make_class(rules={"overload": rule("load > load_max")}))
-    bench.at(0, load=50.0)
-    assert kinds(list(wish(bench, "shelve", until=later(60)).records)) == ["AlarmChanged"]
-    raised = only(bench.at(10, load=101.0))
-    assert isinstance(raised, AlarmRaised)
-    assert raised.suppressed_by == "shelved"
-    found = bench.at(60, load=101.0)
-    assert [(record.what, record.rule) for record in found if isinstance(record, AlarmChanged)] == [
-        ("unshelved", "overload"), ("unsuppressed", "overload")
-    ]  # fmt: skip
-
-
-def test_a_shelf_survives_a_restart() -> None:
-    of = make_class(rules={"overload": rule("load > load_max")})
-    bench = Bench(of)
-    wish(bench, "shelve", until=later(60))
-    after = bench.restart(of, 5)
-    raised = only(after.at(6, load=101.0))
-    assert isinstance(raised, AlarmRaised)
-    assert raised.suppressed_by == "shelved"
-
-
-def test_life_safety_is_not_shelved() -> None:
-    bench = Bench(make_class(rules={"overload": rule("load > load_max", severity="life_safety")}))
-    answer = wish(bench, "shelve", until=later(60))
-    assert not answer.is_applied
-    assert "out of service" in answer.reason
-
-
-def test_a_shelf_without_an_end_is_refused() -> None:
-    bench = Bench(OVERLOAD)
-    assert "end" in wish(bench, "shelve").reason
-    assert not wish(bench, "shelve", until=later(-1)).is_applied
-
-
-def test_out_of_service_silences_even_life_safety_until_it_ends() -> None:
-    bench = Bench(make_class(rules={"overload": rule("load > load_max", severity="life_safety")}))
-    bench.at(0, load=101.0)
-    answer = wish(bench, "out_of_service", rule="", until=later(100))
-    assert [record.what for record in answer.records if isinstance(record, AlarmChanged)] == [
-        "out_of_service",
-        "suppressed",
-    ]
-    found = bench.at(100)
-    assert [record.what for record in found if isinstance(record, AlarmChanged)] == ["in_service", "unsuppressed"]
-
-
-def test_a_limit_set_from_the_cloud_holds_at_once_and_after_a_restart() -> None:
-    of = make_class(rules={"overload": rule("load > load_max", on_delay="hold")})
-    bench = Bench(of)
-    bench.at(0, load=90.0)
-    assert wish(bench, "set_limit", limit="load_max", value=80.0).is_refresh
-    wish(bench, "set_limit", limit="hold", value=2.0)
-    bench.at(1)
-    assert bench.at(2.5) == []
-    after = bench.restart(of, 3)
-    assert after.engine.cloud_limits["pump_1"]["load_max"]["value"] == 80.0
-    assert kinds(after.at(4, load=90.0)) == ["AlarmRaised"]
-    assert apply(
-        after.engine, Directive(id="d2", kind="set_limit", by="li", equipment="pump_1", limit="load_max"), after.now
-    ).is_applied
-    assert kinds(after.at(5, load=90.0)) == ["AlarmCleared"]
-
-
-def test_an_acknowledged_alarm_is_shown_as_such_and_a_latched_one_lets_go() -> None:
-    bench = Bench(make_class(rules={"overload": rule("load > load_max", latching=True)}))
-    bench.at(0, load=101.0)
-    bench.at(1, load=1.0)
-    assert [one.is_acknowledged for one in bench.engine.active_alarms()] == [False]
-    assert kinds(list(wish(bench, "acknowledge").records)) == ["AlarmCleared"]
-    assert bench.engine.active_alarms() == []
-
-
-@pytest.mark.parametrize(
-    ("keys", "said"),
-    [
-        ({"equipment": "pump_9"}, "pump_9 is not on this gateway"),
-        ({"rule": "overlode"}, "overlode does not run on pump_1"),
-    ],
-)
-def test_a_wish_for_what_is_not_here_is_refused_with_its_reason(keys: dict[str, str], said: str) -> None:
-    answer = wish(Bench(OVERLOAD), "acknowledge", **keys)
-    assert not answer.is_applied
-    assert said in answer.reason
 
 
 def test_an_explanation_shows_every_term_and_what_is_waited_for() -> None:
