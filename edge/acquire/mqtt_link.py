@@ -25,6 +25,8 @@ from edge.clock import Clock
 from edge.site import Bus
 
 HANDSHAKE_S = 5.0
+VERSION_5_S = 2.0
+"""Some brokers that know only 3.1.1 do not refuse a version 5 greeting but wait for the rest of it for ever."""
 KEEP_ALIVE_S = 60
 MISC_S = 1.0
 SESSION_S = 7 * 86_400
@@ -95,9 +97,11 @@ class MqttLink:
         try:
             self._client = client = self._make_client(loop)
             await loop.run_in_executor(None, client.reconnect)
-            async with asyncio.timeout(HANDSHAKE_S):
+            is_five = self._version is MQTTProtocolVersion.MQTTv5
+            async with asyncio.timeout(VERSION_5_S if is_five else HANDSHAKE_S):
                 code = await self._accepted
         except TimeoutError:
+            self._is_version_in_doubt = True
             raise NotConnected("the broker did not answer the greeting") from None
         except (OSError, ValueError) as error:
             raise NotConnected(f"broker {self.bus.host}:{self.bus.port}: {error}") from error

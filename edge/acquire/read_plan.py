@@ -68,7 +68,7 @@ class Request:
 
     def line(self) -> str:
         """For ``check`` and the device page."""
-        what = "bits" if self.table in BIT_TABLES else "registers"
+        what = ("bit" if self.table in BIT_TABLES else "register") + ("" if self.count == 1 else "s")
         points = len(self.points)
         return (
             f"{self.table} 0x{self.address:04X}-0x{self.end - 1:04X}: {self.count} {what}, {points} point"

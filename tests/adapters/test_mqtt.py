@@ -12,6 +12,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
+from paho.mqtt.enums import MQTTProtocolVersion
 
 from contract.messages import Cause, Quality
 from edge.acquire.health import HealthBoard
@@ -19,7 +20,8 @@ from edge.acquire.mqtt import MOST_WAITING, MqttBus
 from edge.clock import SystemClock
 from edge.decode.sample import Sample
 from edge.site import Bus, Device, Tls
-from tests.support.brokers import Mosquitto, mosquitto
+from simulators.broker import embedded_broker
+from tests.support.brokers import Mosquitto, free_port, mosquitto
 from tests.support.devices import Basket, make_device, mqtt_model
 
 MODEL = mqtt_model({"pressure": {"path": "p"}}, availability="site/{address}/will")
@@ -56,8 +58,11 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(bus: Bus, *devices: Device, basket: Basket | None = None) -> AsyncIterator[Running]:
+async def running(
+    bus: Bus, *devices: Device, basket: Basket | None = None, version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5
+) -> AsyncIterator[Running]:
     one = Running(bus, devices, basket or Basket())
+    one.bus._link._version = version
     task = asyncio.create_task(one.bus.run())
     try:
         yield one
@@ -103,25 +108,38 @@ async def test_a_message_becomes_a_sample_of_its_own_device(tmp_path: Path) -> N
             assert one.state() == "ok"
 
 
-async def test_what_was_not_committed_is_sent_again_and_what_was_is_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
+async def test_what_was_not_committed_is_sent_again_and_what_was_is_not(
+    tmp_path: Path, version: MQTTProtocolVersion
+) -> None:
     async with mosquitto(tmp_path) as broker:
         bus = bus_of(broker)
-        async with running(bus, sensor(bus)) as one:
+        async with running(bus, sensor(bus), version=version) as one:
             await one.connected()
             await publish(broker, ("site/a", {"p": 1}))
             await one.first(value=1)
             one.commit()
             await publish(broker, ("site/a", {"p": 2}), ("site/a", {"p": 3}))
             await one.first(value=3)
-        async with running(bus, sensor(bus)) as again:
+        async with running(bus, sensor(bus), version=version) as again:
             await again.first(value=3)
             assert [row.value for row in again.basket.of("pressure")] == [2, 3]
             again.commit()
             await asyncio.sleep(0.1)
-        async with running(bus, sensor(bus)) as last:
+        async with running(bus, sensor(bus), version=version) as last:
             await last.connected()
             await asyncio.sleep(0.2)
             assert [row.value for row in last.basket.of("pressure") if row.value is not None] == []
+
+
+async def test_a_broker_that_knows_only_the_older_version_is_spoken_to_in_it() -> None:
+    async with embedded_broker(free_port()) as port:
+        bus = Bus("sensors", "mqtt", host="127.0.0.1", port=port, client_id="gw_1-sensors")
+        async with running(bus, sensor(bus)) as one:
+            await one.connected()
+            async with aiomqtt.Client("127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V311) as client:
+                await client.publish("site/a", b'{"p": 1}', qos=1)
+            await one.first(value=1)
 
 
 async def test_messages_sent_while_the_gateway_was_away_arrive_when_it_returns(tmp_path: Path) -> None:
