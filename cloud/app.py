@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from starlette.exceptions import HTTPException
@@ -20,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 
 from cloud.clock import Clock, SystemClock
 from cloud.config import Config
-from cloud.errors import Misconfigured, Refused
+from cloud.errors import PROBLEM_SCHEMA, Misconfigured, Refused
 from cloud.hub import Hub
 from cloud.ingest.register_routes import router as register_router
 from cloud.ingest.routes import router as ingest_router
@@ -80,7 +81,17 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
     _add_routes(app)
     _add_problems(app)
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return app
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document with the problem document that every refusal is."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        found["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+        app.openapi_schema = found
+    return app.openapi_schema
 
 
 def _store(config: Config, clock: Clock) -> Store:

@@ -112,7 +112,7 @@ def _read(file: Path | None) -> tuple[CloudFile, LineMap]:
         raise Misconfigured(error.findings) from error
     told, findings = validate(CloudFile, data or {}, lines, file)
     if told is None:
-        raise Misconfigured(findings)
+        raise Misconfigured(sorted(findings))
     return told, lines
 
 

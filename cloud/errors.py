@@ -7,6 +7,26 @@ from typing import Any
 
 from device_profiles.reading import Finding
 
+_FINDING_FIELDS = {"file": "string", "line": "integer", "path": "string", "message": "string", "remedy": "string"}
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457: what is wrong (title, code), what to do (remedy), and every error with its place.",
+    "properties": {
+        "type": {"type": "string", "examples": ["urn:plantroom:problem:state"]},
+        "title": {"type": "string", "examples": ["T-000123 is closed: arrive does not apply"]},
+        "status": {"type": "integer", "examples": [409]},
+        "code": {"type": "string", "examples": ["state"]},
+        "remedy": {"type": "string", "examples": ["possible now: reopen, note"]},
+        "errors": {
+            "type": "array",
+            "items": {"type": "object", "properties": {name: {"type": kind} for name, kind in _FINDING_FIELDS.items()}},
+        },
+    },
+    "required": ["type", "title", "status", "code", "remedy", "errors"],
+}
+"""How a refusal looks, for the OpenAPI document."""
+
 
 class Refused(Exception):
     """A request that is wrong and will stay wrong until the caller changes it (or, for 503, waits)."""

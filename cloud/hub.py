@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 
@@ -25,7 +25,7 @@ class Hub:
             listener.topics.update(dict.fromkeys(topics))
             listener.is_news.set()
 
-    async def subscribe(self) -> AsyncIterator[str]:
+    async def subscribe(self) -> AsyncGenerator[str, None]:
         """Topics as they change, until the reader stops."""
         listener = _Listener()
         self._listeners.append(listener)

@@ -31,7 +31,7 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        parts = [place, *filter(None, [self.path]), self.message.rstrip(".")]
+        parts = [*filter(None, [place, self.path]), self.message.rstrip(".")]
         return ": ".join(parts) + (f". {self.remedy}" if self.remedy else "")
 
 

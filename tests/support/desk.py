@@ -1,5 +1,6 @@
 """A service desk for tests: a clock that stands still, a database in a folder, and a gateway that talks to it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class StoppedClock:
 
     async def sleep(self, seconds: float) -> None:
         self.ms += round(seconds * 1000)
+        await asyncio.sleep(0)
 
 
 async def fresh_database(folder: Path, name: str = "cloud.db", *, is_inline: bool = True) -> Database:

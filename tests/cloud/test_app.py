@@ -1,0 +1,131 @@
+"""The composition root: what every caller gets, whatever goes wrong; and the background tasks."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from cloud.app import Parts, create_app
+from cloud.config import Config
+from cloud.errors import Misconfigured
+from cloud.hub import Hub
+from cloud.storage import tables as t
+from tests.support.desk import StoppedClock, announcement, desk, rows
+
+
+async def test_health_needs_no_sign_in_and_asks_the_database(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        assert (await d.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_every_wrong_address_method_and_body_is_a_problem_document(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await d.sign_in()
+        answers = [
+            await d.http.get("/api/v1/nothing"), await d.http.delete("/api/v1/tickets"),
+            await d.http.post("/api/v1/tickets/T-000001/actions/fly", json={}),
+            await d.http.post("/api/v1/sign-in", content=b"{", headers={"Content-Type": "application/json"}),
+        ]  # fmt: skip
+        assert [answer.status_code for answer in answers] == [404, 405, 422, 422]
+        for answer in answers:
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert set(answer.json()) == {"type", "title", "status", "code", "remedy", "errors"}
+        assert [error["path"] for error in answers[2].json()["errors"]] == ["path.action"]
+
+
+async def test_a_failure_inside_is_a_problem_document_without_its_details(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as d:
+        await d.sign_in()
+
+        def fail() -> int:
+            raise RuntimeError("a secret detail")
+
+        monkeypatch.setattr(d.clock, "now_ms", fail)
+        with capture_logs() as logged:
+            answer = await d.http.get("/api/v1/me")
+        assert [line["event"] for line in logged] == ["request_failed"]
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        assert "secret" not in answer.text
+
+
+async def test_the_api_describes_itself_with_examples_and_problems(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        document = (await d.http.get("/api/v1/openapi.json")).json()
+        paths = document["paths"]
+        assert {"/api/v1/ingest", "/api/v1/tickets/{ticket}/actions/{action}", "/api/v1/equipment"} <= set(paths)
+        assert "409" in paths["/api/v1/tickets/{ticket}/actions/{action}"]["post"]["responses"]
+        assert document["components"]["schemas"]["TicketShown"]["properties"]["id"]["examples"] == ["T-000123"]
+        assert set(references(document)) <= {
+            f"#/components/schemas/{name}" for name in document["components"]["schemas"]
+        }
+
+
+def references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [found for value in node.values() for found in references(value)]
+    return [found for value in node for found in references(value)] if isinstance(node, list) else []
+
+
+async def test_the_background_tasks_run_from_start_to_end_and_survive_a_failure(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, database_url=f"sqlite:///{tmp_path / 'cloud.db'}")
+    clock = StoppedClock()
+    app = create_app(config, Parts(clock=clock))
+    ran = asyncio.Semaphore(0)
+
+    async def fragile() -> None:
+        ran.release()
+        raise OSError("once")
+
+    app.state.background.append(("fragile", fragile))
+    with capture_logs() as logged:
+        await run_until(app, ran)
+    assert {(line["event"], line["task"]) for line in logged} == {("background_task_failed", "fragile")}
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert not names & {"ticker", "mover", "fragile"}
+
+
+async def run_until(app: FastAPI, ran: asyncio.Semaphore) -> None:
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
+            assert (await http.get("/healthz")).status_code == 200
+        for _ in range(3):
+            await ran.acquire()
+
+
+async def test_who_listens_hears_what_an_envelope_changed(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        news = d.app.state.hub.subscribe()
+        heard = asyncio.ensure_future(anext(news))
+        await asyncio.sleep(0)
+        await gateway.tell(announcement())
+        assert await heard in {"equipment", "gateways"}
+        assert len(await rows(d.database, t.equipment)) == 2
+        await news.aclose()
+
+
+async def test_a_slow_reader_hears_each_topic_once() -> None:
+    hub = Hub()
+    news = hub.subscribe()
+    first = asyncio.ensure_future(anext(news))
+    await asyncio.sleep(0)
+    for _ in range(1000):
+        hub.publish("tickets", "alarms")
+    assert [await first, await anext(news)] == ["tickets", "alarms"]
+    hub.publish("gateways")
+    assert await anext(news) == "gateways"
+    await news.aclose()
+
+
+def test_a_history_store_that_nobody_speaks_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, database_url=f"sqlite:///{tmp_path / 'cloud.db'}", telemetry_url="carbon://x")
+    with pytest.raises(Misconfigured, match="telemetry_url"):
+        create_app(config)
