@@ -5,6 +5,7 @@ the build would copy.
 """
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,8 @@ def test_the_wheel_is_built_from_what_its_stage_copies(tmp_path: Path) -> None:
     vendor = tmp_path / "cloud/dashboard/static/vendor"
     vendor.mkdir(parents=True)
     (vendor / "htmx.min.js").write_text("// from the assets stage\n")
-    build = STAGES["wheel"].all("RUN")[-1].replace("python", sys.executable, 1).replace("/dist", str(tmp_path / "dist"))
+    build = STAGES["wheel"].all("RUN")[-1].replace("python", shlex.quote(sys.executable), 1)
+    build = build.replace("/dist", shlex.quote(str(tmp_path / "dist")))
     subprocess.run(["bash", "-c", build], cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
