@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -170,13 +171,17 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
+    for kind in (OperationalError, InterfaceError, ConnectionError):
+        app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _failed)
+
+
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
 
 
 def problem(error: Refused) -> JSONResponse:
     """A refusal as a problem document."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse(error.problem(), error.status, headers, media_type=_PROBLEM)
+    return JSONResponse(error.problem(), error.status, _HEADERS.get(error.status), media_type=_PROBLEM)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -200,6 +205,11 @@ async def _http(_request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "method"}
     remedy = "see /api/v1/openapi.json for what there is"
     return problem(Refused(error.status_code, codes.get(error.status_code, "http"), str(error.detail), remedy))
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    log.warning("database_unavailable", reason=str(error).partition("\n")[0])
+    return problem(Refused(503, "unavailable", "the database does not answer", "try again in a few seconds"))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -95,8 +95,8 @@ async def cleared(desk: Desk, connection: AsyncConnection, end: Ended, now: Epoc
     alarm = await active_alarm(connection, end.place)
     if alarm is None:
         return
+    row = await repository.open_by_fault(connection, end.place.key)  # locked before its alarms, as people's actions do
     await _clear(connection, alarm["id"], end.at, end.event_id)
-    row = await repository.open_by_fault(connection, end.place.key)
     decision = on_cleared(end.at, repository.known(row), row["opened_at"] if row is not None else 0)
     if decision is None or row is None:
         return
@@ -118,10 +118,10 @@ async def changed(
     alarm = await active_alarm(connection, place)
     if alarm is None:
         return
+    row = await repository.open_by_fault(connection, place.key) if alarm["ticket_id"] else None
     await connection.execute(update(t.alarm).where(t.alarm.c.id == alarm["id"]).values(**values))
     after = {**alarm, **values}
     news = _news_of(after, event_id)
-    row = await repository.open_by_fault(connection, place.key) if after["ticket_id"] else None
     priority = priority_of(news.severity)
     if not after["ticket_id"]:
         await _triage(desk, connection, alarm["id"], news, now)

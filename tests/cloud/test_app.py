@@ -54,6 +54,22 @@ async def test_a_failure_inside_is_a_problem_document_without_its_details(
         assert "secret" not in answer.text
 
 
+async def test_a_database_that_is_away_is_said_to_be_so_and_when_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        envelope = gateway.envelope()
+
+        def refuse() -> None:
+            raise ConnectionRefusedError("connect call failed")
+
+        monkeypatch.setattr(d.database, "write", refuse)
+        with capture_logs():
+            answer = await gateway.post(envelope)
+        assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "2")
+
+
 async def test_the_api_describes_itself_with_examples_and_problems(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         document = (await d.http.get("/api/v1/openapi.json")).json()

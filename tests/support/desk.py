@@ -165,10 +165,10 @@ class Desk:
 async def desk(folder: Path, **changes: Any) -> AsyncIterator[Desk]:
     """A desk on a fresh database in ``folder`` (or on the one that lies there), at a stopped clock."""
     clock = changes.pop("clock", None) or StoppedClock()
+    database = changes.pop("database", None) or await fresh_database(folder)
     config = Config(data=folder, database_url=f"sqlite:///{folder / 'cloud.db'}", **changes)
     store = EmbeddedStore(folder / "telemetry.db", is_inline=True)
     tokens = map("token-{}".format, count(1))
-    database = await fresh_database(folder)
     app = create_app(config, Parts(clock=clock, database=database, store=store, tokens=lambda: next(tokens)))
     await store.open()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
