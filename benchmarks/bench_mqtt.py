@@ -104,7 +104,7 @@ async def ingest(port: int) -> tuple[int, float, float]:
 
 async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not reached():  # noqa: ASYNC110 - what is waited for has no event of its own
+        while not reached():
             await asyncio.sleep(0.01)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -89,7 +90,7 @@ async def run_gateway(
                 group.create_task(delivery.run(), name=f"uplink {delivery.session.lane}")
             for bus in site.buses:
                 if devices := site.devices_on(bus):
-                    made = (bus_factory or _bus)(bus, devices, clock, parts.cycle.intake, parts.board)
+                    made = (bus_factory or partial(_bus, data))(bus, devices, clock, parts.cycle.intake, parts.board)
                     group.create_task(_supervise(bus.id, made, clock, log), name=f"bus {bus.id}")
             if page is not None:
                 group.create_task(_serve(page, parts), name="status page")
@@ -164,16 +165,17 @@ def _still_active(engine: Engine, life_safety: LifeSafety) -> list[Call]:
     return calls
 
 
-def _bus(bus: Bus, devices: Sequence[Device], clock: Clock, intake: Intake, board: HealthBoard) -> Runs:
-    """The real adapters."""
+def _bus(data: Path, bus: Bus, devices: Sequence[Device], clock: Clock, intake: Intake, board: HealthBoard) -> Runs:
+    """The real adapters. What devices refuse is remembered beside the outbox, one small file a bus."""
     log = structlog.get_logger("edge").bind(bus=bus.id)
     if bus.kind == "mqtt":
         from edge.acquire.mqtt import MqttBus
 
         return MqttBus(bus, devices, clock, intake, board, log)
+    from edge.acquire.holes import HoleFile
     from edge.acquire.modbus import ModbusBus
 
-    return ModbusBus(bus, devices, clock, intake, board, log)
+    return ModbusBus(bus, devices, clock, intake, board, log, HoleFile(data / f"refused_{bus.id}.json"))
 
 
 async def _supervise(name: str, bus: Runs, clock: Clock, log: Log) -> None:
