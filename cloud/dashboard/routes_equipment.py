@@ -105,7 +105,12 @@ async def _samples(o: Opened, points: dict[str, PointRow], site: str, id: str) -
 
 
 async def _show(
-    request: Request, site: str, id: str, tab: str, template: str = "equipment.html", **more: Any  # noqa: ANN401
+    request: Request,
+    site: str,
+    id: str,
+    tab: str,
+    template: str = "equipment.html",
+    **more: Any,  # noqa: ANN401
 ) -> Response:
     async with opened(request, "equipment") as o:
         one = await _one(o, site, id, tab)

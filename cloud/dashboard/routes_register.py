@@ -65,14 +65,14 @@ async def add_one(request: Request) -> Response:
 @router.post("/equipment/csv")
 async def add_many(request: Request) -> Response:
     user = await _engineer(request)
-    form = await request.form()
-    upload, site = form.get("file"), str(form.get("site", ""))
-    if upload is None or isinstance(upload, str):
-        return await _form(request, problems=[web.words_of(request)("equipment.csv_none")], given={"site": site})
-    text = _decoded(await upload.read(MOST_BYTES + 1))
+    async with request.form() as form:
+        upload, site = form.get("file"), str(form.get("site", ""))
+        if upload is None or isinstance(upload, str):
+            return await _form(request, problems=[web.words_of(request)("equipment.csv_none")], given={"site": site})
+        name, text = upload.filename or "equipment.csv", _decoded(await upload.read(MOST_BYTES + 1))
     if text is None:
         return await _form(request, problems=[web.words_of(request)("equipment.csv_unreadable")], given={"site": site})
-    things, found = register.parse_csv(text, upload.filename or "equipment.csv")
+    things, found = register.parse_csv(text, name)
     if found or not things:
         problems = [str(one) for one in found] or [web.words_of(request)("equipment.csv_empty")]
         return await _form(request, problems=problems, given={"site": site})

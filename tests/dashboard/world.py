@@ -181,10 +181,10 @@ class World:
             await connection.execute(update(t.app_user).where(t.app_user.c.id == number).values(**values))
             return await people.open_session(connection, number, self.clock.now_ms(), lambda: f"session of {name}")
 
-    async def act(self, number: int, action: Action, at: int, who: str = "electrician_a", **details: Any) -> None:
+    async def act(self, number: int, step: Action, at: int, who: str = "electrician_a", **details: Any) -> None:
         async with self.database.write() as connection:
             actor = service.Actor(who, "engineer")
-            await service.act(self.desk, connection, number, action, actor, at, service.Details(**details))
+            await service.act(self.desk, connection, number, step, actor, at, service.Details(**details))
 
     async def miss_test(self, equipment: str, test: str, since: int) -> int:
         """A periodic test whose due date passed at that instant; its ticket."""
