@@ -10,8 +10,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +19,10 @@ import typer
 
 from contract.conventions import Exit, data_directory
 from device_profiles import library as shelf
-from device_profiles.library import Finding, LibraryError
+from device_profiles.library import Finding
 from edge import gateway
 from edge.cli_rules import rules
+from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
@@ -37,9 +37,6 @@ library = typer.Typer(no_args_is_help=True, help="Look into the device library a
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
 
-SiteArgument = Annotated[Path, typer.Argument(metavar="SITE", help="The site file, such as site.yaml.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 def main() -> None:
     """Entry point."""
@@ -47,27 +44,6 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
-
-
-@contextmanager
-def speaking() -> Iterator[None]:
-    """Turn every foreseen failure into messages and an exit code."""
-    try:
-        yield
-    except Misconfigured as error:
-        fail(error.findings)
-    except LibraryError as error:
-        fail(error.findings)
-    except (Transient, Rejected) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(Exit.FINDING) from None
-
-
-def fail(findings: Iterable[Finding]) -> None:
-    """Print findings and leave as misconfigured."""
-    for finding in findings:
-        typer.echo(str(finding), err=True)
-    raise typer.Exit(Exit.MISCONFIGURED) from None
 
 
 def load(path: Path) -> tuple[Site, list[BusPlan]]:
@@ -301,6 +277,27 @@ def library_list(as_json: Json = False) -> None:
         for row in shelf.list_lines(shelf.load()):
             text = f"{row['kind']:6} {row['id']:36} {row['name']} ({row['about']})"
             typer.echo(json.dumps(row, ensure_ascii=False) if as_json else text)
+
+
+@library.command("coverage")
+def library_coverage(as_json: Json = False) -> None:
+    """Which clauses are watched by which rules and tests, and which are not and why."""
+    from device_profiles import coverage
+
+    with speaking():
+        known = shelf.load()
+    if as_json:
+        rows = coverage.coverage(known)
+        clauses = [
+            {"clause": row.clause.id, "rules": row.rules, "tests": row.tests, "why_not": row.why_not and row.why_not.en}
+            for row in rows
+        ]
+        watched = sum(row.is_watched for row in rows)
+        sums = {"clauses": len(rows), "watched": watched, "not_watched": len(rows) - watched}
+        typer.echo(json.dumps({**sums, "rows": clauses}, ensure_ascii=False))
+        return
+    for line in coverage.coverage_lines(known):
+        typer.echo(line)
 
 
 @library.command("show")

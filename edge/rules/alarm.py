@@ -79,6 +79,8 @@ def step(
     state: AlarmState, condition: Condition, now: Moment, settings: Settings, severity: Severity, silence: str = ""
 ) -> Step:
     """One evaluation. ``severity`` is the rule's own, ``silence`` the reason that suppresses it by design, or empty."""
+    if condition and state.phase == "active" and _is_settled(state, settings, severity, silence):
+        return Step(state, (), "the condition is true")
     moved = _move(_wait_for_knowledge(state, condition, now), condition, now, settings)
     changes = list(moved.changes)
     state = moved.state
@@ -92,6 +94,16 @@ def step(
         what = What.SUPPRESSED if silence else What.UNSUPPRESSED
         changes.append(Change(what, now, silence or state.silenced_by))
     return Step(replace(state, severity=worst, silenced_by=silence), tuple(changes), moved.why)
+
+
+def _is_settled(state: AlarmState, settings: Settings, severity: Severity, silence: str) -> bool:
+    """Active and nothing about it can change now: the frequent case, answered without making a new state."""
+    return (
+        state.unknown_since is None
+        and silence == state.silenced_by
+        and severity == state.severity
+        and not settings.escalate
+    )
 
 
 def acknowledge(state: AlarmState, now: Moment) -> Step:

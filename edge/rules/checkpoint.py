@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from contract.messages import Cause, Quality
 from edge.decode.sample import Moment
 from edge.rules import alarm
 from edge.rules.runtime import Runtime
@@ -43,6 +44,26 @@ def windows_body(runtime: Runtime, now: Moment) -> bytes:
         _window_key(runtime, index): window.checkpoint() for index, window in enumerate(runtime.windows)
     }  # fmt: skip
     return msgspec.json.encode({"format": _FORMAT, "ahead": now.wall_ms - now.steady_ms, "windows": windows})
+
+
+def values_body(runtime: Runtime, now: Moment) -> bytes:
+    """The newest samples, for ``rules explain``. They are never judged again: an old value has no new time."""
+    points = {
+        name: [state.value, state.quality, state.cause, state.at_ms] for name, state in runtime.points.items()
+    }  # fmt: skip
+    return msgspec.json.encode({"format": _FORMAT, "at": now.wall_ms, "points": points})
+
+
+def recall_values(runtime: Runtime, body: bytes, now: Moment) -> int:
+    """Show a runtime the values of a stopped or running gateway; when they were noted, in epoch ms."""
+    saved = msgspec.json.decode(body)
+    for name, (value, quality, cause, at_ms) in saved["points"].items():
+        if (state := runtime.points.get(name)) is not None:
+            state.value, state.quality, state.cause = value, Quality(quality), Cause(cause)
+            state.at_ms, state.steady_ms = at_ms, now.steady_ms - (now.wall_ms - at_ms)
+            runtime.note(name, value if state.quality is Quality.GOOD else None)
+    noted: int = saved["at"]
+    return noted
 
 
 def restore_alarms(runtime: Runtime, body: bytes, now: Moment) -> dict[str, dict[str, Any]]:

@@ -148,12 +148,16 @@ class Engine:
                 rows.append((f"alarms/{name}", checkpoint.alarms_body(runtime, self.cloud_limits[name], now)))
         if everything or now.steady_ms >= self._next_windows:
             self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
-            rows += [
-                (f"windows/{name}", checkpoint.windows_body(runtime, now))
-                for name, runtime in self._runtimes.items()
-                if runtime.windows
-            ]
+            for name, runtime in self._runtimes.items():
+                rows.append((f"values/{name}", checkpoint.values_body(runtime, now)))
+                if runtime.windows:
+                    rows.append((f"windows/{name}", checkpoint.windows_body(runtime, now)))
         return rows
+
+    def next_alarm_due(self) -> int | None:
+        """``steady_ms`` at which the next delay or escalation ends; None when nothing waits."""
+        dues = [runtime.due_at for runtime in self._runtimes.values() if runtime.due_at is not None]
+        return min(dues, default=None)
 
     def active_alarms(self) -> list[ActiveAlarm]:
         """Every raised alarm, worst first, then oldest."""

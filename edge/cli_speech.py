@@ -1,0 +1,36 @@
+"""How the commands speak: one message per mistake, the right exit code, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from contract.conventions import Exit
+from device_profiles.library import Finding, LibraryError
+from edge.errors import Misconfigured, Rejected, Transient
+
+SiteArgument = Annotated[Path, typer.Argument(metavar="SITE", help="The site file, such as site.yaml.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn every foreseen failure into messages and an exit code."""
+    try:
+        yield
+    except (Misconfigured, LibraryError) as error:
+        fail(error.findings)
+    except (Transient, Rejected) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(Exit.FINDING) from None
+
+
+def fail(findings: Iterable[Finding]) -> NoReturn:
+    """Print findings and leave as misconfigured."""
+    for finding in findings:
+        typer.echo(str(finding), err=True)
+    raise typer.Exit(Exit.MISCONFIGURED) from None
