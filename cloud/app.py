@@ -24,10 +24,12 @@ from cloud.clock import Clock, SystemClock
 from cloud.config import Config
 from cloud.errors import PROBLEM_SCHEMA, Misconfigured, Refused
 from cloud.hub import Hub
+from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
 from cloud.ingest.routes import router as ingest_router
 from cloud.maintenance.keeper import Keeper
 from cloud.maintenance.routes import router as maintenance_router
+from cloud.people.access import COOKIE
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
@@ -37,6 +39,7 @@ from cloud.telemetry.influx import InfluxStore
 from cloud.telemetry.mover import Mover
 from cloud.telemetry.store import Store
 from cloud.tickets.desk import Desk
+from cloud.tickets.directive_routes import router as directives_router
 from cloud.tickets.routes import router as tickets_router
 from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
 from device_profiles.reading import Finding
@@ -45,6 +48,17 @@ log = structlog.get_logger("cloud")
 _PROBLEM = "application/problem+json"
 _OPTIONAL_ROUTERS = ("cloud.dashboard.routes",)
 """Parts that bring their own pages or calls; a build without one still serves the rest."""
+
+
+_ROUTERS = (
+    ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
+)  # fmt: skip
+_OTHER_DOORS: dict[str, list[dict[str, list[str]]]] = {
+    "/api/v1/ingest": [{"gateway": []}],
+    "/api/v1/sign-in": [],
+    "/api/v1/gateways/enrol": [],
+}
+"""Calls that need no session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +105,13 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         found["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+        found["components"]["securitySchemes"] = {
+            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            "gateway": {"type": "http", "scheme": "bearer", "description": "A gateway's own credential"},
+        }
+        found["security"] = [{"session": []}]
+        for path, security in _OTHER_DOORS.items():
+            found["paths"][path]["post"]["security"] = security
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -147,7 +168,7 @@ async def _supervise(name: str, run: Callable[[], Awaitable[Any]], clock: Clock)
 
 
 def _add_routes(app: FastAPI) -> None:
-    for router in (ingest_router, people_router, tickets_router, register_router, maintenance_router):
+    for router in _ROUTERS:
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
     for name in _OPTIONAL_ROUTERS:

@@ -16,6 +16,10 @@ FUTURE_MS = 600_000
 """Samples further ahead of the cloud's clock than this are no samples: a clock is wrong."""
 
 
+LARGEST = 2**63
+"""What no database column of ours can hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A record that is new and readable."""
@@ -58,7 +62,7 @@ def accept(envelope: Envelope, through: int, now: EpochMs) -> Acceptance:
     if envelope.first > through + 1:
         return Gap(through)
     judged = [
-        _judge(seq, bytes(raw), now) for seq, raw in enumerate(envelope.records, start=envelope.first) if seq > through
+        judge(seq, bytes(raw), now) for seq, raw in enumerate(envelope.records, start=envelope.first) if seq > through
     ]
     return Fresh(
         max(through, envelope.first + len(envelope.records) - 1),
@@ -67,7 +71,8 @@ def accept(envelope: Envelope, through: int, now: EpochMs) -> Acceptance:
     )
 
 
-def _judge(seq: int, body: bytes, now: EpochMs) -> Accepted | SetAside:
+def judge(seq: int, body: bytes, now: EpochMs) -> Accepted | SetAside:
+    """Decode one record alone and look whether anybody can use it."""
     try:
         record = decode_record(body)
     except ContractError as error:
@@ -86,6 +91,10 @@ def _wrong_samples(batch: SampleBatch, now: EpochMs) -> str:
         if size and max(series.at) > now + FUTURE_MS:
             ahead_s = (max(series.at) - now) // 1000
             return f"{series.equipment}/{series.point}: sampled {ahead_s} s in the future; check the gateway's clock"
+        if size and min(series.at) < 0:
+            return f"{series.equipment}/{series.point}: sampled before 1970; check the gateway's clock"
+        if any(type(value) is int and abs(value) >= LARGEST for value in series.value):
+            return f"{series.equipment}/{series.point}: a value needs more than 64 bits"
     return ""
 
 

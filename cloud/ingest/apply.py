@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import RowMapping, select, update
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.ingest.accept import activation
@@ -34,6 +35,8 @@ from contract.messages import (
 
 UNKNOWN_RULE = "rule_unknown"
 _AboutEquipment = AlarmRaised | AlarmCleared | AlarmChanged | RuleUnknown
+SENSELESS = (ValueError, OverflowError, DataError)
+"""What an event raises that will never make sense: it goes to quarantine, and the lane moves on."""
 
 
 @dataclass(frozen=True, slots=True)

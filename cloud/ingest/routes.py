@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from cloud.errors import Refused
+from cloud.ingest.accept import LARGEST
 from cloud.ingest.service import ingest
 from contract.codec import ContractError, TooLarge, decode_envelope, encode_receipt, inflate
 from contract.messages import Envelope
@@ -77,7 +78,10 @@ async def _body(request: Request) -> bytes:
 
 def _envelope(body: bytes, encoding: str) -> Envelope:
     try:
-        return decode_envelope(inflate(body) if encoding.lower() == "gzip" else body)
+        envelope = decode_envelope(inflate(body) if encoding.lower() == "gzip" else body)
+        if envelope.epoch < 0 or max(envelope.epoch, envelope.first + len(envelope.records)) >= LARGEST:
+            raise ContractError("epoch and numbers are whole numbers from 0 to 2^63")
+        return envelope
     except TooLarge as error:
         raise Refused(413, "too_large", str(error), _FEWER) from error
     except ContractError as error:

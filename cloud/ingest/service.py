@@ -163,7 +163,7 @@ class _Ingest:
         try:
             async with self._connection.begin_nested():
                 topics = await apply.apply(context, item.record)
-        except ValueError as error:
+        except apply.SENSELESS as error:
             return str(error)
         self._topics.update(dict.fromkeys(topics))
         return None

@@ -73,7 +73,8 @@ async def check_password(connection: AsyncConnection, name: str, password: str) 
 
 
 async def open_session(connection: AsyncConnection, user_id: int, now: EpochMs, tokens: Tokens) -> str:
-    """A new session's token; the database keeps its hash."""
+    """A new session's token; the database keeps its hash. Sessions that ended are forgotten."""
+    await connection.execute(delete(t.session).where(t.session.c.expires_at <= now))
     token = tokens()
     values = {"token_hash": hash_secret(token), "user_id": user_id, "created_at": now, "expires_at": now + SESSION_MS}
     await connection.execute(t.session.insert().values(**values))

@@ -316,13 +316,13 @@ async def texts(connection: AsyncConnection, place: Place) -> Texts:
     else:
         rule_name = rule.name if rule else {"en": place.rule, "zh": place.rule}
     name: Mapping[str, str] = thing.name if thing else {"en": place.equipment_id, "zh": place.equipment_id}
-    title = {"en": f"{name['en']}: {rule_name['en']}", "zh": f"{name['zh']}：{rule_name['zh']}"}
+    which = f" ({place.instance})" if place.instance else ""
+    title = {"en": f"{name['en']}: {rule_name['en']}{which}", "zh": f"{name['zh']}：{rule_name['zh']}{which}"}
     return Texts(title, thing.system if thing else "", rule.emergency if rule else "")
 
 
 OWN_RULES: Mapping[str, Mapping[str, str]] = {
     "gateway_silent": {"en": "gateway is silent", "zh": "网关失联"},
-    "device_silent": {"en": "device does not answer", "zh": "仪表无应答"},
     "rule_unknown": {"en": "a rule cannot be judged", "zh": "规则无法判断"},
 }
 """What the cloud itself notices."""

@@ -14,8 +14,8 @@ from cloud.sla.policy import PRIORITIES
 from cloud.sla.timeline import Deadline, Line
 from cloud.storage import tables as t
 from cloud.tickets import repository
-from cloud.tickets.acknowledging import mark_seen
 from cloud.tickets.desk import Desk, record
+from cloud.tickets.directives import mark_seen
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, Role, State, Transition, allowed, ticket_name, transition
 from contract.conventions import EpochMs

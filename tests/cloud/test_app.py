@@ -1,6 +1,7 @@
 """The composition root: what every caller gets, whatever goes wrong; and the background tasks."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cloud.config import Config
 from cloud.errors import Misconfigured
 from cloud.hub import Hub
 from cloud.storage import tables as t
-from tests.support.desk import StoppedClock, announcement, desk, rows
+from tests.support.desk import HOUR, START, StoppedClock, announcement, desk, raised, rows
 
 
 async def test_health_needs_no_sign_in_and_asks_the_database(tmp_path: Path) -> None:
@@ -145,3 +146,20 @@ def test_a_history_store_that_nobody_speaks_is_refused_before_anything_starts(tm
     config = Config(data=tmp_path, database_url=f"sqlite:///{tmp_path / 'cloud.db'}", telemetry_url="carbon://x")
     with pytest.raises(Misconfigured, match="telemetry_url"):
         create_app(config)
+
+
+async def test_on_virtual_time_the_whole_way_from_envelope_to_breach_starts_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise AssertionError("a thread was started")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        await gateway.tell(announcement(), raised(START))
+        await d.app.state.mover.move()
+        await d.tick(3 * HOUR)
+        assert (await d.act("T-000001", "acknowledge")).status_code == 200
+        assert (await d.http.get("/api/v1/tickets/T-000001/clocks")).json()[0]["state"] == "breached"

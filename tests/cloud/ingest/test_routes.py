@@ -8,7 +8,7 @@ import httpx
 from cloud.people import gateways
 from cloud.storage import tables as t
 from contract import codec
-from contract.messages import Previous
+from contract.messages import DirectiveApplied, Previous
 from tests.support.desk import START, Gateway, announcement, desk, raised, rows
 
 
@@ -124,3 +124,57 @@ async def test_the_answer_comes_after_the_commit(tmp_path: Path) -> None:
                  "path": "/api/v1/ingest", "raw_path": b"", "query_string": b"", "headers": headers, "server": ("t", 1)}  # fmt: skip
         await d.app(scope, receive, send)
         assert seen == [1, 1]
+
+
+async def test_numbers_that_no_column_holds_are_no_envelope(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        assert code(await gateway.post(gateway.envelope(epoch=2**63))) == (400, "contract")
+        assert code(await gateway.post(gateway.envelope(first=2**63))) == (400, "contract")
+        assert code(await gateway.post(gateway.envelope(epoch=-1))) == (400, "contract")
+
+
+async def test_an_event_that_no_column_holds_is_set_aside(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        receipt = await gateway.tell(announcement(interval_ms=2**70), raised(START))
+        assert [one.seq for one in receipt.refused] == [1]
+        assert len(await rows(d.database, t.alarm)) == 1
+
+
+async def test_a_record_in_quarantine_is_seen_and_tried_again_after_a_fix(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        other, gateway = await d.gateway("gw_2"), await d.gateway()
+        await other.tell(announcement())
+        await gateway.tell(raised(START))
+        await d.sign_in(role="admin")
+        (aside,) = (await d.http.get("/api/v1/quarantine?gateway=gw_1")).json()["quarantine"]
+        assert "served by gateway gw_2" in aside["reason"]
+        path = f"/api/v1/quarantine/{aside['id']}/replay"
+        assert (await d.http.post(path)).json()["applied"] is False
+        first = announcement()
+        await other.tell(announcement(equipment=[first.equipment[1]], content_hash="2"))
+        assert (await d.http.post(path)).json() == {"applied": True, "reason": ""}
+        assert len(await rows(d.database, t.ticket)) == 1
+        assert (await d.http.post(path)).status_code == 404
+
+
+async def test_a_wish_is_checked_sent_and_its_answer_seen(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement())
+        await d.sign_in("chief", role="engineer")
+        shelve = {"site": "riverside", "equipment": "lift_1", "kind": "shelve", "rule": "door", "reason": "works"}
+        missing = await d.http.post("/api/v1/directives", json=shelve)
+        assert [error["path"] for error in missing.json()["errors"]] == ["until"]
+        unknown = await d.http.post(
+            "/api/v1/directives", json={**shelve, "equipment": "lift_9", "until": "2026-11-21T09:00:00.000Z"}
+        )
+        assert code(unknown) == (404, "not_found")
+        sent = await d.http.post("/api/v1/directives", json={**shelve, "until": "2026-11-21T09:00:00.000Z"})
+        assert (sent.status_code, sent.json()["gateway"]) == (202, "gw_1")
+        (wish,) = (await gateway.tell()).directives
+        assert (wish.kind, wish.by, wish.reason) == ("shelve", "chief", "works")
+        await gateway.tell(DirectiveApplied(directive=wish.id, at="2026-11-21T07:00:01.000Z", applied=True))
+        (shown,) = (await d.http.get("/api/v1/directives")).json()["directives"]
+        assert (shown["applied"], shown["applied_at"]) == (True, "2026-11-21T07:00:01.000Z")

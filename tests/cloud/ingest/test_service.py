@@ -10,8 +10,8 @@ from cloud.ingest.service import ingest
 from cloud.people.secrets import hash_secret
 from cloud.storage import tables as t
 from cloud.storage.session import Database
-from cloud.tickets.acknowledging import send
 from cloud.tickets.desk import Desk as Rules
+from cloud.tickets.directives import send
 from contract.conventions import format_instant
 from contract.messages import (
     DeviceHealth,

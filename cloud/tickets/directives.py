@@ -1,11 +1,17 @@
-"""People → alarms: who has seen an alarm. The gateway is told, so that its sounder stops on site too."""
+"""People → gateways: wishes that travel in receipts until the gateway answers them, with who and why.
+
+The cloud owns who acknowledged or shelved an alarm; the gateway owns the condition and does what it is asked on site.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cloud.errors import conflict, invalid, not_found
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from contract.conventions import EpochMs
@@ -39,6 +45,36 @@ async def _tell_gateway(connection: AsyncConnection, alarm: RowMapping, by: str,
         instance=alarm["instance"],
     )
     await send(connection, gateway_id, wish, now)
+
+
+async def wish(connection: AsyncConnection, site_id: str, wanted: Directive, now: EpochMs) -> str:
+    """Ask the gateway that serves ``wanted.equipment``; which one that is. Raises Refused: 404, 409, 422."""
+    for field in _NEEDS[wanted.kind]:
+        if not getattr(wanted, field) and getattr(wanted, field) != 0:
+            raise invalid(field, f"{wanted.kind} needs {field}", "say which, or why")
+    query = select(t.equipment.c.gateway_id).where(
+        t.equipment.c.site_id == site_id, t.equipment.c.id == wanted.equipment
+    )
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise not_found("equipment", f"{site_id}/{wanted.equipment}")
+    if row.gateway_id is None:
+        raise conflict("no_telemetry", f"no gateway serves {wanted.equipment}", "nothing can be asked of it")
+    if not await send(connection, row.gateway_id, wanted, now):
+        raise conflict("id_taken", f"directive {wanted.id} was sent before", "leave the id out")
+    return str(row.gateway_id)
+
+
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "acknowledge": ("rule",),
+    "shelve": ("rule", "reason", "until"),
+    "unshelve": ("rule",),
+    "out_of_service": ("reason",),
+    "in_service": (),
+    "set_limit": ("limit", "value", "reason"),
+    "refresh": (),
+}
+"""What each kind of wish must say. Shelving is always for a time (IEC 62682)."""
 
 
 async def send(connection: AsyncConnection, gateway_id: str, wish: Directive, now: EpochMs) -> bool:
