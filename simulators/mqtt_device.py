@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import aiomqtt
 
@@ -35,6 +36,12 @@ def compile_for_points(model: DeviceModel, points: Mapping[str, Point], address:
     return compile_messages(model, points, address, units)
 
 
+class Publisher(Protocol):
+    """The part of an MQTT client that a device needs."""
+
+    async def publish(self, topic: str, /, payload: Any, qos: int, retain: bool) -> None: ...  # noqa: ANN401, FBT001
+
+
 class MqttDevice:
     """One client of a broker. ``values`` gives device point → value in the class's unit."""
 
@@ -48,12 +55,14 @@ class MqttDevice:
         port: int,
         host: str = "127.0.0.1",
         login: tuple[str, str] | None = None,
+        look_s: float = LOOK_S,
     ) -> None:
         self.id = device.id
         self._device, self._points, self._values, self._clock = device, points, values, clock
         self._host, self._port = host, port
         self._login = login
         self._codec = compile_for_points(device.model, points, device.address)
+        self._look_s = min(look_s, device.every_ms / 1000)
         self._woken = asyncio.Event()
         self._fault = "none"
         self._noise = random.Random(device.id)
@@ -82,16 +91,17 @@ class MqttDevice:
             username=self._login[0] if self._login else None, password=self._login[1] if self._login else None,
             protocol=aiomqtt.ProtocolVersion.V311, will=self._will(), timeout=5,
         ) as client:  # fmt: skip
-            if self._codec.availability:
-                await client.publish(self._codec.availability, self._codec.online, qos=1, retain=True)
-            await self._publish_changes(client)
+            await self.speak(client)
 
     def _will(self) -> aiomqtt.Will | None:
         if not self._codec.availability:
             return None
         return aiomqtt.Will(self._codec.availability, self._codec.offline, qos=1, retain=True)
 
-    async def _publish_changes(self, client: aiomqtt.Client) -> None:
+    async def speak(self, client: Publisher) -> None:
+        """Say hello, then publish for as long as the connection lasts."""
+        if self._codec.availability:
+            await client.publish(self._codec.availability, self._codec.online, qos=1, retain=True)
         last_ms, last_notable = -self._device.every_ms, None
         while True:
             # Cleared before the look: a change during the publishing wakes the next round.
@@ -102,7 +112,7 @@ class MqttDevice:
             if was_woken or notable != last_notable or now_ms - last_ms >= self._device.every_ms - _EARLY_MS:
                 await self._publish(client, values, now_ms)
                 last_ms, last_notable = now_ms, notable
-            await self._wait(min(LOOK_S, self._device.every_ms / 1000))
+            await self._wait(self._look_s)
 
     def notable(self, values: Mapping[str, Value]) -> tuple[Value, ...]:
         """What a person would notice at once: states, bits and texts."""
@@ -115,12 +125,12 @@ class MqttDevice:
         except TimeoutError:
             return
 
-    async def _publish(self, client: aiomqtt.Client, values: Mapping[str, Value], now_ms: int) -> None:
+    async def _publish(self, client: Publisher, values: Mapping[str, Value], now_ms: int) -> None:
         if self._fault in ("silent", "half_open"):
             return
         for topic, payload in encode_messages(self._codec, values, now_ms):
             for _ in range(2 if self._fault == "duplicate" else 1):
-                await client.publish(topic, self._spoiled(payload), qos=1)
+                await client.publish(topic, self._spoiled(payload), qos=1, retain=False)
                 self.published += 1
 
     def _spoiled(self, payload: bytes) -> bytes:

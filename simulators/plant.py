@@ -15,7 +15,7 @@ from contract.messages import Value
 from device_profiles.schema import Point
 from simulators.clock import Clock
 from simulators.modbus_device import Misbehaviour, ModbusServer
-from simulators.mqtt_device import MqttDevice
+from simulators.mqtt_device import LOOK_S, MqttDevice
 from simulators.physics import Plant, create
 from simulators.registers import ModelRegisters
 from simulators.site import Broker, SimulatedDevice, SimulatedSite, SiteError, broker_of
@@ -120,14 +120,17 @@ class PlantServers:
     async def run(self, started: asyncio.Event) -> None:
         """Serve until cancelled; ``started`` is set once every port listens. Raises SiteError for a port in use."""
         try:
-            await self._start_modbus()
+            await self.start_modbus()
             async with asyncio.TaskGroup() as group:
-                for device in self._message_devices():
+                for device in self.message_devices():
                     group.create_task(device.run(), name=f"mqtt_device_{device.id}")
                 started.set()
         finally:
-            for server in self._modbus.values():
-                await server.stop()
+            await self.stop_modbus()
+
+    def server(self, bus: str) -> ModbusServer:
+        """The server of one Modbus bus, once started."""
+        return self._modbus[bus]
 
     def misbehave(self, device: str, how: Misbehaviour) -> None:
         """Let a device answer wrongly. Raises UnknownFault for a device this plant does not have."""
@@ -140,7 +143,8 @@ class PlantServers:
         else:
             self._mqtt[device].misbehave(how.fault)
 
-    async def _start_modbus(self) -> None:
+    async def start_modbus(self) -> None:
+        """Open the port of every Modbus bus. Raises SiteError for a port in use."""
         for name, bus in self._plant.site.buses.items():
             if "modbus" not in bus:
                 continue
@@ -157,18 +161,24 @@ class PlantServers:
                 raise SiteError(f"bus {name}: port {bus['port']} cannot be opened: {error.strerror}") from error
             self._modbus[name] = server
 
-    def _message_devices(self) -> list[MqttDevice]:
+    async def stop_modbus(self) -> None:
+        """Close every Modbus port and connection."""
+        for server in self._modbus.values():
+            await server.stop()
+
+    def message_devices(self, look_s: float = LOOK_S) -> list[MqttDevice]:
+        """Every MQTT device of the site, not yet speaking."""
         for name, bus in self._plant.site.buses.items():
             if "mqtt" not in bus:
                 continue
             for device in self._plant.site.on_bus(name):
-                self._mqtt[device.id] = self._message_device(device, broker_of(bus, self._folder))
+                self._mqtt[device.id] = self._message_device(device, broker_of(bus, self._folder), look_s)
         return list(self._mqtt.values())
 
-    def _message_device(self, device: SimulatedDevice, broker: Broker) -> MqttDevice:
+    def _message_device(self, device: SimulatedDevice, broker: Broker, look_s: float) -> MqttDevice:
         simulated = MqttDevice(
             device, self._plant.device_points(device), _values_of(self._plant, device), self._clock,
-            port=broker.port, host=broker.host, login=broker.login,
+            port=broker.port, host=broker.host, login=broker.login, look_s=look_s,
         )  # fmt: skip
         for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
             self._plant.on_change(owner, simulated.wake)

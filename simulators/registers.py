@@ -74,12 +74,21 @@ class ModelRegisters:
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:
     """What the device's scale-factor registers hold: as many decimals as the finest point that uses them shows."""
     decimals: dict[tuple[str, int], int] = {}
+    codes: dict[tuple[str, int], Mapping[int, int]] = {}
     for name, codec in codecs.items():
         if codec.scale_from is not None:
             place = (codec.table, codec.scale_from)
             digits = points[name].digits if name in points else 0
             decimals[place] = max(decimals.get(place, 0), digits)
-    return {place: -digits & 0xFFFF for place, digits in decimals.items()}
+            codes[place] = codec.scale_codes
+    return {place: _code_of(-digits, codes[place]) for place, digits in decimals.items()}
+
+
+def _code_of(power: int, codes: Mapping[int, int]) -> int:
+    """The word for a power of ten, or for the nearest one that the device has a code for."""
+    if not codes:
+        return power & 0xFFFF
+    return min(codes, key=lambda code: abs(codes[code] - power))
 
 
 def _readable(codecs: Iterable[RegisterCodec], model: DeviceModel) -> dict[str, list[tuple[int, int]]]:

@@ -14,7 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
+from device_profiles.fitting import Channel, ChannelSetting, fitted_model
 from device_profiles.library import Library
 from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Text, parse_duration_ms
 
@@ -155,8 +157,10 @@ def _figure(value: float | str, limit: Limit) -> float:
 
 def _device(entry: Mapping[str, Any], library: Library) -> SimulatedDevice:
     model = library.models[entry["model"]]
-    if channels := entry.get("channels"):
-        sources = {point: _target(target) for point, target in channels.items()}
+    channels = {name: _channel(setting) for name, setting in entry.get("channels", {}).items()}
+    model = fitted_model(model, entry.get("ratios", {}), channels)
+    if channels:
+        sources = {name: setting.target for name, setting in channels.items()}
     else:
         skipped = set(entry.get("without", ()))
         sources = {point: (entry["equipment"], point) for point in model.mappings if point not in skipped}
@@ -164,9 +168,11 @@ def _device(entry: Mapping[str, Any], library: Library) -> SimulatedDevice:
     return SimulatedDevice(entry["id"], model, entry["bus"], entry["address"], sources, every_ms)
 
 
-def _target(text: str) -> tuple[str, str]:
-    equipment, _, point = text.partition("/")
-    return equipment, point
+def _channel(setting: object) -> ChannelSetting:
+    try:
+        return TypeAdapter(Channel).validate_python(setting)
+    except ValidationError as error:
+        raise SiteError(f"channel {setting!r} is not right; see `plantroom-edge check`") from error
 
 
 def relocate(data: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
