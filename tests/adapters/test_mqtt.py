@@ -132,6 +132,8 @@ async def test_what_was_not_committed_is_sent_again_and_what_was_is_not(
             assert [row.value for row in last.basket.of("pressure") if row.value is not None] == []
 
 
+# amqtt leaves the socket of a client it refused to the garbage collector when the client is gone first
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_broker_that_knows_only_the_older_version_is_spoken_to_in_it() -> None:
     async with embedded_broker(free_port()) as port:
         bus = Bus("sensors", "mqtt", host="127.0.0.1", port=port, client_id="gw_1-sensors")
