@@ -117,7 +117,7 @@ SHIPPED = Policy(
         ),
         Grant(
             Target(
-                "arrival", timedelta(minutes=3), "micro-fire-station-3min", "micro fire-station practice; unverified"
+                "arrival", timedelta(minutes=3), "fire-station-3min", "micro fire-station practice; unverified"
             ),
             emergency="fire",
         ),
