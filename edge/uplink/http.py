@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from edge.uplink.session import Answer
 
 CONNECT_S = 5.0
 ANSWER_S = 30.0
+WHOLE_S = 60.0
+"""For a request with its answer: a server that trickles must not hold a lane."""
 MOST_ANSWER_BYTES = 4 * 1024 * 1024
 
 
@@ -48,7 +51,10 @@ class Cloud:
 
     async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         try:
-            async with self.client.stream("POST", path, content=body, headers=headers) as response:
+            async with (
+                asyncio.timeout(WHOLE_S),
+                self.client.stream("POST", path, content=body, headers=headers) as response,
+            ):
                 received = bytearray()
                 async for chunk in response.aiter_bytes():
                     received += chunk

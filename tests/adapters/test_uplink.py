@@ -99,6 +99,18 @@ async def test_a_cloud_that_never_answers_is_given_up(tmp_path: Path, monkeypatc
     assert "Timeout" in found.reason
 
 
+async def test_a_cloud_that_trickles_does_not_hold_the_lane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(_head: bytes, _body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr("edge.uplink.http.WHOLE_S", 0.2)
+    async with serving(talk, tmp_path) as cloud:
+        assert (await cloud.ingest(b"{}")).status == 0
+
+
 async def test_a_redirect_is_reported_and_not_followed_with_the_credential(tmp_path: Path) -> None:
     asked = 0
 
@@ -136,6 +148,7 @@ async def test_an_endless_answer_is_cut_off(tmp_path: Path) -> None:
 async def test_bytes_that_are_no_http_are_no_answer(tmp_path: Path) -> None:
     async def talk(_head: bytes, _body: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP ready\r\n")
+        writer.close()
 
     async with serving(talk, tmp_path) as cloud:
         assert (await cloud.ingest(b"{}")).status == 0
