@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -192,6 +192,7 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DataError, _unstorable)
     for kind in (OperationalError, InterfaceError, ConnectionError):
         app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _failed)
@@ -226,6 +227,11 @@ async def _http(_request: Request, error: Exception) -> Response:
     codes = {404: "not_found", 405: "method"}
     remedy = "see /api/v1/openapi.json for what there is"
     return problem(Refused(error.status_code, codes.get(error.status_code, "http"), str(error.detail), remedy))
+
+
+async def _unstorable(_request: Request, error: Exception) -> Response:
+    log.warning("value_unstorable", reason=str(error).partition("\n")[0])
+    return problem(Refused(422, "invalid", "a value cannot be stored", "leave out control characters and huge numbers"))
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:

@@ -150,7 +150,9 @@ def _wrong_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iter
         try:
             Calendar.from_dict(data)
         except (CalendarError, AttributeError, TypeError) as error:
-            yield finding(file or "", lines, ("calendars", name), str(error), "See docs/tickets.md for the shape of a calendar")
+            yield finding(
+                file or "", lines, ("calendars", name), str(error), "See docs/tickets.md for the shape of a calendar"
+            )
 
 
 def _unknown_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iterator[Finding]:

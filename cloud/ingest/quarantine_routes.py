@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 
 from cloud.ingest.replay import replay
-from cloud.people.access import SignedIn, require
+from cloud.people.access import RowId, SignedIn, require
 from cloud.people.service import User
 from cloud.storage import tables as t
 from cloud.tickets.listing import instant
@@ -49,7 +49,7 @@ async def list_quarantine(
 
 
 @router.post("/{id}/replay", summary="Try one again, after what was wrong is put right")
-async def replay_one(id: int, request: Request, user: Annotated[User, Depends(require(Role.ADMIN))]) -> Replayed:
+async def replay_one(id: RowId, request: Request, user: Annotated[User, Depends(require(Role.ADMIN))]) -> Replayed:
     state = request.app.state
     async with state.database.write() as connection:
         reason, topics = await replay(state.desk, connection, id, user.name, state.clock.now_ms())

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from starlette.responses import Response
 
 from cloud.errors import Refused
@@ -57,6 +57,8 @@ def require(role: Role) -> Callable[[User], Awaitable[User]]:
     return has_role
 
 
+RowId = Annotated[int, Path(ge=0, lt=2**63)]
+"""A row's number in an address; beyond 64 bits there are no rows."""
 SignedIn = Annotated[User, Depends(signed_in)]
 """Anybody who is signed in."""
 

@@ -217,7 +217,9 @@ class Calendar:
         return [(max(a, start), min(b, end)) for a, b in counted if a < end and b > start]
 
 
-def due(start: datetime, target: timedelta, calendar: Calendar | None = None, holds: Sequence[Hold] = ()) -> datetime:
+def due(
+    start: datetime, target: timedelta, calendar: Calendar | None = None, holds: Sequence[Hold] | None = None
+) -> datetime:
     """The instant (UTC) at which ``target`` of counted time has passed since ``start``.
 
     Time counts while ``calendar`` is open (always, when it is None) and outside ``holds``. A target that ends exactly
@@ -241,7 +243,9 @@ def due(start: datetime, target: timedelta, calendar: Calendar | None = None, ho
     return from_us(calendar.used_up(at, need) if calendar else at + need)
 
 
-def elapsed(start: datetime, end: datetime, calendar: Calendar | None = None, holds: Sequence[Hold] = ()) -> timedelta:
+def elapsed(
+    start: datetime, end: datetime, calendar: Calendar | None = None, holds: Sequence[Hold] | None = None
+) -> timedelta:
     """The counted time in [start, end): while ``calendar`` is open (always, when None) and outside ``holds``.
 
     The inverse of ``due``: ``elapsed(start, due(start, target, c, h), c, h) == target``. Raises ValueError for naive
@@ -258,8 +262,8 @@ def _open(calendar: Calendar | None, start: int, end: int) -> int:
     return calendar.open_between(start, end) if calendar else end - start
 
 
-def _merged(holds: Sequence[Hold]) -> list[Span]:
-    spans = [(to_us(start), to_us(end)) for start, end in holds]
+def _merged(holds: Sequence[Hold] | None) -> list[Span]:
+    spans = [(to_us(start), to_us(end)) for start, end in holds or ()]
     if any(end < start for start, end in spans):
         raise ValueError("a hold ends before it starts")
     return merge(spans)

@@ -116,9 +116,7 @@ SHIPPED = Policy(
             emergency="entrapment",
         ),
         Grant(
-            Target(
-                "arrival", timedelta(minutes=3), "fire-station-3min", "micro fire-station practice; unverified"
-            ),
+            Target("arrival", timedelta(minutes=3), "fire-station-3min", "micro fire-station practice; unverified"),
             emergency="fire",
         ),
     ),

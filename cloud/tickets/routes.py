@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.errors import Refused, invalid
-from cloud.people.access import SignedIn
+from cloud.people.access import RowId, SignedIn
 from cloud.sla.timeline import Deadline, Line
 from cloud.tickets import listing, repository, service
 from cloud.tickets.listing import Filter, instant
@@ -86,13 +86,13 @@ class ActionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     version: int | None = Field(default=None, description="The version you saw; 409 when it has changed", examples=[1])
-    reason: str = Field(default="", examples=["waiting for part: contactor K5"])
+    reason: str = Field(default="", max_length=4000, examples=["waiting for part: contactor K5"])
     until: str | None = Field(default=None, description="When a hold ends by itself", examples=[None])
-    cause: str = Field(default="", examples=[""])
-    action: str = Field(default="", examples=[""])
-    holder: str = Field(default="", examples=[""])
-    priority: str = Field(default="", examples=[""])
-    note: str = Field(default="", examples=[""])
+    cause: str = Field(default="", max_length=4000, examples=[""])
+    action: str = Field(default="", max_length=4000, examples=[""])
+    holder: str = Field(default="", max_length=4000, examples=[""])
+    priority: str = Field(default="", max_length=4000, examples=[""])
+    note: str = Field(default="", max_length=4000, examples=[""])
 
 
 def _number(name: str) -> int:
@@ -234,7 +234,7 @@ async def list_alarms(
 
 
 @router.post("/alarms/{alarm}/acknowledge", status_code=204, summary="Acknowledge an alarm", tags=["alarms"])
-async def acknowledge_alarm(alarm: int, request: Request, user: SignedIn) -> None:
+async def acknowledge_alarm(alarm: RowId, request: Request, user: SignedIn) -> None:
     state = request.app.state
     async with state.database.write() as connection:
         now = state.clock.now_ms()

@@ -87,7 +87,7 @@ _OPEN = tuple(state for state in State if state.is_open)
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.DISPATCH, _WAITING, S.DISPATCHED, R.ENGINEER, "dispatched", ("holder",)),
     Transition(A.ACKNOWLEDGE, _WAITING, S.ACKNOWLEDGED, R.TECHNICIAN, "acknowledged"),
-    Transition(A.ARRIVE, (*_WAITING, S.ACKNOWLEDGED), S.ON_SITE, R.TECHNICIAN, "arrived"),
+    Transition(A.ARRIVE, (*_WAITING, S.ACKNOWLEDGED, S.IN_PROGRESS), S.ON_SITE, R.TECHNICIAN, "arrived"),
     Transition(A.START, (S.ACKNOWLEDGED, S.ON_SITE), S.IN_PROGRESS, R.TECHNICIAN, "started"),
     Transition(A.HOLD, _WORKING, S.ON_HOLD, R.TECHNICIAN, "held", ("reason",)),
     Transition(A.RESUME, (S.ON_HOLD,), S.IN_PROGRESS, R.TECHNICIAN, "resumed"),

@@ -30,8 +30,10 @@ async def test_every_wrong_address_method_and_body_is_a_problem_document(tmp_pat
             await d.http.get("/api/v1/nothing"), await d.http.delete("/api/v1/tickets"),
             await d.http.post("/api/v1/tickets/T-000001/actions/fly", json={}),
             await d.http.post("/api/v1/sign-in", content=b"{", headers={"Content-Type": "application/json"}),
+            await d.http.post(f"/api/v1/alarms/{10**30}/acknowledge"),
+            await d.http.post("/api/v1/tickets/T-000001/actions/note", json={"note": "x" * 5000}),
         ]  # fmt: skip
-        assert [answer.status_code for answer in answers] == [404, 405, 422, 422]
+        assert [answer.status_code for answer in answers] == [404, 405, 422, 422, 422, 422]
         for answer in answers:
             assert answer.headers["content-type"] == "application/problem+json"
             assert set(answer.json()) == {"type", "title", "status", "code", "remedy", "errors"}

@@ -75,6 +75,18 @@ async def test_an_acknowledgement_does_not_stop_the_way_to_the_lift(tmp_path: Pa
         assert (await states(d))["arrival"] == "met"
 
 
+async def test_who_began_from_afar_can_still_arrive(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        await gateway.tell(announcement(), trapped(START))
+        await walk(d, ("acknowledge", {}), ("start", {}))
+        assert (await states(d))["arrival"] == "running"
+        await walk(d, ("arrive", {}))
+        (ticket,) = await rows(d.database, t.ticket)
+        assert (ticket["state"], (await states(d))["arrival"]) == ("on_site", "met")
+
+
 async def test_a_hold_stands_still_and_moves_the_due_instant_by_its_length(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         await with_ticket(d)
