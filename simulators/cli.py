@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from contract.conventions import Exit
-from device_profiles import library as profiles
+from device_profiles.library import LibraryError
 from simulators.broker import BrokerUnavailable, embedded_broker
 from simulators.clock import SystemClock
 from simulators.control import Control, ControlError, command
@@ -27,7 +27,7 @@ from simulators.plant import PlantServers, SimulatedPlant
 from simulators.player import endless, play
 from simulators.processes import ProcessFailed
 from simulators.scenario import PlannedFault, Scenario, ScenarioError, check_scenario, load_scenario
-from simulators.site import SiteError, build_site, load_file
+from simulators.site import SiteError, build_site, load_file, load_library
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -98,7 +98,7 @@ def plant(
         faults = load_scenario(scenario).faults if scenario else []
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
             asyncio.run(_serve_plant(file, control, seed, listen, faults))
-    except (SiteError, ScenarioError, profiles.LibraryError) as error:
+    except (SiteError, ScenarioError, LibraryError) as error:
         _fail(str(error), Exit.MISCONFIGURED)
 
 
@@ -106,7 +106,8 @@ async def _serve_plant(file: Path, control: int, seed: int, listen: str, faults:
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     clock = SystemClock()
-    simulated = SimulatedPlant(build_site(load_file(file), profiles.load()), clock, seed=seed)
+    data = load_file(file)
+    simulated = SimulatedPlant(build_site(data, load_library(data, file.parent)), clock, seed=seed)
     if problems := check_scenario(Scenario(faults=list(faults)), simulated.site):
         raise ScenarioError("\n".join(problems))
     servers, started = PlantServers(simulated, clock, listen=listen, folder=file.parent), asyncio.Event()

@@ -64,9 +64,9 @@ class Demo:
 
     def _steps(self) -> Iterator[Step]:
         faults = self._setup.scenario.faults
-        if self._options.seconds is not None:
-            return iter(schedule(faults, self._options.seconds * 1000 - TAIL_MS))
-        return endless(faults, self._options.seed)
+        if self._options.seconds is None:
+            return endless(faults, self._options.seed)
+        return iter(schedule(faults, self._options.seconds * 1000 - TAIL_MS))
 
     async def _do(self, step: Step) -> None:
         at_ms = await self._stack.change(step.do, step.equipment, step.fault)

@@ -27,6 +27,10 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
     "data": {"en": "data             {folder}", "zh": "数据        {folder}"},
     "dashboard": {"en": "Dashboard:        {address}", "zh": "看板：      {address}"},
     "sign_in": {"en": "One-time sign-in: {link}", "zh": "一次性登录：{link}"},
+    "inject": {
+        "en": "By hand:          plantroom-sim inject {equipment} {fault} --control {port}",
+        "zh": "手动注入：  plantroom-sim inject {equipment} {fault} --control {port}",
+    },
     "stop": {"en": "Ctrl-C stops everything.", "zh": "按 Ctrl-C 停止全部。"},
     "waiting": {"en": "waiting for its ticket", "zh": "等待工单"},
     "known": {"en": "already on {ticket}", "zh": "已在 {ticket} 中"},
@@ -90,9 +94,18 @@ def source_lines(setup: Setup, link: str, seconds: float, language: Language) ->
         "",
         say("dashboard", language, address=setup.address),
         say("sign_in", language, link=link),
+        say("inject", language, **_example(site), port=setup.control_port),
         say("stop", language),
         "",
     ]
+
+
+def _example(site: SimulatedSite) -> Mapping[str, str]:
+    """A fault that somebody could cause by hand here."""
+    for name, of in site.equipment.items():
+        for fault in of.equipment_class.faults:
+            return {"equipment": name, "fault": fault}
+    return {"equipment": "EQUIPMENT", "fault": "FAULT"}
 
 
 def describe_fault(expected: Expectation, site: SimulatedSite, language: Language) -> str:

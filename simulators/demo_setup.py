@@ -15,11 +15,11 @@ from typing import Any
 
 import yaml
 
-from device_profiles import library as profiles
+from device_profiles.library import LibraryError
 from simulators.broker import NOTHING_INSTALLED, find_mosquitto, free_port, is_port_free, mosquitto_command
 from simulators.processes import program
 from simulators.scenario import Scenario, ScenarioError, check_scenario, load_scenario
-from simulators.site import Ports, SimulatedSite, SiteError, add_meters, build_site, load_file, relocate
+from simulators.site import Ports, SimulatedSite, SiteError, add_meters, build_site, load_file, load_library, relocate
 
 SITES = Path(__file__).parent / "sites"
 EXTRA_METER = ("eastron_sdm630", "lv_switchgear", {"rated_a": 400})
@@ -75,15 +75,15 @@ def prepare(options: Options) -> Setup:
     """Check everything and write the folder. Raises DemoMisconfigured."""
     try:
         return _prepare(options)
-    except (SiteError, ScenarioError, profiles.LibraryError) as error:
+    except (SiteError, ScenarioError, LibraryError) as error:
         raise DemoMisconfigured(str(error)) from error
 
 
 def _prepare(options: Options) -> Setup:
     data = _grown(load_file(options.site), options.devices)
     if own := data.get("library"):
-        data["library"] = str((options.site.parent / own).resolve())
-    library = profiles.load([Path(data["library"])] if own else [])
+        data["library"] = str((options.site.parent / own).resolve())  # the moved site file stands elsewhere
+    library = load_library(data, options.site.parent)
     ports = _ports(options.port, [bus["id"] for bus in data.get("buses", []) if "modbus" in bus])
     moved = relocate(data, ports)
     site = build_site(moved, library)

@@ -17,7 +17,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from device_profiles.fitting import Channel, ChannelSetting, fitted_model
-from device_profiles.library import Library
+from device_profiles.library import Library, load
 from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Text, parse_duration_ms
 
 DEFAULT_EVERY_MS: Mapping[str, int] = {"modbus": 5_000, "mqtt": 10_000}
@@ -91,6 +91,14 @@ def load_file(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("site"), dict):
         raise SiteError(f"{path}: holds no site; start it with site: {{id: …, name: …, zone: …}}")
     return data
+
+
+def load_library(data: Mapping[str, Any], folder: Path) -> Library:
+    """The shipped library with the site's own folder (``library:``, seen from the site file's folder) on top.
+
+    Raises LibraryError.
+    """
+    return load([folder / data["library"]] if data.get("library") else [])
 
 
 def build_site(data: Mapping[str, Any], library: Library) -> SimulatedSite:
