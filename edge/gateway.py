@@ -23,7 +23,7 @@ from edge.clock import Clock
 from edge.cycle import Cycle, Intake
 from edge.errors import Transient
 from edge.hooks import Call, Caller, LifeSafety
-from edge.outbox.sqlite import LANES, Outbox
+from edge.outbox.sqlite import IN_MEMORY, LANES, Outbox
 from edge.plans import device_plans, plan_site
 from edge.routine import Routine
 from edge.rules.engine import Engine
@@ -114,7 +114,7 @@ def build(
 ) -> Parts:
     """Open the outbox, restore the rules and connect the parts; nothing runs yet."""
     now = clock.moment()
-    outbox = Outbox(data / "edge.db", now.wall_ms)
+    outbox = _open_outbox(data, now.wall_ms, log)
     if outbox.set_aside is not None:
         log.warning(
             "outbox_set_aside", file=str(outbox.set_aside), remedy="it was damaged; what it held is in that file"
@@ -148,6 +148,18 @@ def build(
             for lane in LANES
         ]  # fmt: skip
     return parts
+
+
+def _open_outbox(data: Path, now_ms: int, log: Log) -> Outbox:
+    """The outbox on disk; in memory when the disk cannot take one, because judging the plant must go on."""
+    try:
+        return Outbox(data / "edge.db", now_ms)
+    except Transient as error:
+        remedy = (
+            "alarms are judged and delivered, but nothing outlives a restart; free or replace the disk, then restart"
+        )
+        log.warning("disk_failing", reason=str(error), remedy=remedy)
+        return Outbox(Path(IN_MEMORY), now_ms)
 
 
 def _wake(deliveries: Sequence[Delivery]) -> None:

@@ -24,6 +24,7 @@ from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
 
 LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
+IN_MEMORY = ":memory:"
 ANSWERS_KEPT_MS = 90 * 86_400_000
 
 
@@ -76,19 +77,30 @@ class Outbox:
     # --- opening ------------------------------------------------------------------------------------------------
 
     def _open(self, now_ms: int) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             return self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise Transient(f"{self.path}: {error}") from error
-        # Torn or foreign: keep it for a person to look at, and start anyway. Alarms still true are raised again.
+        except OSError as error:
+            raise Transient(f"{self.path}: {error.strerror}") from error
+        except sqlite3.OperationalError as error:
+            raise Transient(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError:
+            self._set_aside(now_ms)
+        with self._speaking():
+            return self._connect()
+
+    def _set_aside(self, now_ms: int) -> None:
+        """Torn or foreign: keep it for a person to look at. What is still true in the plant is raised again."""
         self.set_aside = self.path.with_suffix(f".broken-{now_ms}")
         for suffix in ("", "-wal", "-shm"):
             part = self.path.with_name(self.path.name + suffix)
             if part.exists():
                 part.rename(self.set_aside.with_name(self.set_aside.name + suffix))
-        return self._connect()
+
+    @property
+    def is_lasting(self) -> bool:
+        """False for an outbox in memory, which serves while the disk cannot."""
+        return str(self.path) != IN_MEMORY
 
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
@@ -141,8 +153,16 @@ class Outbox:
         return row
 
     @contextmanager
-    def _transaction(self, *, durable: bool) -> Iterator[None]:
+    def _speaking(self) -> Iterator[None]:
+        """What SQLite cannot do now is worth trying again."""
         try:
+            yield
+        except sqlite3.Error as error:
+            raise Transient(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[None]:
+        with self._speaking():
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -153,8 +173,6 @@ class Outbox:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise Transient(f"{self.path}: {error}") from error
         self._fault("after_commit")
 
     # --- writing ------------------------------------------------------------------------------------------------
@@ -220,6 +238,10 @@ class Outbox:
 
     def next_batch(self, lane: Lane, most_records: int, most_bytes: int) -> Batch | None:
         """The oldest consecutive records of a lane, at least one, within the bounds; None when nothing waits."""
+        with self._speaking():
+            return self._next_batch(lane, most_records, most_bytes)
+
+    def _next_batch(self, lane: Lane, most_records: int, most_bytes: int) -> Batch | None:
         oldest = self._one("oldest", lane=lane)
         if oldest is None:
             return None
@@ -256,6 +278,10 @@ class Outbox:
 
     def keep_within(self, budget_bytes: int, days: int, now_ms: int) -> list[SamplesThinned]:
         """Thin samples, oldest first, one step: to one a minute, and when that is done to nothing. Events stay."""
+        with self._speaking():
+            return self._keep_within(budget_bytes, days, now_ms)
+
+    def _keep_within(self, budget_bytes: int, days: int, now_ms: int) -> list[SamplesThinned]:
         too_old = now_ms - days * 86_400_000
         if self.used_bytes() > budget_bytes:
             reason, before = f"the outbox is over its {budget_bytes // 1_000_000} MB", now_ms + 1

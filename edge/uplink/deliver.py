@@ -19,8 +19,11 @@ from contract.messages import (
     SamplesThinned,
 )
 from edge.clock import Clock
+from edge.errors import Transient
 from edge.outbox.sqlite import Batch
 from edge.uplink.session import Answer, Decision, Outcome, Sent, Session, Wait
+
+DISK_AGAIN_S = 1.0
 
 
 class Store(Protocol):
@@ -74,23 +77,30 @@ class Delivery:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver until cancelled. While the outbox cannot be read there is nothing to send; the cycle tells of it."""
         next_beat = 0
         while True:
-            action = self.session.next_action(self.clock.moment().steady_ms)
-            if isinstance(action, Wait):
-                await self.clock.sleep((action.until_ms - self.clock.moment().steady_ms) / 1000)
-                continue
-            self.wake.clear()
-            batch = await self.store.next_batch(self.session.lane, action.records, action.size)
-            now = self.clock.moment().steady_ms
-            if batch is None and self.session.lane == "events" and now >= next_beat:
-                batch = await self.store.heartbeat()
-            if batch is None:
-                await self._wait(max(next_beat - now, 1) if self.session.lane == "events" else self.interval_ms)
-                continue
-            await self.exchange(batch)
-            next_beat = self.clock.moment().steady_ms + self.interval_ms // 2
+            try:
+                next_beat = await self._turn(next_beat)
+            except Transient:
+                await self.clock.sleep(DISK_AGAIN_S)
+
+    async def _turn(self, next_beat: int) -> int:
+        """Send what is next or wait for it; when the next sign of life is due (steady ms)."""
+        action, lane = self.session.next_action(self.clock.moment().steady_ms), self.session.lane
+        if isinstance(action, Wait):
+            await self.clock.sleep((action.until_ms - self.clock.moment().steady_ms) / 1000)
+            return next_beat
+        self.wake.clear()
+        batch = await self.store.next_batch(lane, action.records, action.size)
+        now = self.clock.moment().steady_ms
+        if batch is None and lane == "events" and now >= next_beat:
+            batch = await self.store.heartbeat()
+        if batch is None:
+            await self._wait(max(next_beat - now, 1) if lane == "events" else self.interval_ms)
+            return next_beat
+        await self.exchange(batch)
+        return self.clock.moment().steady_ms + self.interval_ms // 2
 
     async def _wait(self, ms: int) -> None:
         try:

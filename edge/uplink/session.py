@@ -14,8 +14,8 @@ from contract.messages import CONTRACT_VERSION, Committed, Directive, Lane, Rece
 from edge.outbox.retry import wait_s
 
 MOST_RECORDS: dict[Lane, int] = {"events": 500, "samples": 2_000}
-MOST_BYTES = 1_000_000
-"""Bytes of records in one request, before compression."""
+MOST_BYTES = 500_000
+"""Bytes of records in one request, before compression: compressing them holds the loop for a few milliseconds."""
 LEAST_RECORDS = 1
 REFUSED_WAIT_S = 30.0
 """How often a refused credential is tried again: it may have been renewed meanwhile."""

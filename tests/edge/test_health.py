@@ -174,6 +174,16 @@ async def test_health_tells_a_stuck_cycle_and_a_failing_disk(tmp_path: Path) -> 
     assert (await page.client.get("/healthz")).json() == {"status": "stuck"}
 
 
+async def test_a_gateway_without_a_disk_judges_on_and_says_that_nothing_lasts(tmp_path: Path) -> None:
+    (tmp_path / "edge.db").mkdir()
+    page = Page(tmp_path)
+    await page.read(running=True)
+    assert len(page.parts.engine.active_alarms()) == 1
+    assert page.clock.said("disk_failing")
+    assert (await page.client.get("/healthz")).json() == {"status": "disk_failing"}
+    assert "cannot be written" in (await page.client.get("/")).text
+
+
 async def test_figures_for_prometheus_name_no_point_and_no_equipment(tmp_path: Path) -> None:
     page = Page(tmp_path)
     await page.read(running=True)

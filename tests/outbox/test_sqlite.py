@@ -20,7 +20,7 @@ from contract.messages import (
 from edge.decode.sample import Sample
 from edge.errors import Misconfigured, Transient
 from edge.outbox.record import count_of
-from edge.outbox.sqlite import Outbox
+from edge.outbox.sqlite import IN_MEMORY, Outbox
 
 NOW = 1_795_000_000_000
 
@@ -254,3 +254,21 @@ def test_a_disk_that_takes_nothing_is_transient_and_loses_no_number(tmp_path: Pa
     batch = outbox.next_batch("events", 10, 10**6)
     assert batch is not None
     assert (batch.first, len(batch.bodies)) == (1, 2)
+
+
+def test_an_outbox_in_memory_serves_while_the_disk_cannot(tmp_path: Path) -> None:
+    (tmp_path / "edge.db").mkdir()
+    with pytest.raises(Transient, match="unable to open"):
+        open_outbox(tmp_path)
+    outbox = Outbox(Path(IN_MEMORY), NOW)
+    outbox.save(NOW, events=[event(1)])
+    assert waiting(outbox) == ["rule_1"]
+    assert not outbox.is_lasting
+    assert not (tmp_path.cwd() / IN_MEMORY).exists()
+
+
+def test_a_database_that_cannot_be_read_now_is_worth_another_try(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    outbox.close()
+    with pytest.raises(Transient):
+        outbox.next_batch("events", 1, 1)

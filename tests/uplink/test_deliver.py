@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from contract.messages import (
     RuleUnknown,
     SamplesThinned,
 )
+from edge.errors import Transient
 from edge.outbox.sqlite import Outbox
 from edge.store import AsyncOutbox
 from edge.uplink.deliver import Delivery, Link
@@ -198,4 +200,24 @@ async def test_the_loop_waits_out_a_failure_on_its_clock(tmp_path: Path) -> None
     task = asyncio.create_task(bench.delivery.run())
     await bench.clock.until(lambda: bench.desk.rules() == ["rule_1"])
     assert bench.clock.slept_s == pytest.approx(20)
+    task.cancel()
+
+
+async def test_the_loop_outlives_an_outbox_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path)
+    bench.outbox.save(NOW, events=[event(1)])
+    broken = 3
+    read = bench.outbox.next_batch
+
+    def failing(*arguments: Any) -> object:
+        nonlocal broken
+        broken -= 1
+        if broken >= 0:
+            raise Transient("disk I/O error")
+        return read(*arguments)
+
+    monkeypatch.setattr(bench.outbox, "next_batch", failing)
+    task = asyncio.create_task(bench.delivery.run())
+    await bench.clock.until(lambda: bench.desk.rules() == ["rule_1"])
+    assert bench.clock.slept_s == pytest.approx(3)
     task.cancel()
