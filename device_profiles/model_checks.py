@@ -58,8 +58,10 @@ def check_model(model: DeviceModel, classes: Mapping[str, EquipmentClass]) -> It
         if of is not None and not model.channels:
             yield from unknown((section, name), f"point of {of.id}", name, of.points)
             if name in of.points:
-                yield from _meaning((section, name), one, of.points[name])
+                yield from check_meaning((section, name), one, of.points[name])
         yield from _own((section, name), one)
+        for index, ratio in enumerate(one.ratio):
+            yield from unknown((section, name, "ratio", index), "ratio of this model", ratio, model.ratios)
     yield from _topics(model)
 
 
@@ -81,7 +83,7 @@ def _register(path: NodePath, mapping: RegisterMapping, model: DeviceModel) -> I
 def _bit_table(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
     if mapping.type not in ("bit", "uint16") or (mapping.type == "uint16" and "type" in mapping.model_fields_set):
         yield (*path, "type"), f"a {mapping.table} holds one bit, not {mapping.type}", "Write type: bit"
-    for key in ("bit", "order", "length", "sentinels", "scale_from"):
+    for key in ("bit", "order", "length", "sentinels", "scale_from", "scale_codes"):
         if key in mapping.model_fields_set:
             yield (*path, key), f"{key} means nothing for a {mapping.table}", "Remove it"
     yield from _no_arithmetic(path, mapping, f"a {mapping.table}")
@@ -129,7 +131,7 @@ def _sentinels(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Itera
 
 
 def _no_arithmetic(path: NodePath, mapping: RegisterMapping, what: str) -> Iterator[Mistake]:
-    for key in ("scale", "offset", "unit", "transform", "scale_from", "plausible"):
+    for key in ("scale", "offset", "unit", "transform", "scale_from", "ratio", "plausible"):
         if key in mapping.model_fields_set and (key != "scale_from" or mapping.table not in ("coil", "discrete")):
             yield (*path, key), f"{key} means nothing for {what}", "Remove it"
 
@@ -176,6 +178,8 @@ def _own(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
         yield (*path, "scale"), "a scale of 0 makes every value the same", "Write the factor of the manual"
     if mapping.enum and {"scale", "offset", "unit", "transform"} & mapping.model_fields_set:
         yield (*path, "enum"), "words and arithmetic do not go together", "Keep enum or scale, offset and unit"
+    if mapping.enum and mapping.ratio:
+        yield (*path, "ratio"), "words have no ratio", "Remove it"
     if mapping.plausible and mapping.plausible[0] >= mapping.plausible[1]:
         yield (*path, "plausible"), "the range holds nothing", "Write the lower end first"
     if mapping.unit is not None and mapping.unit not in units.KNOWN:
@@ -186,7 +190,7 @@ def _own(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
         )
 
 
-def _meaning(path: NodePath, mapping: _Mapping, point: Point) -> Iterator[Mistake]:
+def check_meaning(path: NodePath, mapping: _Mapping, point: Point) -> Iterator[Mistake]:
     """Whether the wire can tell what the point is."""
     if point.kind in ("gauge", "counter"):
         yield from _number(path, mapping, point)
@@ -223,6 +227,8 @@ def _state(path: NodePath, mapping: _Mapping, point: Point) -> Iterator[Mistake]
 
 
 def _truth(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
+    if mapping.scale != 1 or mapping.offset or mapping.transform != "none":
+        yield path, "arithmetic means nothing for a bit point", "Write enum: or read one bit"
     for raw, word in mapping.enum.items():
         if word not in ("true", "false"):
             yield (*path, "enum", raw), f"a bit is true or false, not {word!r}", "Write true or false"

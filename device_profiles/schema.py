@@ -297,6 +297,8 @@ class _PointMapping(_Strict):
     invert: bool = False
     plausible: tuple[float, float] | None = None
     transform: Literal["none", "four_quadrant_pf", "absolute"] = "none"
+    ratio: list[Identifier] = []
+    """Ratios of the device, by the model's names for them, that multiply the value: ``[ct]``, ``[ct, pt]``."""
     unverified: bool = False
 
 
@@ -314,6 +316,8 @@ class RegisterMapping(_PointMapping):
     """Whole-value patterns that mean not available, in wire order of their bytes, high first."""
     scale_from: int | None = Field(default=None, ge=0, le=65_536)
     """Address (same table) of an int16 power of ten to multiply with, as SunSpec scale factors."""
+    scale_codes: dict[int, int] = {}
+    """Word at ``scale_from`` to the power of ten it stands for, where a device writes a code of its own there."""
     group: PollGroup = "normal"
 
 
@@ -375,6 +379,8 @@ class DeviceModel(_Strict):
     payload: dict[Identifier, PayloadMapping] = {}
     channels: bool = False
     """True for input modules: the points are channels that the site file assigns to points of equipment."""
+    ratios: dict[Identifier, Text] = {}
+    """Ratios of the transformers in front of the device; the site file gives their figures, 1 where it does not."""
 
     @model_validator(mode="after")
     def _speaks_one_protocol(self) -> Self:

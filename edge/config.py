@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from device_profiles import library as shelf
+from device_profiles.fitting import fitted
 from device_profiles.library import Finding, Library
+from device_profiles.model_checks import check_meaning
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
@@ -27,7 +29,15 @@ from edge.site import (
     group_every_ms,
     stale_after_ms,
 )
-from edge.site_file import BusSection, DeviceSection, EquipmentSection, GatewaySection, RuleSection, SiteFile
+from edge.site_file import (
+    BusSection,
+    DeviceSection,
+    EquipmentSection,
+    GatewaySection,
+    RuleSection,
+    SiteFile,
+    address_mistake,
+)
 
 __all__ = ["Binding", "Bus", "Device", "Equipment", "GatewayConfig", "LimitValue", "Site", "load_site"]
 
@@ -294,6 +304,8 @@ class _Builder:
         every_ms = section.every or DEFAULT_EVERY_MS[model.protocol]
         for at, name in enumerate(section.without):
             self._known((*path, "without", at), f"point of {model.id}", name, model.mappings)
+        for name in section.ratios:
+            self._known((*path, "ratios", name), f"ratio of {model.id}", name, model.ratios)
         targets = dict(self._channels(path, section, things) if model.channels else self._whole(path, section, things))
         bindings = tuple(
             self._binding(device_point, things[thing], point, section, every_ms)
@@ -303,21 +315,8 @@ class _Builder:
         yield Device(section.id, model, bus, section.address, every_ms, bindings)
 
     def _address(self, path: _Path, section: DeviceSection, bus: Bus) -> None:
-        if bus.kind == "mqtt":
-            if not str(section.address) or set("+#/") & set(str(section.address)):
-                self._wrong(
-                    path, f"{section.address!r} cannot stand in a topic", "write the device's own name, without + # /"
-                )
-            return
-        highest = 247 if bus.kind in ("rtu", "rtu_over_tcp") else 255
-        if (
-            not isinstance(section.address, int)
-            or not 0 <= section.address <= highest
-            or (highest == 247 and section.address == 0)
-        ):
-            self._wrong(
-                path, f"{section.address!r} is no unit address on {bus.kind}", f"write a number from 1 to {highest}"
-            )
+        if (mistake := address_mistake(section.address, bus.kind)) is not None:
+            self._wrong(path, *mistake)
 
     def _whole(
         self, path: _Path, section: DeviceSection, things: Mapping[str, Equipment]
@@ -347,20 +346,25 @@ class _Builder:
                 (*path, "id"), f"no channel of {section.id} is assigned", "add channels: {di_1: equipment/point}"
             )
         written = [one.id for one in self.written.equipment]
-        for channel, target in section.channels.items():
+        for channel, setting in section.channels.items():
             at: _Path = (*path, "channels", channel)
-            thing, point = target.split("/")
+            thing, point = setting.target
             known = self._known(at, f"channel of {model.id}", channel, model.mappings)
             if self._known(at, "equipment", thing, written) and thing in things:
                 points = things[thing].equipment_class.points
                 if self._known(at, f"point of {things[thing].equipment_class.id}", point, points) and known:
-                    yield channel, (thing, point)
+                    mapping = fitted(model.mappings[channel], {}, setting)
+                    wrong = list(check_meaning(at, mapping, points[point]))
+                    for _, what, how in wrong:
+                        self._wrong(at, what, how)
+                    if not wrong:
+                        yield channel, (thing, point)
 
     def _binding(
         self, device_point: str, thing: Equipment, point: str, section: DeviceSection, every_ms: int
     ) -> Binding:
         model = self.library.models[section.model]
-        mapping = model.mappings[device_point]
+        mapping = fitted(model.mappings[device_point], section.ratios, section.channels.get(device_point))
         every_ms = group_every_ms(mapping, every_ms)
         of = thing.equipment_class.points[point]
         return Binding(device_point, thing.id, point, of, mapping, every_ms, stale_after_ms(of, every_ms))

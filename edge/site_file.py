@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from device_profiles.fitting import Channel, Ratio
 from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
 
 ModbusKind = Literal["tcp", "rtu", "rtu_over_tcp", "udp", "tls"]
@@ -42,13 +43,6 @@ def _broker_address(text: str) -> str:
         raise ValueError(msg)
     if parts.username or parts.password:
         msg = "a password does not belong in the site file; put user:password into a file and name it credential_file"
-        raise ValueError(msg)
-    return text
-
-
-def _channel_target(text: str) -> str:
-    if len(text.split("/")) != 2:
-        msg = f"{text!r} names no point; write equipment/point, such as fire_pump_1/running"
         raise ValueError(msg)
     return text
 
@@ -162,7 +156,9 @@ class DeviceSection(_Strict):
     address: int | str
     equipment: Identifier | None = None
     every: DurationMs | None = None
-    channels: dict[Identifier, Annotated[str, AfterValidator(_channel_target)]] = {}
+    channels: dict[Identifier, Channel] = {}
+    ratios: dict[Identifier, Ratio] = {}
+    """Of the transformers in front of the device, by the model's names: ``{ct: 40}``."""
     without: list[Identifier] = []
     """Points of the model that this device does not serve here, for instance because another device does."""
 
@@ -177,3 +173,16 @@ class SiteFile(_Strict):
     equipment: list[EquipmentSection] = Field(min_length=1)
     buses: list[BusSection] = []
     devices: list[DeviceSection] = []
+
+
+def address_mistake(address: int | str, kind: str) -> tuple[str, str] | None:
+    """What is wrong with a device's address on a bus of this kind, and the remedy; None when it is right."""
+    if kind == "mqtt":
+        is_usable = str(address) and not set("+#/") & set(str(address))
+        remedy = "write the device's own name, without + # /"
+        return None if is_usable else (f"{address!r} cannot stand in a topic", remedy)
+    is_serial = kind in ("rtu", "rtu_over_tcp")
+    lowest, highest = (1, 247) if is_serial else (0, 255)
+    if isinstance(address, int) and lowest <= address <= highest:
+        return None
+    return f"{address!r} is no unit address on {kind}", f"write a number from 1 to {highest}"

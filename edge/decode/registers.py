@@ -7,7 +7,7 @@ sign, unit and range.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, ModbusLimits, Order, Point, RegisterMapping, WireType
@@ -42,6 +42,8 @@ class RegisterCodec:
     byte_sentinels: frozenset[int] = frozenset()
     """Patterns of a half register, for the 8-bit types."""
     scale_from: int | None = None
+    scale_codes: Mapping[int, int] = field(default_factory=dict)
+    """What the words at ``scale_from`` stand for; empty where the word is the power of ten itself."""
     max_bytes: int | None = None
 
     @property
@@ -91,6 +93,7 @@ def compile_point(
         sentinels=wide,
         byte_sentinels=half,
         scale_from=None if mapping.scale_from is None else mapping.scale_from - base,
+        scale_codes=dict(mapping.scale_codes),
     )
 
 
@@ -157,8 +160,16 @@ def _scaled_by_device(codec: RegisterCodec, raw: Raw, scale_code: int | None) ->
         return ABSENT
     if scale_code == NO_SCALE_CODE:
         return SENTINEL
+    power = _power(codec, scale_code)
+    return UNDECODABLE if power is None else codec.meaning.convert(raw, power)
+
+
+def _power(codec: RegisterCodec, scale_code: int) -> int | None:
+    """The power of ten that a word at ``scale_from`` stands for, None when it stands for none."""
+    if codec.scale_codes:
+        return codec.scale_codes.get(scale_code)
     power = scale_code - 0x10000 if scale_code > 0x7FFF else scale_code
-    return codec.meaning.convert(raw, power) if abs(power) <= HIGHEST_POWER else UNDECODABLE
+    return power if abs(power) <= HIGHEST_POWER else None
 
 
 def _payload(codec: RegisterCodec, words: Sequence[int]) -> bytes | None:
@@ -190,7 +201,9 @@ def encode(codec: RegisterCodec, value: Value, scale_code: int | None = None, *,
     """
     if value is None and (codec.sentinels or codec.byte_sentinels):
         return _words(_not_available(codec))
-    power = 0 if scale_code is None else scale_code - 0x10000 if scale_code > 0x7FFF else scale_code
+    power = 0 if scale_code is None else _power(codec, scale_code)
+    if power is None:
+        raise ValueError(f"{scale_code} is no scale code of this device")
     raw = codec.meaning.revert(value, power)
     if codec.is_bit:
         return [_bit_of(raw)]

@@ -1,18 +1,26 @@
 """Every shipped model tells what its class's physics does, through the real codecs, in health and in every fault."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from contract.messages import Quality, Value
+from device_profiles.fitting import fitted_model
 from device_profiles.schema import DeviceModel, Point
 from device_profiles.units import factor
-from edge.decode.payload import compile_messages, decode_message, encode_messages
-from edge.decode.registers import compile_model, decode, encode
+from edge.decode.payload import compile_messages, decode_message, encode_messages, matches
+from edge.decode.registers import compile_model, decode
 from edge.decode.sample import Moment
 from simulators.physics import Plant
-from tests.support.living_equipment import LIBRARY, START_S, make_plant
+from simulators.registers import ModelRegisters
+from tests.support.living_equipment import LIBRARY, RATINGS, START_S, make_plant
 
 NOW = Moment(wall_ms=START_S * 1000, steady_ms=0)
-MODELS = [model for model in LIBRARY.models.values() if not model.channels]
+MODELS = [
+    fitted_model(model, {"ct": 40}, {})
+    for model in LIBRARY.models.values()
+    if not model.channels and model.equipment_class in RATINGS
+]
 
 
 def units(model: DeviceModel, points: dict[str, Point]) -> dict[str, tuple[float, float]]:
@@ -23,15 +31,27 @@ def told(model: DeviceModel, plant: Plant, now_s: float) -> dict[str, tuple[Valu
     points = LIBRARY.classes[model.equipment_class].points
     values = plant.values(now_s)
     if model.protocol == "mqtt":
-        messages = compile_messages(model, points, "one", units(model, points))
-        decoded: dict[str, tuple[Value, Quality]] = {}
-        for topic, payload in encode_messages(messages, values, START_S * 1000):
-            message = decode_message(messages, topic, payload, NOW)
-            decoded |= {name: (one.value, one.quality) for name, one in message.values.items()}
-        return decoded
-    codecs = compile_model(model, points, units(model, points))
-    answers = {name: decode(codec, encode(codec, values[name])) for name, codec in codecs.items()}
-    return {name: (one.value, one.quality) for name, one in answers.items()}
+        return told_in_messages(model, points, values)
+    registers = ModelRegisters(model, points, lambda: values)
+    decoded: dict[str, tuple[Value, Quality]] = {}
+    for name, codec in compile_model(model, points, units(model, points)).items():
+        words = registers.read(codec.table, codec.address, codec.count)
+        scale = None if codec.scale_from is None else registers.read(codec.table, codec.scale_from, 1)[0]
+        answer = decode(codec, words, scale)
+        decoded[name] = (answer.value, answer.quality)
+    return decoded
+
+
+def told_in_messages(
+    model: DeviceModel, points: dict[str, Point], values: Mapping[str, Value]
+) -> dict[str, tuple[Value, Quality]]:
+    messages = compile_messages(model, points, "one", units(model, points))
+    decoded: dict[str, tuple[Value, Quality]] = {}
+    for topic, payload in encode_messages(messages, values, START_S * 1000):
+        subscribed = next(one for one in messages.points if matches(one, topic))
+        message = decode_message(messages, subscribed, payload, NOW)
+        decoded |= {name: (one.value, one.quality) for name, one in message.values.items()}
+    return decoded
 
 
 def scenes() -> list[tuple[DeviceModel, str | None]]:
@@ -52,7 +72,8 @@ def test_a_model_tells_the_plant_within_the_step_of_its_wire(model: DeviceModel,
         assert quality is Quality.GOOD, name
         if points[name].kind in ("gauge", "counter"):
             mapping = model.mappings[name]
-            step = abs(mapping.scale) * (units(model, points)[name][0] if mapping.unit else 1)
+            scale = 0.1 ** points[name].digits if getattr(mapping, "scale_from", None) else abs(mapping.scale)
+            step = scale * (units(model, points)[name][0] if mapping.unit else 1)
             assert value == pytest.approx(truth[name], abs=step, rel=1e-6), name
         else:
             assert value == truth[name], name
