@@ -52,7 +52,7 @@ def page(view: View, language: Language) -> str:
         language, f"{view.site}: {word('title', language)} {view.gateway}",
         f'<header><h1>{escape(view.site)}</h1><p>{word("title", language)} {escape(view.gateway)}</p>'
         f'<nav><button id="sounder" data-on="{word("sounder_ready", language)}" data-mute="{word("mute", language)}" '
-        f'data-muted="{word("muted", language)}">{word("sound_on", language)}</button>'
+        f'data-muted="{word("muted", language)}" data-zone="{escape(view.zone)}">{word("sound_on", language)}</button>'
         f'<a href="/language/{other}" lang="{other}">{word("language", language)}</a></nav></header>'
         f'<p id="lost" role="alert" hidden>{word("lost", language)}</p>'
         f'<main id="live" aria-live="polite">{live(view, language)}</main>'
@@ -86,7 +86,7 @@ def _document(language: Language, title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="stylesheet" href="/static/status.css"></head>'
+        f'<title>{escape(title)}</title><link rel="icon" href="/static/favicon.svg"><link rel="stylesheet" href="/static/status.css"></head>'
         f"<body>{body}</body></html>"
     )
 

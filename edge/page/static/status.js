@@ -40,7 +40,7 @@
     const state = now();
     if (audio) {
       const pattern = PATTERNS[state.loudest];
-      const until = new Date(mutedUntil).toLocaleTimeString();
+      const until = new Date(mutedUntil).toLocaleTimeString("en-GB", { timeZone: button.dataset.zone });
       const label = isMuted(state) ? `${button.dataset.muted} ${until}` : pattern ? button.dataset.mute : button.dataset.on;
       if (button.textContent !== label) button.textContent = label;
       if (pattern && !isMuted(state) && Date.now() >= next) {
