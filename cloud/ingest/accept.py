@@ -6,16 +6,19 @@ A record is decoded alone: an unknown or broken one is quarantined, counts as co
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from contract.codec import ContractError, decode_record
-from contract.conventions import EpochMs
+from contract.conventions import EpochMs, instant_ms
 from contract.messages import AlarmCleared, AlarmRaised, Envelope, Previous, Record, SampleBatch
 
 FUTURE_MS = 600_000
 """Samples further ahead of the cloud's clock than this are no samples: a clock is wrong."""
 
 
+PROMPT_MS = 2_000
+"""An event that is sent within this time of its end was sent at once; a slow line is no cut line."""
 LARGEST = 2**63
 """What no database column of ours can hold."""
 
@@ -98,18 +101,31 @@ def _wrong_samples(batch: SampleBatch, now: EpochMs) -> str:
     return ""
 
 
-def cleared_at_once(records: Iterable[Record]) -> frozenset[tuple[str, str, str, str]]:
-    """The activations whose end is told in the same breath: equipment, rule, instance, raised_at."""
-    return frozenset(
-        (record.equipment, record.rule, record.instance, record.raised_at)
-        for record in records
-        if isinstance(record, AlarmCleared)
-    )
+Activation = tuple[str, str, str, str]
+"""Equipment, rule, instance and raised_at: what tells one activation of an alarm from the next."""
 
 
-def activation(record: AlarmRaised) -> tuple[str, str, str, str]:
-    """The same four words of a raised alarm."""
+def activation(record: AlarmRaised | AlarmCleared) -> Activation:
+    """Which activation a record is about."""
     return (record.equipment, record.rule, record.instance, record.raised_at)
+
+
+def ends(records: Iterable[Record]) -> dict[Activation, EpochMs]:
+    """The activations whose end is told in the same breath, and when that was (the gateway's clock)."""
+    found: dict[Activation, EpochMs] = {}
+    for record in records:
+        if isinstance(record, AlarmCleared):
+            with suppress(ValueError):  # an instant that is none is set aside when its own turn comes
+                found[activation(record)] = instant_ms(record.cleared_at)
+    return found
+
+
+def is_old_news(ended_at: EpochMs, sent_at: EpochMs, tolerance_ms: int) -> bool:
+    """Whether something had ended so long before it was sent that the gateway must have been cut off.
+
+    A gateway sends events at once. Both instants are of its own clock, so it does not matter whether that is right.
+    """
+    return ended_at + tolerance_ms < sent_at
 
 
 def is_epoch_taken(known: Sequence[Previous], told: Previous | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, select, update
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.ingest.accept import activation
+from cloud.ingest.accept import PROMPT_MS, Activation, activation, is_old_news
 from cloud.ingest.registry import announce
 from cloud.maintenance.service import Result, observed
 from cloud.storage import tables as t
@@ -48,7 +48,15 @@ class Context:
     gateway: RowMapping
     event_id: str
     now: EpochMs
-    over: frozenset[tuple[str, str, str, str]]
+    sent_at: EpochMs
+    """When the gateway sent it, by the gateway's clock."""
+    ends: Mapping[Activation, EpochMs] = field(default_factory=dict)
+    """Activations whose end is told in the same envelope."""
+
+    def is_old_news(self, ended_at: EpochMs, severity: str) -> bool:
+        """Whether nobody could be told in time. Of life safety only when the gateway broke its promise to speak."""
+        tolerance_ms = self.gateway["interval_ms"] if severity == "life_safety" else PROMPT_MS
+        return is_old_news(ended_at, self.sent_at, tolerance_ms)
 
     async def place(self, record: _AboutEquipment) -> Place:
         """Which fault an event is about. Raises ValueError when another gateway serves that equipment."""
@@ -73,6 +81,7 @@ async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ..
 
 
 async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
+    ended_at = context.ends.get(activation(record))
     news = News(
         await context.place(record),
         str(record.severity),
@@ -82,7 +91,7 @@ async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
         msgspec.to_builtins(record.because),
         context.event_id,
         record.suppressed_by,
-        activation(record) in context.over,
+        ended_at is not None and context.is_old_news(ended_at, record.severity),
         context.gateway["id"],
     )
     await faults.raised(context.desk, context.connection, news, context.now)
@@ -93,7 +102,8 @@ async def _cleared(context: Context, record: AlarmCleared) -> tuple[str, ...]:
     place = await context.place(record)
     alarm = await faults.active_alarm(context.connection, place)
     if alarm is not None and alarm["raised_at"] <= instant_ms(record.raised_at):
-        ended = Ended(place, instant_ms(record.cleared_at), context.event_id)
+        at = instant_ms(record.cleared_at)
+        ended = Ended(place, at, context.event_id, is_old_news=context.is_old_news(at, alarm["severity"]))
         await faults.cleared(context.desk, context.connection, ended, context.now)
     return ("alarms", "tickets")
 

@@ -38,9 +38,7 @@ async def replay(
         name = event_id(row["gateway_id"], row["epoch"], row["lane"], row["seq"])
         try:
             async with connection.begin_nested():
-                topics = await apply.apply(
-                    apply.Context(desk, connection, gateway, name, now, frozenset()), item.record
-                )
+                topics = await apply.apply(apply.Context(desk, connection, gateway, name, now, now), item.record)
         except apply.SENSELESS as error:
             return str(error), ()
     key = {column: row[column] for column in ("gateway_id", "epoch", "lane", "seq")}

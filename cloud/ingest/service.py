@@ -6,7 +6,7 @@ of ``record``, ``quarantine``, ``alarm`` and ``timeline`` say so too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused
 from cloud.ingest import apply
-from cloud.ingest.accept import Accepted, Fresh, Gap, SetAside, accept, cleared_at_once, forgotten, is_epoch_taken
+from cloud.ingest.accept import Accepted, Activation, Fresh, Gap, SetAside, accept, ends, forgotten, is_epoch_taken
 from cloud.people import gateways
 from cloud.people.service import audit
 from cloud.storage import tables as t
@@ -139,13 +139,13 @@ class _Ingest:
 
     async def _commit(self, fresh: Fresh, through: int) -> list[SetAside]:
         set_aside = list(fresh.set_aside)
-        over = cleared_at_once(item.record for item in fresh.accepted)
+        told = ends(item.record for item in fresh.accepted)
         kept: list[tuple[Accepted, EpochMs | None]] = []
         for item in fresh.accepted:
             if isinstance(item.record, SampleBatch):
                 kept.append((item, None))  # the mover takes it to the telemetry store
                 self._topics["samples"] = None
-            elif (reason := await self._apply(item, over)) is None:
+            elif (reason := await self._apply(item, told)) is None:
                 kept.append((item, self._now))
             else:
                 set_aside.append(SetAside(item.seq, item.body, reason))
@@ -156,10 +156,11 @@ class _Ingest:
             await self._move_lane(fresh.through)
         return sorted(set_aside, key=lambda item: item.seq)
 
-    async def _apply(self, item: Accepted, over: frozenset[tuple[str, str, str, str]]) -> str | None:
+    async def _apply(self, item: Accepted, told: Mapping[Activation, EpochMs]) -> str | None:
         """Apply one event; the reason when it makes no sense, in which case it leaves no trace of itself."""
         name = event_id(self._envelope.gateway, self._envelope.epoch, self._envelope.lane, item.seq)
-        context = apply.Context(self._desk, self._connection, self._gateway, name, self._now, over)
+        sent_at = self._now + (self._clock_offset() or 0)
+        context = apply.Context(self._desk, self._connection, self._gateway, name, self._now, sent_at, told)
         try:
             async with self._connection.begin_nested():
                 topics = await apply.apply(context, item.record)

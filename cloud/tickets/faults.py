@@ -57,7 +57,7 @@ class News:
     event_id: str
     suppressed_by: str = ""
     is_over: bool = False
-    """The news that it cleared came with it."""
+    """It had ended before the gateway could be heard again; the news of both came together."""
     source: str = ""
     """Who noticed: the gateway's id, or empty for the cloud itself."""
 
@@ -70,6 +70,8 @@ class Ended:
     at: EpochMs
     event_id: str
     facts: Mapping[str, Any] = field(default_factory=dict)
+    is_old_news: bool = False
+    """It had ended before the gateway could be heard again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ async def cleared(desk: Desk, connection: AsyncConnection, end: Ended, now: Epoc
         return
     row = await repository.open_by_fault(connection, end.place.key)  # locked before its alarms, as people's actions do
     await _clear(connection, alarm["id"], end.at, end.event_id)
-    decision = on_cleared(end.at, repository.known(row), row["opened_at"] if row is not None else 0)
+    decision = on_cleared(repository.known(row), is_old_news=end.is_old_news)
     if decision is None or row is None:
         return
     is_unheard = decision.is_past and row["state"] == "new" and row["occurrences"] == 1

@@ -22,7 +22,7 @@ class Raised:
     is_known: bool = False
     """This very activation was accepted before."""
     is_over: bool = False
-    """It had cleared again before the cloud heard of it."""
+    """It was over before anybody could be told of it: the gateway was cut off."""
 
     @property
     def is_life_safety(self) -> bool:
@@ -107,7 +107,7 @@ class MarkCleared:
 
     ticket: int
     is_past: bool
-    """It was over before anybody was told of it."""
+    """It was over before anybody could be told of it."""
 
 
 Decision = IgnoreDuplicate | IgnoreSuppressed | IgnoreAdvisory | Open | OpenPast | AppendTo | ActivateAgain | Reopen
@@ -125,11 +125,9 @@ def on_raised(alarm: Raised, current: Known | None, last: Known | None, reopen_w
     return _join(alarm, current, priority) if current else _begin(alarm, last, priority, reopen_window_ms)
 
 
-def on_cleared(cleared_at: int, ticket: Known | None, opened_at: int) -> MarkCleared | None:
-    """What to do when a condition is seen gone; None without an open ticket. Instants in epoch milliseconds."""
-    if ticket is None:
-        return None
-    return MarkCleared(ticket.id, is_past=cleared_at < opened_at)
+def on_cleared(ticket: Known | None, *, is_old_news: bool) -> MarkCleared | None:
+    """What to do when a condition is seen gone; None without an open ticket."""
+    return MarkCleared(ticket.id, is_past=is_old_news) if ticket is not None else None
 
 
 def _begin(alarm: Raised, last: Known | None, priority: str, reopen_window_ms: int) -> Decision:

@@ -1,6 +1,18 @@
+import msgspec
 import pytest
 
-from cloud.ingest.accept import FUTURE_MS, Fresh, Gap, accept, cleared_at_once, forgotten, is_epoch_taken
+from cloud.ingest.accept import (
+    FUTURE_MS,
+    PROMPT_MS,
+    Fresh,
+    Gap,
+    accept,
+    activation,
+    ends,
+    forgotten,
+    is_epoch_taken,
+    is_old_news,
+)
 from contract.codec import encode_record, raw_records
 from contract.messages import Cause, Envelope, Previous, Quality, Record, SampleBatch, SampleSeries
 from tests.support.desk import START, cleared, raised
@@ -80,9 +92,13 @@ def test_a_future_field_of_a_newer_gateway_is_passed_over() -> None:
 
 def test_an_end_told_in_the_same_breath_is_known_before_its_beginning_is_judged() -> None:
     alarm = raised(START)
-    assert cleared_at_once([alarm, cleared(alarm, START + 1)]) == {
-        ("incomer_1", "pf_low", "", "2026-11-21T07:00:00.000Z")
-    }
+    wrong = msgspec.structs.replace(cleared(alarm, START), cleared_at="2026-13-41T00:00:00.000Z", rule="other")
+    assert ends([alarm, cleared(alarm, START + 1), wrong]) == {activation(alarm): START + 1}
+
+
+def test_news_is_old_when_it_was_sent_later_than_at_once() -> None:
+    assert not is_old_news(START, START + PROMPT_MS, PROMPT_MS)
+    assert is_old_news(START, START + PROMPT_MS + 1, PROMPT_MS)
 
 
 def test_two_processes_cannot_begin_the_same_epoch() -> None:

@@ -132,6 +132,43 @@ async def test_a_fault_that_began_and_ended_while_cut_off_is_marked_as_past(tmp_
         assert [row["state"] for row in await rows(d.database, t.alarm)] == ["cleared"]
 
 
+async def test_a_short_press_of_the_alarm_button_is_no_past_event(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        alarm = trapped(START - 900)
+        await gateway.tell(announcement(), alarm, cleared(alarm, START - 100))
+        (ticket,) = await rows(d.database, t.ticket)
+        assert (ticket["is_past"], ticket["priority"]) == (False, "life_safety")
+        again = trapped(START + 500)
+        await gateway.tell(again, cleared(again, START + 600))
+        (ticket,) = await rows(d.database, t.ticket)
+        assert ticket["activations"] == 2
+
+
+async def test_a_press_during_a_short_glitch_of_the_line_is_no_past_event_but_another_fault_is(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        press, fault = trapped(START - 9 * SECOND), raised(START - 9 * SECOND)
+        ended = START - 8 * SECOND
+        await gateway.tell(announcement(), press, cleared(press, ended), fault, cleared(fault, ended))
+        assert [(row["rule"], row["is_past"]) for row in await rows(d.database, t.ticket)] == [
+            ("entrapment", False), ("pf_low", True),
+        ]  # fmt: skip
+
+
+async def test_a_gateway_whose_clock_is_behind_tells_no_past_events(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        behind = 5 * MINUTE
+        alarm = raised(START - behind)
+        await gateway.tell(announcement(), alarm, sent_at=format_instant(START - behind))
+        d.clock.ms += MINUTE
+        sent_at = format_instant(d.clock.ms - behind)
+        await gateway.tell(cleared(alarm, d.clock.ms - behind), sent_at=sent_at)
+        (ticket,) = await rows(d.database, t.ticket)
+        assert ticket["is_past"] is False
+
+
 async def test_it_is_past_too_when_its_end_comes_in_the_next_envelope(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()

@@ -79,6 +79,6 @@ def test_a_fault_exactly_at_the_end_of_the_reopen_window_is_still_the_same() -> 
 
 
 def test_a_cleared_alarm_marks_its_ticket_and_says_whether_it_was_over_before_the_call() -> None:
-    assert on_cleared(120, OPEN, opened_at=100) == MarkCleared(7, is_past=False)
-    assert on_cleared(80, OPEN, opened_at=100) == MarkCleared(7, is_past=True)
-    assert on_cleared(120, None, opened_at=0) is None
+    assert on_cleared(OPEN, is_old_news=False) == MarkCleared(7, is_past=False)
+    assert on_cleared(OPEN, is_old_news=True) == MarkCleared(7, is_past=True)
+    assert on_cleared(None, is_old_news=False) is None
