@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from simulators.modbus_device import Misbehaviour
@@ -31,6 +32,7 @@ class Control:
             "clear": self._clear,
             "misbehave": self._misbehave,
             "list": self._list,
+            "history": self._history,
         }
 
     def answer(self, line: bytes) -> dict[str, Any]:
@@ -58,6 +60,9 @@ class Control:
         of = self._plant.site.equipment
         chosen = {wish["equipment"]: of[wish["equipment"]]} if "equipment" in wish else of
         return {"faults": {name: list(one.equipment_class.faults) for name, one in chosen.items()}}
+
+    def _history(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        return {"history": [asdict(one) for one in self._plant.history[int(wish.get("after", 0)) :]]}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until it ends."""

@@ -34,6 +34,8 @@ class Demo:
         self._clock = self._stack.clock
         self._expected: list[Expectation] = []
         self._tickets: dict[str, SeenTicket] = {}
+        self._told = 0
+        """How many changes of the plant have been told."""
 
     async def run(self) -> Exit:
         """Start, play, judge, stop. Raises ProcessFailed when a process ends that should run."""
@@ -57,7 +59,7 @@ class Demo:
         while end_s is None or self._clock.monotonic_s() - began < end_s:
             self._stack.family.check()
             while upcoming is not None and upcoming.at_ms <= (self._clock.monotonic_s() - began) * 1000:
-                await self._do(upcoming)
+                await self._stack.change(upcoming.do, upcoming.equipment, upcoming.fault)
                 upcoming = next(steps, None)
             await self._look()
             await self._clock.sleep(LOOK_S)
@@ -68,24 +70,28 @@ class Demo:
             return endless(faults, self._options.seed)
         return iter(schedule(faults, self._options.seconds * 1000 - TAIL_MS))
 
-    async def _do(self, step: Step) -> None:
-        at_ms = await self._stack.change(step.do, step.equipment, step.fault)
-        if step.do != "inject":
-            return
-        for expected in expectations(step.equipment, step.fault, at_ms, self._setup.site):
-            known = next((one for one in self._tickets.values() if one.key == expected.key), None)
-            self._teller.injected(expected, known)
-            self._expected.append(expected)
-
     async def _look(self) -> None:
+        """Tell of the faults that came, by the scenario or by hand, and of the tickets that followed."""
         try:
             tickets = await self._stack.cloud.tickets()
         except CloudUnreachable:
             return  # a cloud that is gone for good is found by the family's check
+        await self._look_at_plant()
         for ticket in tickets:
             if ticket.id not in self._tickets:
                 self._tickets[ticket.id] = ticket
                 self._teller.opened(ticket)
+
+    async def _look_at_plant(self) -> None:
+        changes = await self._stack.history(self._told)
+        self._told += len(changes)
+        for change in changes:
+            if change.do == "clear":
+                continue
+            for expected in expectations(change.equipment, change.fault, change.at_ms, self._setup.site):
+                known = next((one for one in self._tickets.values() if one.key == expected.key), None)
+                self._teller.injected(expected, known)
+                self._expected.append(expected)
 
     def _finish(self) -> Exit:
         verdict = judge(self._expected, list(self._tickets.values()))

@@ -76,7 +76,7 @@ class Teller:
         figures = percentiles(verdict.latency_ms)
         self.say(
             "summary", faults=len(expected), tickets=len(tickets), missing=len(verdict.missing),
-            unexpected=len(verdict.unexpected), p50=figures["p50"], p99=figures["p99"],
+            unexpected=len(verdict.unexpected), p50=_figure(figures["p50"]), p99=_figure(figures["p99"]),
         )  # fmt: skip
         if self._result is not None:
             self._result.write(json.dumps(as_object(expected, tickets, verdict), ensure_ascii=False) + "\n")
@@ -113,3 +113,7 @@ class Teller:
             return
         self._stream.write(f"\x1b[{up}A\r\x1b[2K{text}\x1b[{up}B\r")
         self._stream.flush()
+
+
+def _figure(milliseconds: int | None) -> str:
+    return "–" if milliseconds is None else str(milliseconds)

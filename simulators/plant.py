@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from contract.conventions import EpochMs
 from contract.messages import Value
@@ -28,6 +30,16 @@ class UnknownFault(ValueError):
     """The equipment or the fault does not exist. The text lists what does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A fault that came or went."""
+
+    at_ms: EpochMs
+    do: Literal["inject", "clear"]
+    equipment: str
+    fault: str
+
+
 class SimulatedPlant:
     """Everything of one site that lives: true values by equipment, faults in and out."""
 
@@ -38,6 +50,8 @@ class SimulatedPlant:
             name: create(of.equipment_class.id, _seed(seed, name), of.ratings, of.limits, of.equipment_class.points)
             for name, of in site.equipment.items()
         }
+        self.history: list[Change] = []
+        """Every fault that came or went, whoever caused it, oldest first."""
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
@@ -71,16 +85,17 @@ class SimulatedPlant:
 
     def inject(self, equipment: str, fault: str) -> EpochMs:
         """Let a fault happen now; its effect is readable at once. Raises UnknownFault."""
-        return self._change(equipment, fault, lambda plant, now_s: plant.inject(fault, now_s))
+        return self._change("inject", equipment, fault)
 
     def clear(self, equipment: str, fault: str) -> EpochMs:
         """Repair it. Raises UnknownFault."""
-        return self._change(equipment, fault, lambda plant, now_s: plant.clear(fault, now_s))
+        return self._change("clear", equipment, fault)
 
-    def _change(self, equipment: str, fault: str, change: Callable[[Plant, float], None]) -> EpochMs:
+    def _change(self, do: Literal["inject", "clear"], equipment: str, fault: str) -> EpochMs:
         self._check(equipment, fault)
-        now_ms = self._clock.now_ms()
-        change(self._physics[equipment], now_ms / 1000)
+        now_ms, physics = self._clock.now_ms(), self._physics[equipment]
+        (physics.inject if do == "inject" else physics.clear)(fault, now_ms / 1000)
+        self.history.append(Change(now_ms, do, equipment, fault))
         self._truth.pop(equipment, None)
         self._shown.clear()
         for listener in self._listeners.get(equipment, ()):

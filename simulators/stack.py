@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from contract.conventions import EpochMs
 from simulators.clock import SystemClock
 from simulators.control import ControlError, command
 from simulators.demo_cloud import WATCHER, CloudUnreachable, DemoCloud, add_watcher, find_link, gateway_code
 from simulators.demo_setup import Setup
+from simulators.plant import Change
 from simulators.processes import Family, ProcessFailed, last_lines, program
 
 START_LIMIT_S = 60.0
@@ -95,13 +97,19 @@ class Stack:
 
     async def change(self, do: Literal["inject", "clear"], equipment: str, fault: str) -> EpochMs:
         """A fault comes or goes; the instant it did. Raises ProcessFailed."""
+        at_ms: EpochMs = (await self._ask({"do": do, "equipment": equipment, "fault": fault}))["at_ms"]
+        return at_ms
+
+    async def history(self, after: int) -> list[Change]:
+        """Every fault that came or went since the first ``after`` of them, whoever caused it. Raises ProcessFailed."""
+        return [Change(**one) for one in (await self._ask({"do": "history", "after": after}))["history"]]
+
+    async def _ask(self, wish: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = await command(self.setup.control_port, {"do": do, "equipment": equipment, "fault": fault})
+            return await command(self.setup.control_port, wish)
         except ControlError as error:
             self.family.check()
             raise ProcessFailed(f"the simulated plant refused: {error}") from error
-        at_ms: EpochMs = answer["at_ms"]
-        return at_ms
 
     async def listening(self, name: str, port: int) -> None:
         """Wait until something listens on the port. Raises ProcessFailed when nothing does in time."""

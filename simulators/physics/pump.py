@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from simulators.physics.plant import Circumstances, Values
 
-FAULTS = ("dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", "bearing_overheating")
+FAULTS = ("dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", "bearing_overheating", "supply_lost")
 
 _VOLTAGE = 380.0
 _CYCLE_S = 8.0
 _SUCTION_MPA = 0.08
+_NIGHT_UTC = (17.5, 22.0)
+"""When the simulated people sleep, in hours UTC: the small hours in China."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def values(now: Circumstances) -> Values:
 
 
 def _is_running(now: Circumstances) -> bool:
-    if now.has("drive_fault"):
+    if now.has("drive_fault") or now.has("supply_lost"):
         return False
     return not now.has("short_cycling") or now.faults["short_cycling"] % _CYCLE_S >= _CYCLE_S / 2
 
@@ -49,6 +51,8 @@ def _duty(now: Circumstances) -> _Duty:
         return _Duty(0.95, 0.15, 0.64, 0.93)
     # Affinity: flow follows speed, and power its cube; a controller holds the pressure.
     flow = 0.70 + now.daily(12, 0.04) + now.noise("flow", 0.03)
+    if _NIGHT_UTC[0] <= now.now_s / 3600 % 24 < _NIGHT_UTC[1]:
+        flow *= 0.02
     speed = 0.84 + 0.1 * flow
     return _Duty(speed, flow, speed**3 * (0.72 + 0.4 * flow), 0.97)
 
@@ -58,6 +62,7 @@ def _states(now: Circumstances, duty: _Duty) -> Values:
     return {
         "running": duty is not _AT_REST,
         "in_auto": True,
+        "supply_present": not now.has("supply_lost"),
         "fault": is_tripped,
         "fault_code": 49.0 if is_tripped else 0.0,
         "warning_code": 0.0,
