@@ -7,6 +7,7 @@ allows a request to bridge them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from contract.messages import Value
@@ -73,15 +74,16 @@ class ModelRegisters:
 
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:
     """What the device's scale-factor registers hold: as many decimals as the finest point that uses them shows."""
-    decimals: dict[tuple[str, int], int] = {}
+    powers: dict[tuple[str, int], int] = {}
     codes: dict[tuple[str, int], Mapping[int, int]] = {}
     for name, codec in codecs.items():
         if codec.scale_from is not None:
             place = (codec.table, codec.scale_from)
             digits = points[name].digits if name in points else 0
-            decimals[place] = max(decimals.get(place, 0), digits)
+            power = -digits - round(math.log10(codec.meaning.unit[0]))
+            powers[place] = min(powers.get(place, power), power)
             codes[place] = codec.scale_codes
-    return {place: _code_of(-digits, codes[place]) for place, digits in decimals.items()}
+    return {place: _code_of(power, codes[place]) for place, power in powers.items()}
 
 
 def _code_of(power: int, codes: Mapping[int, int]) -> int:

@@ -6,7 +6,7 @@ import pytest
 
 from contract.messages import Cause, Quality
 from device_profiles.fitting import ChannelSetting, fitted
-from device_profiles.schema import ModbusLimits, RegisterMapping
+from device_profiles.schema import ModbusLimits, PayloadMapping, RegisterMapping
 from edge.config import load_site
 from edge.decode.registers import compile_point, decode, encode
 from edge.errors import Misconfigured
@@ -31,7 +31,8 @@ devices:
 """
 
 
-def value_of(mapping: RegisterMapping, word: int) -> object:
+def value_of(mapping: RegisterMapping | PayloadMapping, word: int) -> object:
+    assert isinstance(mapping, RegisterMapping)
     return decode(compile_point(mapping), [word]).value
 
 
@@ -79,7 +80,6 @@ def test_a_site_file_gives_the_ratio_and_the_range(tmp_path: Path) -> None:
     channels = "{ai_1: {point: pump_1/sump_level, signal: [4, 20], range: [0, 5], unit: m}}"
     site = load_site(site_file(tmp_path, channels, "{ct: 40}"))
     level, meter = site.devices[0].bindings[0], {one.point_id: one for one in site.devices[1].bindings}
-    assert isinstance(level.mapping, RegisterMapping)
     assert value_of(level.mapping, 12000) == pytest.approx(2.5)
     assert value_of(meter["current_l1"].mapping, 250) == 100
     assert value_of(meter["voltage_l1"].mapping, 2301) == 230.1

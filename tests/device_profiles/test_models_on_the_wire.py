@@ -1,6 +1,7 @@
 """Every shipped model tells what its class's physics does, through the real codecs, in health and in every fault."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from device_profiles.units import factor
 from edge.decode.payload import compile_messages, decode_message, encode_messages, matches
 from edge.decode.registers import compile_model, decode
 from edge.decode.sample import Moment
+from simulators.modbus_device import Table
 from simulators.physics import Plant
 from simulators.registers import ModelRegisters
 from tests.support.living_equipment import LIBRARY, RATINGS, START_S, make_plant
@@ -35,8 +37,9 @@ def told(model: DeviceModel, plant: Plant, now_s: float) -> dict[str, tuple[Valu
     registers = ModelRegisters(model, points, lambda: values)
     decoded: dict[str, tuple[Value, Quality]] = {}
     for name, codec in compile_model(model, points, units(model, points)).items():
-        words = registers.read(codec.table, codec.address, codec.count)
-        scale = None if codec.scale_from is None else registers.read(codec.table, codec.scale_from, 1)[0]
+        table = cast("Table", codec.table)
+        words = registers.read(table, codec.address, codec.count)
+        scale = None if codec.scale_from is None else registers.read(table, codec.scale_from, 1)[0]
         answer = decode(codec, words, scale)
         decoded[name] = (answer.value, answer.quality)
     return decoded
@@ -72,8 +75,8 @@ def test_a_model_tells_the_plant_within_the_step_of_its_wire(model: DeviceModel,
         assert quality is Quality.GOOD, name
         if points[name].kind in ("gauge", "counter"):
             mapping = model.mappings[name]
-            scale = 0.1 ** points[name].digits if getattr(mapping, "scale_from", None) else abs(mapping.scale)
-            step = scale * (units(model, points)[name][0] if mapping.unit else 1)
+            step = abs(mapping.scale) * (units(model, points)[name][0] if mapping.unit else 1)
+            step = 0.1 ** points[name].digits if getattr(mapping, "scale_from", None) else step
             assert value == pytest.approx(truth[name], abs=step, rel=1e-6), name
         else:
             assert value == truth[name], name
