@@ -338,6 +338,10 @@ def decode(
     sentinel: Annotated[
         list[str] | None, typer.Option(help="Pattern that means not available, such as 0x8000.")
     ] = None,
+    span: Annotated[
+        tuple[float, float] | None, typer.Option("--range", help="What is plausible: lowest and highest.")
+    ] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="Of a string: read no more than this.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every type and order that gives a plausible number.")
     ] = False,
@@ -347,9 +351,12 @@ def decode(
     from edge.cli_decode import decode_lines, decode_words
 
     if lines:
-        decode_lines(sys.stdin)
+        decode_lines(sys.stdin.buffer)
         return
-    keys = {"type": wire_type, "order": order, "scale": scale, "offset": offset, "bit": bit, "sentinels": sentinel}
+    keys = {
+        "type": wire_type, "order": order, "scale": scale, "offset": offset, "bit": bit, "sentinels": sentinel,
+        "range": span, "max_bytes": max_bytes,
+    }  # fmt: skip
     decode_words(words or [], keys, everything=everything)
 
 

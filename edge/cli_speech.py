@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,3 +35,9 @@ def fail(findings: Iterable[Finding]) -> NoReturn:
     for finding in findings:
         typer.echo(str(finding), err=True)
     raise typer.Exit(Exit.MISCONFIGURED) from None
+
+
+def put_json(row: object) -> None:
+    """One object on one line of standard output, in UTF-8 whatever the terminal's own encoding."""
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    typer.echo(text.encode("utf-8", "backslashreplace"))

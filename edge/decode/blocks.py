@@ -114,6 +114,8 @@ def _as_plain(place: int, codec: RegisterCodec) -> _Plain | None:
         return None
     if meaning.transform != "none" or meaning.unit != (1.0, 0.0):
         return None
+    if codec.type in ("int64", "uint64") and (meaning.scale, meaning.offset) != (1.0, 0.0):
+        return None  # may be too large for a double; the exact way keeps every digit
     low = max(meaning.wire_range[0], meaning.point_range[0], -_LARGEST)
     high = min(meaning.wire_range[1], meaning.point_range[1], _LARGEST)
     divisor = whole_divisor(meaning.scale)

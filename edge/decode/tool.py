@@ -14,6 +14,7 @@ from edge.decode.value import EVERYTHING, Conversion, Decoded
 from edge.decode.wire import WIRE_TYPES, legal_orders, resolve_order, size_of
 
 Word = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+LONGEST_LINE = 1_000_000
 _MOST_PLAUSIBLE = 1e9
 _LEAST_PLAUSIBLE = 1e-6
 
@@ -27,13 +28,17 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scale: float | None = None
     offset: float | None = None
     bit: Annotated[int, msgspec.Meta(ge=0, le=63)] | None = None
-    sentinels: list[Annotated[str, msgspec.Meta(pattern="^0[xX][0-9A-Fa-f]+$")]] | None = None
+    sentinels: list[Annotated[str, msgspec.Meta(pattern="^(0[xX])?[0-9A-Fa-f]+$")]] | None = None
     range: tuple[float, float] | None = None
     max_bytes: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 def decode_line(text: str | bytes) -> dict[str, Any]:
     """One JSON line to ``{"value", "quality", "cause"}``, or to ``{"error"}`` when it cannot be understood."""
+    if not text.strip():
+        return {"error": "the line is empty; write one JSON object a line"}
+    if len(text) > LONGEST_LINE:
+        return {"error": f"the line is longer than {LONGEST_LINE} bytes"}
     try:
         line = msgspec.json.decode(text, type=Line)
         return answer(line)
@@ -55,7 +60,12 @@ def codec_of(line: Line) -> RegisterCodec:
     """What the question says, compiled as a mapping would be. Raises ValueError saying what to write instead."""
     count = size_of(line.type) // 2 or max(1, len(line.registers))
     check_bit(line.type, line.bit)
-    wide, half = split_sentinels(line.sentinels or [], line.type, count)
+    figures = {"scale": [line.scale], "offset": [line.offset], "range": line.range or []}
+    for name, values in figures.items():
+        if not all(math.isfinite(value) for value in values if value is not None):
+            raise ValueError(f"{name} is no number; write a finite one")
+    patterns = [pattern if pattern[:2] in ("0x", "0X") else f"0x{pattern}" for pattern in line.sentinels or []]
+    wide, half = split_sentinels(patterns, line.type, count)
     if line.range is not None and not line.range[0] <= line.range[1]:
         raise ValueError(f"range {list(line.range)} holds nothing; write the lower end first")
     scale = 1.0 if line.scale is None else line.scale
@@ -77,7 +87,7 @@ def _word(text: str) -> int:
     except ValueError:
         word = -1
     if not 0 <= word <= 0xFFFF:
-        raise ValueError(f"{text!r} is not a register; write 0x0000 to 0xFFFF or 0 to 65535")
+        raise ValueError(f"{text[:20]!r} is not a register; write 0x0000 to 0xFFFF or 0 to 65535")
     return word
 
 

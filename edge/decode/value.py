@@ -12,6 +12,8 @@ from edge.decode.wire import Raw
 
 Range = tuple[float, float]
 EVERYTHING: Range = (-math.inf, math.inf)
+EXACT = 2**53
+"""Integers beyond this have no double of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,9 @@ def scaled(number: float, power: int, scale: float, offset: float) -> float:
     """
     if power:
         number = number / 10**-power if power < 0 else number * 10**power
+    is_whole = scale % 1 == 0 == offset % 1 and max(abs(scale), abs(offset)) <= EXACT
+    if isinstance(number, int) and abs(number) > EXACT and is_whole:
+        return number * int(scale) + int(offset)  # a double would lose the last digits
     if scale != 1.0:
         divisor = whole_divisor(scale)
         number = number / divisor if divisor else number * scale
