@@ -97,6 +97,9 @@ async def _stream(request: Request) -> AsyncIterator[str]:
     waiting: asyncio.Task[Any] | None = None
     yield f"retry: 2000\nevent: beat\ndata: {clock.now_ms()}\n\n"
     try:
+        # Whatever changed between the page and its stream, or while the stream was lost, is looked at once.
+        waiting = asyncio.create_task(anext(news), name="dashboard_events")
+        yield "event: work\ndata: connected\n\n"
         while clock.now_ms() < ends:
             waiting = waiting or asyncio.create_task(anext(news), name="dashboard_events")
             done, _ = await asyncio.wait({waiting}, timeout=BEAT_S)

@@ -216,6 +216,7 @@ def application(world: World) -> FastAPI:
 
 async def make(folder: Path, clock: Any = None, *, is_inline: bool = True) -> World:
     """An empty desk with the announced site."""
+    told = announced()
     database = open_database(f"sqlite:///{folder / 'cloud.db'}", is_inline=is_inline)
     async with database.engine.begin() as connection:
         await connection.run_sync(t.metadata.create_all)
@@ -228,5 +229,5 @@ async def make(folder: Path, clock: Any = None, *, is_inline: bool = True) -> Wo
         await connection.execute(
             t.gateway.insert().values(id="gw_1", site_id="riverside", created_at=now, last_seen_at=now - 1000)
         )
-    await world.tell(announced(), now - 20 * HOUR)
+    await world.tell(told, now - 20 * HOUR)
     return world

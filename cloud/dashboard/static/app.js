@@ -113,13 +113,14 @@
   let opened = [];
   function keepOpen(target) { opened = [...all("details[open]", target)].map((node, index) => node.id || index); }
   body.addEventListener("htmx:afterSwap", (event) => {
-    [...all("details", event.detail.target)].forEach((node, index) => {
+    const swapped = event.detail.target || event.target;
+    [...all("details", swapped)].forEach((node, index) => {
       if (node.id && opened.includes(node.id)) node.open = true;
       else if (!node.id && opened.includes(index)) node.open = true;
     });
     opened = [];
-    tick(); listen(); ring(event.detail.target);
-    if (event.detail.target.id === "wall") body.classList.toggle("has-life", !!event.detail.target.querySelector(".lifeband"));
+    tick(); listen(); ring(swapped);
+    if (swapped.id === "wall") body.classList.toggle("has-life", !!swapped.querySelector(".lifeband"));
   });
   document.addEventListener("toggle", (event) => {
     if (event.target.open) return;
@@ -163,7 +164,7 @@
     if (event.key === "/") { document.getElementById("search")?.focus(); event.preventDefault(); }
     if (event.key === "j") step(1);
     if (event.key === "k") step(-1);
-    if (event.key === "Enter" && here && event.target === body) location.href = here.dataset.open || here.href || here.querySelector("a")?.href;
+    if (event.key === "Enter" && here && !event.target.closest("a, button, summary")) location.href = here.dataset.open || here.href || here.querySelector("a")?.href;
     if (event.key === "a") (here || document).querySelector("form[action$='/acknowledge'] button")?.click();
   });
   const toggle = document.querySelector("[data-keys-toggle]");

@@ -1,0 +1,110 @@
+"""A desk on a loopback port and Debian's Chromium before it. Anything the browser complains of fails the test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from cloud.clock import SystemClock
+from cloud.people.access import COOKIE
+from tests.dashboard import scenario, world
+from tests.dashboard.world import World
+from tests.support.system_packages import require
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+OUTPUT = Path("test-output") / "browser"
+
+
+@dataclass
+class Served:
+    """The application with a story in it, at an address."""
+
+    world: World
+    address: str
+    tickets: dict[str, int]
+    server: uvicorn.Server
+
+    def ticket(self, equipment: str) -> str:
+        return f"T-{self.tickets[equipment]:06d}"
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    made = await world.make(tmp_path, SystemClock(), is_inline=False)
+    tickets = await scenario.afternoon(made)
+    config = uvicorn.Config(
+        made.app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(), name="served")
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Served(made, f"http://127.0.0.1:{port}", tickets, server)
+    server.should_exit = True
+    server.force_exit = True
+    await task
+    await made.store.close()
+    await made.database.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    program = require("chromium")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+Open = Callable[..., AbstractAsyncContextManager[Page]]
+
+
+@pytest.fixture
+def at(served: Served, browser: Browser) -> Open:
+    """``async with at("/wall") as page``: a signed-in page that may not complain and may not ask anybody else."""
+
+    @asynccontextmanager
+    async def opened(
+        path: str, *, width: int = 1440, height: int = 900, theme: Any = "light", language: str = "en", script: bool = True,
+        who: str = "duty_engineer", may_complain: bool = False,
+    ) -> AsyncIterator[Page]:  # fmt: skip
+        context = await browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, java_script_enabled=script,
+            locale="zh-CN" if language == "zh" else "en-GB", reduced_motion="reduce",
+        )  # fmt: skip
+        await sign_in(context, served.address, who, language)
+        page = await context.new_page()
+        complaints = watch(page, served.address)
+        await page.goto(served.address + path)
+        yield page
+        await context.close()
+        assert may_complain or complaints == []
+
+    return opened
+
+
+async def sign_in(context: BrowserContext, address: str, who: str, language: str) -> None:
+    await context.add_cookies([
+        {"name": COOKIE, "value": f"session of {who}", "url": address},
+        {"name": "plantroom_language", "value": language, "url": address},
+    ])  # fmt: skip
+
+
+def watch(page: Page, address: str) -> list[str]:
+    """Errors, warnings, broken policies and requests to anybody else, as they happen."""
+    found: list[str] = []
+    page.on("console", lambda m: found.append(f"{m.type}: {m.text}") if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on(
+        "request", lambda request: None if request.url.startswith(address) else found.append(f"asked {request.url}")
+    )
+    return found

@@ -1,0 +1,117 @@
+"""How it looks: pictures of every page to look at, no sideways scroll, targets a thumb can hit, a wall that fits its screen."""
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import OUTPUT, Open, Served
+
+PAGES = {
+    "wall": "/wall", "equipment": "/equipment", "incomer": "/equipment/riverside/incomer_2", "trends": "/equipment/riverside/incomer_2/trends?span=24h",
+    "mapping": "/equipment/riverside/incomer_2/mapping", "alarms": "/alarms", "tickets": "/tickets", "ticket": "/tickets/T-000001", "my": "/my",
+    "tests": "/tests", "gateways": "/gateways/gw_1", "add": "/equipment/new",
+}  # fmt: skip
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize(("theme", "language"), [("light", "en"), ("dark", "zh")])
+async def test_pictures_of_every_page_without_sideways_scroll(
+    served: Served, at: Open, width: int, height: int, theme: str, language: str
+) -> None:
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    async with at("/wall", width=width, height=height, theme=theme, language=language) as page:
+        for name, path in PAGES.items():
+            await page.goto(served.address + path)
+            await expect(page.locator("#live")).to_contain_text("Live" if language == "en" else "实时")
+            await page.screenshot(
+                path=OUTPUT / f"{name}-{width}-{theme}-{language}.png", full_page=True, caret="initial"
+            )
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize("width", [320, 768, 1024, 1280])
+async def test_no_page_scrolls_sideways_at_any_width(served: Served, at: Open, width: int) -> None:
+    async with at("/wall", width=width) as page:
+        for name, path in PAGES.items():
+            await page.goto(served.address + path)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160), (1680, 1050), (1440, 900)])
+async def test_the_wall_fits_its_screen_without_a_scroll(served: Served, at: Open, width: int, height: int) -> None:
+    await served.world.raise_alarm("lift_1", "entrapment_button", 60_000)
+    async with at("/wall", width=width, height=height) as page:
+        sizes = await page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert sizes == [width, height]
+        cut = await page.evaluate(OVERFLOWING)
+        assert cut == []
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=OUTPUT / f"wall-life-{width}.png", caret="initial")
+
+
+# Values, ids and clocks never truncate: nothing of these may stick out of its tile.
+OVERFLOWING = """() => [...document.querySelectorAll('.tile .v, .tile .u, .tile .ft > span:last-child, .work .s')]
+  .filter(node => { const box = node.closest('.tile, li').getBoundingClientRect(), own = node.getBoundingClientRect();
+                    return own.right > box.right + 1 || own.bottom > box.bottom + 1; })
+  .map(node => node.textContent)"""
+
+
+async def test_a_thumb_can_hit_every_button_of_the_phone(served: Served, at: Open) -> None:
+    async with at("/wall", width=390, height=844) as page:
+        for path in ("/my", f"/tickets/{served.ticket('fire_pump_2')}", "/alarms", "/tickets"):
+            await page.goto(served.address + path)
+            small = await page.locator(".btn:visible, .dock a:visible, .wk:visible, summary.btn:visible").evaluate_all(
+                "nodes => nodes.map(n => [n.textContent.trim(), n.getBoundingClientRect().height]).filter(([, h]) => h < 47.5)"
+            )
+            assert small == [], path
+        await page.goto(f"{served.address}/tickets/{served.ticket('fire_pump_2')}")
+        primary = page.locator(".dock .btn.pri")
+        box = await primary.bounding_box()
+        assert box
+        assert box["height"] >= 56
+        assert box["y"] + box["height"] > 844 - 120
+        await primary.click()
+        await expect(page.locator("[data-clock=response]")).to_have_attribute("data-state", "met")
+
+
+async def test_the_first_tab_stop_skips_to_the_content_and_focus_is_seen(at: Open) -> None:
+    async with at("/tickets") as page:
+        await page.keyboard.press("Tab")
+        await expect(page.locator(".skip")).to_be_focused()
+        await page.keyboard.press("Enter")
+        assert page.url.endswith("#main")
+        await page.keyboard.press("Tab")
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineWidth")
+        assert outline == "3px"
+
+
+async def test_every_field_and_button_has_a_name(served: Served, at: Open) -> None:
+    async with at("/wall") as page:
+        for name, path in PAGES.items():
+            await page.goto(served.address + path)
+            nameless = await page.evaluate(NAMELESS)
+            assert nameless == [], name
+
+
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], input:not([type=hidden]), select, textarea, [role=img]')]
+  .filter(n => !(n.getAttribute('aria-label') || n.textContent.trim() || n.labels?.length || n.title))
+  .map(n => n.outerHTML.slice(0, 120))"""
+
+
+async def test_severity_is_told_by_shape_and_word_as_well_as_colour(at: Open) -> None:
+    async with at("/wall", width=1920, height=1080) as page:
+        for tile in await page.locator(".tile[class*=sev-]").all():
+            assert await tile.locator(".st svg use").count() == 1
+            assert re.search(r"\w", await tile.locator(".st").inner_text())
+
+
+async def test_the_ticket_prints_on_paper_without_its_buttons(served: Served, at: Open) -> None:
+    async with at("/tickets/T-000001") as page:
+        await page.emulate_media(media="print")
+        for hidden in (".side", ".topbar", ".actions", ".dock", ".note"):
+            await expect(page.locator(hidden).first).to_be_hidden()
+        await expect(page.locator("h1")).to_be_visible()
+        pdf = await page.pdf(format="A4")
+        assert len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 2
