@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,7 @@ from contract.messages import (
     AlarmCleared,
     AlarmRaised,
     DeviceAnnounced,
+    DeviceHealth,
     DirectiveApplied,
     GatewayStatus,
     Record,
@@ -195,18 +196,22 @@ async def _status(context: Context, record: GatewayStatus) -> tuple[str, ...]:
     status: dict[str, Any] = msgspec.to_builtins(record)
     where = t.gateway.c.id == context.gateway["id"]
     await context.connection.execute(update(t.gateway).where(where).values(status=status, version=record.version))
-    for health in record.devices:
-        values = {
-            "state": health.state,
-            "answered_share": health.answered_share,
-            "last_ok_at": instant_ms(health.last_ok_at) if health.last_ok_at else None,
-            "response_ms": health.response_ms,
-            "errors": health.errors,
-            "last_error": health.last_error,
-        }
-        device = (t.device.c.gateway_id == context.gateway["id"]) & (t.device.c.id == health.device)
-        await context.connection.execute(update(t.device).where(device).values(**values))
+    if record.devices:
+        own = (t.device.c.gateway_id == context.gateway["id"]) & (t.device.c.id == bindparam("device"))
+        await context.connection.execute(update(t.device).where(own), [_health(one) for one in record.devices])
     return ("gateways",)
+
+
+def _health(told: DeviceHealth) -> dict[str, Any]:
+    return {
+        "device": told.device,
+        "state": told.state,
+        "answered_share": told.answered_share,
+        "last_ok_at": instant_ms(told.last_ok_at) if told.last_ok_at else None,
+        "response_ms": told.response_ms,
+        "errors": told.errors,
+        "last_error": told.last_error,
+    }
 
 
 _Handler = Callable[[Context, Any], Awaitable[tuple[str, ...]]]

@@ -111,7 +111,10 @@ class _Ingest:
             )
         if not same and told.previous is not None:
             await self._note_forgotten(rows, told.previous)
-        return next((int(row["through"]) for row in same if row["lane"] == told.lane), 0)
+        known = [int(row["through"]) for row in same if row["lane"] == told.lane]
+        if not known:
+            await self._begin_lane()
+        return known[0] if known else 0
 
     async def _note_forgotten(self, rows: Sequence[RowMapping], told: Previous) -> None:
         held = {row["lane"]: row["through"] for row in rows if row["epoch"] == told.epoch}
@@ -152,7 +155,7 @@ class _Ingest:
         await self._store(kept)
         for aside in set_aside:
             await insert_new(self._connection, t.quarantine, self._key(aside.seq) | self._kept(aside))
-        if fresh.through > through or through == 0:
+        if fresh.through > through:
             await self._move_lane(fresh.through)
         return sorted(set_aside, key=lambda item: item.seq)
 
@@ -178,21 +181,25 @@ class _Ingest:
         if rows:
             await self._connection.execute(t.record.insert(), rows)
 
-    def _key(self, seq: int) -> dict[str, object]:
+    def _lane(self) -> dict[str, object]:
         told = self._envelope
-        return {"gateway_id": told.gateway, "epoch": told.epoch, "lane": told.lane, "seq": seq}
+        return {"gateway_id": told.gateway, "epoch": told.epoch, "lane": told.lane}
+
+    def _key(self, seq: int) -> dict[str, object]:
+        return self._lane() | {"seq": seq}
 
     def _kept(self, aside: SetAside) -> dict[str, object]:
         self._topics["gateways"] = None
         return {"reason": aside.reason, "body": aside.body, "received_at": self._now}
 
+    async def _begin_lane(self) -> None:
+        previous = msgspec.to_builtins(self._envelope.previous) if self._envelope.previous else None
+        await insert_new(
+            self._connection, t.lane, self._lane() | {"through": 0, "first_seen_at": self._now, "previous": previous}
+        )
+
     async def _move_lane(self, through: int) -> None:
-        told = self._envelope
-        key = {"gateway_id": told.gateway, "epoch": told.epoch, "lane": told.lane}
-        previous = msgspec.to_builtins(told.previous) if told.previous else None
-        first = key | {"through": 0, "first_seen_at": self._now, "previous": previous}
-        await insert_new(self._connection, t.lane, first)
-        where = [t.lane.c[name] == value for name, value in key.items()]
+        where = [t.lane.c[name] == value for name, value in self._lane().items()]
         await self._connection.execute(update(t.lane).where(*where).values(through=through))
 
     async def _directives(self) -> list[Directive]:
