@@ -85,7 +85,9 @@ def step(
     changes = list(moved.changes)
     state = moved.state
     if not state.is_active:
-        return Step(replace(state, severity=severity, silenced_by=""), tuple(changes), moved.why)
+        if state.severity != severity or state.silenced_by:
+            state = replace(state, severity=severity, silenced_by="")
+        return Step(state, tuple(changes), moved.why)
     was_raised_now = any(change.what is What.RAISED for change in changes)
     worst = _severity(state, now, settings, severity, is_new=was_raised_now)
     if worst != state.severity and not was_raised_now:
