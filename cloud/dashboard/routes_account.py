@@ -31,10 +31,8 @@ async def show_sign_in(request: Request, next: str = "") -> Response:  # noqa: A
 async def sign_in(request: Request) -> Response:
     form = await request.form()
     name, password, wanted = (str(form.get(key, "")) for key in ("name", "password", "next"))
-    state = request.app.state
     try:
-        async with state.database.write() as db:
-            token = await service.sign_in(db, name, password, state.clock.now_ms(), state.tokens)
+        token = await access.door(request).by_password(name, password)
     except Refused as refused:
         page = await web.plain_page(request, "")
         problem = page.here.words("sign_in.too_many" if refused.status == 429 else "sign_in.wrong")
@@ -62,10 +60,8 @@ async def show_link(request: Request, code: str) -> Response:
 
 @router.post("/sign-in/{code}")
 async def sign_in_by_link(request: Request, code: str) -> Response:
-    state = request.app.state
     try:
-        async with state.database.write() as db:
-            token = await service.sign_in_by_code(db, code, state.clock.now_ms(), state.tokens)
+        token = await access.door(request).by_code(code)
     except Refused:
         page = await web.plain_page(request, "")
         return web.render("door.html", page, 410, problem="", link=f"/sign-in/{code}", is_link_good=False, next="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -94,25 +94,27 @@ async def _stream(request: Request) -> AsyncIterator[str]:
     clock = request.app.state.clock
     news = request.app.state.hub.subscribe()
     ends = clock.now_ms() + STREAM_MS
-    waiting: asyncio.Task[Any] | None = None
     yield f"retry: 2000\nevent: beat\ndata: {clock.now_ms()}\n\n"
+    waiting = _next(news)
     try:
         # Whatever changed between the page and its stream, or while the stream was lost, is looked at once.
-        waiting = asyncio.create_task(anext(news), name="dashboard_events")
         yield "event: work\ndata: connected\n\n"
         while clock.now_ms() < ends:
-            waiting = waiting or asyncio.create_task(anext(news), name="dashboard_events")
             done, _ = await asyncio.wait({waiting}, timeout=BEAT_S)
             if not done:
                 yield f"event: beat\ndata: {clock.now_ms()}\n\n"
                 continue
-            topic, waiting = waiting.result(), None
+            topic, waiting = waiting.result(), _next(news)
             yield f"event: {'work' if topic in _WORK else 'data'}\ndata: {topic}\n\n"
             await clock.sleep(CALM_S)
-    except StopAsyncIteration:
-        return
     finally:
-        if waiting is not None:
-            waiting.cancel()  # ends the subscription with it
-        else:
-            await news.aclose()
+        waiting.cancel()  # and the subscription with it
+
+
+def _next(news: AsyncIterator[str]) -> asyncio.Task[str]:
+    """The next topic, awaited aside so that a beat can come in between."""
+    return asyncio.create_task(_first(news), name="dashboard_events")
+
+
+async def _first(news: AsyncIterator[str]) -> str:
+    return await anext(news)

@@ -291,9 +291,7 @@ def steps(ticket: TicketRow, role: str, people: Sequence[tuple[str, str]], here:
 def next_step(possible: Sequence[str], ticket: TicketRow) -> str:
     """The one primary button: take it, be there where an arrival clock runs, start, resolve, verify, close."""
     is_arriving = any(d.clock == "arrival" and d.met_at is None for d in ticket.deadlines)
-    if "arrive" in possible and "acknowledge" not in possible and not is_arriving and "start" in possible:
-        return "start"
-    return next((name for name in _PRIMARY if name in possible), "")
+    return next((name for name in _PRIMARY if name in possible and (name != "arrive" or is_arriving)), "")
 
 
 def _step(

@@ -39,6 +39,7 @@ async def test_life_safety_takes_a_band_on_every_open_page_until_it_is_acknowled
             band = page.locator(".lifeband")
             await expect(band).to_contain_text("Alarm button in the car", timeout=SOON_MS)
             await expect(band).to_contain_text(re.compile("arrive"))
+        await expect(wall.locator("form")).to_have_count(0)  # the overview has no controls
         assert await wall.evaluate("document.documentElement.scrollHeight") == 1080
         await desk.locator(".lifeband button").click()
         await expect(wall.locator(".lifeband")).to_have_count(0, timeout=SOON_MS)

@@ -103,7 +103,7 @@ class World:
         now = self.clock.now_ms() if at is None else at
         async with self.database.write() as connection:
             gateway = (await connection.execute(select(t.gateway))).mappings().one()
-            context = Context(self.desk, connection, gateway, f"gw_1:7:events:{self.told}", now, frozenset())
+            context = Context(self.desk, connection, gateway, f"gw_1:7:events:{self.told}", now, sent_at=now)
             topics = await apply(context, record)
         self.app.state.hub.publish(*topics)
 
