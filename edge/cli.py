@@ -11,6 +11,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,12 @@ from edge import gateway
 from edge.cli_rules import rules
 from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
+from edge.commission.desk import serve_desk
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
 from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
+from edge.reload import Reloader
 from edge.rules.engine import Engine
 from edge.site import Site
 from edge.uplink.http import Cloud, store_credential
@@ -62,7 +65,7 @@ def run(
         Path | None, typer.Option(help="Folder for edge.db. Default: PLANTROOM_DATA or ./.plantroom.")
     ] = None,
 ) -> None:
-    """Run the gateway of a site until it is stopped."""
+    """Run the gateway of a site until it is stopped. A changed site file is taken at once, or refused whole."""
     configure_log()
     with speaking():
         site, _ = load(site_file)
@@ -78,7 +81,10 @@ def run(
                 ]
             )
         say_what_is_missing(site)
-        stopped_by = until_stopped(gateway.run_gateway(site, clock=SystemClock(), data=folder))
+        reloader = Reloader(site_file)
+        beside: dict[str, gateway.Side] = {"reload": reloader.run, "desk": partial(serve_desk, data=folder)}
+        work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside)
+        stopped_by = until_stopped(work, reloader.ask)
     raise typer.Exit(Exit.INTERRUPTED if stopped_by == signal.SIGINT else Exit.DONE)
 
 
@@ -96,8 +102,8 @@ def say_what_is_missing(site: Site) -> None:
             log.info("model_unverified", device=device.id, model=device.model.id)
 
 
-def until_stopped(work: Coroutine[Any, Any, None]) -> int:
-    """Run to the end or to SIGINT or SIGTERM, which end it in order; the signal's number, or 0."""
+def until_stopped(work: Coroutine[Any, Any, None], reload: Callable[[], None]) -> int:
+    """Run to the end or to SIGINT or SIGTERM, which end it in order; the signal's number, or 0. SIGHUP reloads."""
     stopped_by = 0
 
     async def supervised() -> None:
@@ -111,6 +117,7 @@ def until_stopped(work: Coroutine[Any, Any, None]) -> int:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         try:
             await task
         except asyncio.CancelledError:

@@ -46,6 +46,11 @@ class Intake:
         self._count += len(samples)
         self._more.set()
 
+    @property
+    def waiting(self) -> int:
+        """Samples handed over and not yet taken."""
+        return self._count
+
     def nudge(self) -> None:
         """Let the cycle run although no sample came."""
         self._more.set()

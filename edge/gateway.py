@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 import structlog
 
 from contract.conventions import format_instant
 from contract.messages import Record, Severity
+from device_profiles.library import Finding
 from edge import health
 from edge.acquire.health import HealthBoard
 from edge.announce import announce
+from edge.buses import Buses, Runs
 from edge.clock import Clock
 from edge.cycle import Cycle, Intake
 from edge.errors import Transient
@@ -33,14 +34,7 @@ from edge.uplink.deliver import Delivery, Link
 from edge.uplink.http import Cloud
 from edge.uplink.session import Session
 
-BUS_AGAIN_S = 5.0
 BUDGET_EVERY_S = 60.0
-
-
-class Runs(Protocol):
-    """Anything that works until it is cancelled."""
-
-    async def run(self) -> None: ...
 
 
 BusFactory = Callable[[Bus, Sequence[Device], Clock, Intake, HealthBoard], Runs]
@@ -59,8 +53,18 @@ class Parts:
     link: Link
     log: Log
     caller: Caller
+    routine: Routine
+    plans: Mapping[str, Sequence[str]]
+    """Read plan of each device, for the announcement."""
+    buses: Buses = field(init=False)
+    mistakes: Sequence[Finding] = ()
+    """Why the site file as it is on the disk is not what runs; empty when it is."""
     deliveries: list[Delivery] = field(default_factory=list)
     cloud: Cloud | None = None
+
+
+Side = Callable[[Parts], Awaitable[None]]
+"""Something that works on the running parts until it is cancelled."""
 
 
 async def run_gateway(
@@ -72,12 +76,14 @@ async def run_gateway(
     bus_factory: BusFactory | None = None,
     inline: bool = False,
     jitter: Callable[[], float] = random.random,
-    page: Callable[[Parts], Awaitable[None]] | None = health.serve,
+    page: Side | None = health.serve,
+    beside: Mapping[str, Side] | None = None,
 ) -> None:
     """Run one gateway until cancelled; then everything read is judged and saved.
 
     ``transport``, ``bus_factory``, ``inline`` (database calls on the loop), ``jitter`` and ``page`` (given the running
-    parts; None for no status page) are what a run in virtual time replaces. Raises Misconfigured or Transient when it cannot start.
+    parts; None for no status page) are what a run in virtual time replaces. ``beside`` names what else works on the running
+    parts: the reloader, the desk. Raises Misconfigured or Transient when it cannot start.
     """
     log: Log = structlog.get_logger("edge")
     parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter)
@@ -88,18 +94,24 @@ async def run_gateway(
             group.create_task(_keep_budget(parts), name="budget")
             for delivery in parts.deliveries:
                 group.create_task(delivery.run(), name=f"uplink {delivery.session.lane}")
-            for bus in site.buses:
-                if devices := site.devices_on(bus):
-                    made = (bus_factory or partial(_bus, data))(bus, devices, clock, parts.cycle.intake, parts.board)
-                    group.create_task(_supervise(bus.id, made, clock, log), name=f"bus {bus.id}")
-            if page is not None:
-                group.create_task(_serve(page, parts), name="status page")
+            parts.buses = Buses(group, _maker(parts, bus_factory or partial(_bus, data)), clock, log)
+            parts.buses.start(parts.buses.prepare(site))
+            sides = {**({} if page is None else {"status page": page}), **(beside or {})}
+            for name, side in sides.items():
+                group.create_task(_serve(side, parts), name=name)
     finally:
         await _stop(parts)
 
 
-async def _serve(page: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
-    await page(parts)
+async def _serve(side: Side, parts: Parts) -> None:
+    await side(parts)
+
+
+def _maker(parts: Parts, factory: BusFactory) -> Callable[[Bus, Sequence[Device]], Runs]:
+    def make(bus: Bus, devices: Sequence[Device]) -> Runs:
+        return factory(bus, devices, parts.clock, parts.cycle.intake, parts.board)
+
+    return make
 
 
 def build(
@@ -123,7 +135,7 @@ def build(
     plans = device_plans(plan_site(site))
 
     def announcement() -> Record:
-        return announce(site, engine, plans, version())
+        return announce(parts.site, parts.engine, parts.plans, version())
 
     store = AsyncOutbox(outbox, clock, announcement, inline=inline)
     link, board, intake = Link(), HealthBoard([device.id for device in site.devices]), Intake()
@@ -136,7 +148,7 @@ def build(
         wake=lambda: _wake(deliveries),
         answered=outbox.answered(),
     )  # fmt: skip
-    parts = Parts(site, clock, engine, store, cycle, board, link, log, caller, deliveries)
+    parts = Parts(site, clock, engine, store, cycle, board, link, log, caller, routine, plans, deliveries=deliveries)
     caller.ring(_still_active(engine, life_safety))
     if site.gateway.cloud is not None:
         parts.cloud = Cloud.open(site.gateway, transport)
@@ -190,21 +202,11 @@ def _bus(data: Path, bus: Bus, devices: Sequence[Device], clock: Clock, intake: 
     return ModbusBus(bus, devices, clock, intake, board, log, HoleFile(data / f"refused_{bus.id}.json"))
 
 
-async def _supervise(name: str, bus: Runs, clock: Clock, log: Log) -> None:
-    """The edge's one place that survives anything: a bus that fails in an unforeseen way is started again."""
-    while True:
-        try:
-            await bus.run()
-        except Exception:
-            log.exception("bus_failed", bus=name, again_in_s=BUS_AGAIN_S)
-        await clock.sleep(BUS_AGAIN_S)
-
-
 async def _keep_budget(parts: Parts) -> None:
     """Now and then, thin samples when the outbox takes more than its share of the disk."""
-    config = parts.site.gateway
     while True:
         await parts.clock.sleep(BUDGET_EVERY_S)
+        config = parts.site.gateway
         try:
             steps = await parts.outbox.keep_within(config.budget_bytes, config.budget_days)
         except Transient:

@@ -136,7 +136,7 @@ def view(parts: Parts) -> render.View:
         devices=parts.board.rows(parts.clock.moment()), cloud=site.gateway.cloud, is_up=link.is_up,
         link_reason=link.reason, last_receipt_ms=link.last_receipt_ms, events=depths["events"].records,
         samples=depths["samples"].records, oldest_ms=min(oldest, default=None),
-        is_disk_well=is_disk_well(parts),
+        is_disk_well=is_disk_well(parts), mistakes=[str(one) for one in parts.mistakes],
     )  # fmt: skip
 
 

@@ -61,6 +61,10 @@ class Caller:
         self._hooks, self._log, self._transport = hooks, log, transport
         self._queue: asyncio.Queue[Call] = asyncio.Queue(MOST_WAITING)
 
+    def use(self, hooks: Hooks) -> None:
+        """Call these from now on."""
+        self._hooks = hooks
+
     def ring(self, calls: Sequence[Call]) -> None:
         """Put calls in line; never waits."""
         if not (self._hooks.command or self._hooks.webhook):

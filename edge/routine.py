@@ -32,6 +32,11 @@ class Routine:
         self._looked = 0
         self._states: Sequence[str] = []
 
+    def serve(self, site: Site, engine: Engine) -> None:
+        """Tell of a reloaded site from now on."""
+        self._site, self._engine = site, engine
+        self._last = None
+
     def records(self, now: Moment) -> list[Record]:
         """A status when one is due, else nothing."""
         if self._last is not None and now.steady_ms - self._looked < CHANGED_EVERY_MS:

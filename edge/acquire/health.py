@@ -60,6 +60,10 @@ class HealthBoard:
         """Show the device from the start, before it is first asked."""
         self._of(device)
 
+    def keep(self, devices: Iterable[str]) -> None:
+        """Show these, in this order; the counts of those that stay go on."""
+        self._counts = {device: self._of(device) for device in devices}
+
     def _of(self, device: str) -> _Counts:
         return self._counts.setdefault(device, _Counts())
 

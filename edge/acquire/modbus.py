@@ -5,6 +5,7 @@ Every bound point gets a sample at every due poll: its value, or why there is no
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,6 +88,7 @@ class ModbusBus:
         for one in devices:
             health.register(one.id)
         self._line = open_line(bus, clock)
+        self._turn = asyncio.Lock()
         self._gate = ProbeGate()
         self._attempts = 0
         self._next_attempt_ms = 0
@@ -125,9 +127,20 @@ class ModbusBus:
         if due.skipped:
             self._skipped(due)
         self._recheck()
-        samples = await self._read(reader, due.poll.every_ms)
+        async with self._turn:
+            samples = await self._read(reader, due.poll.every_ms)
         if samples:
             await self._sink.put(samples)
+
+    async def ask_between(self, unit: int, read: Read, timeout_ms: int) -> Answer:
+        """A person's own question, between two polls; it counts for no device's health.
+
+        Raises NotConnected, NoResponse, or Garbled.
+        """
+        async with self._turn:
+            if not self._line.is_open and (failure := await self._connect()) is not None:
+                raise NotConnected(failure.text)
+            return await self._line.exchange(unit, read, timeout_ms)
 
     def _skipped(self, due: Due) -> None:
         """Count every skipped poll, and tell of it now and then."""

@@ -43,6 +43,8 @@ class View:
     samples: int
     oldest_ms: int | None
     is_disk_well: bool
+    mistakes: Sequence[str] = ()
+    """What is wrong with the site file as it is on the disk; the one that runs is an older one."""
 
 
 def page(view: View, language: Language) -> str:
@@ -67,7 +69,7 @@ def live(view: View, language: Language) -> str:
     newest = max((alarm.raised_ms for alarm in sounding), default=0)
     return (
         f'<div id="sound" data-loudest="{loudest or ""}" data-newest="{newest}"></div>'
-        f"{_alarms(view, language)}{_delivery(view, language)}{_devices(view, language)}"
+        f"{_mistakes(view, language)}{_alarms(view, language)}{_delivery(view, language)}{_devices(view, language)}"
     )
 
 
@@ -119,6 +121,13 @@ def _alarms(view: View, language: Language) -> str:
     if not rows:
         return f'<section><h2>{title}</h2><p class="calm">{word("no_alarms", language)}</p></section>'
     return f"<section><h2>{title}</h2>{_table(['severity', 'equipment', 'alarm', 'since'], rows, language)}</section>"
+
+
+def _mistakes(view: View, language: Language) -> str:
+    if not view.mistakes:
+        return ""
+    rows = "".join(f"<li>{escape(one)}</li>" for one in view.mistakes)
+    return f'<section class="bad"><h2>{word("site_file_refused", language)}</h2><ul>{rows}</ul></section>'
 
 
 def _delivery(view: View, language: Language) -> str:

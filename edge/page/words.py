@@ -32,6 +32,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "silent_device": ("silent", "无应答"),
     "not_connected": ("not connected", "未连接"),
     "not_yet": ("not read yet", "尚未读取"),
+    "site_file_refused": (
+        "The changed site file was refused: the gateway runs on as before",
+        "新的站点文件有误，未采用：网关继续按原配置运行",
+    ),
     "delivery": ("Delivery to the cloud", "上传"),
     "cloud": ("Cloud", "云端"),
     "reachable": ("reachable", "已连通"),
