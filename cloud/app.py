@@ -198,7 +198,7 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _failed)
 
 
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "300"}, 503: {"Retry-After": "2"}}
 
 
 def problem(error: Refused) -> JSONResponse:

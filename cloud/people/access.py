@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from cloud.errors import Refused
 from cloud.people import service
+from cloud.people.door import Door
 from cloud.people.service import SESSION_MS, User
 from cloud.tickets.ticket import Role
 
@@ -26,6 +27,15 @@ async def current_user(request: Request) -> User | None:
     state = request.app.state
     async with state.database.read() as connection:
         return await service.user_of(connection, token, state.clock.now_ms())
+
+
+def door(request: Request) -> Door:
+    """The way in of this process."""
+    state = request.app.state
+    if getattr(state, "door", None) is None:
+        state.door = Door(state.database, state.clock, state.tokens)
+    found: Door = state.door
+    return found
 
 
 def check_origin(request: Request) -> None:

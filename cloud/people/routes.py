@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from cloud.errors import invalid
+from cloud.errors import Refused, invalid
 from cloud.people import access, gateways, service
 from cloud.people.access import COOKIE, SignedIn
 
@@ -50,22 +50,15 @@ class Credential(BaseModel):
 async def sign_in(body: SignIn, request: Request, response: Response) -> Person:
     access.check_origin(request)
     state = request.app.state
-    now = state.clock.now_ms()
     if not body.code and not body.name:
         raise invalid("name", "neither a name nor a code was given", "send name and password, or code")
-    user_id = None
-    if not body.code:
-        async with state.database.read() as connection:  # hashing takes its time; no transaction waits for it
-            user_id = await service.check_password(connection, body.name, body.password)
-    async with state.database.write() as connection:
-        if user_id is None:
-            token = await service.sign_in_by_code(connection, body.code, now, state.tokens)
-        else:
-            await service.audit(connection, body.name, "signed_in", body.name, now)
-            token = await service.open_session(connection, user_id, now, state.tokens)
-        user = await service.user_of(connection, token, now)
+    door = access.door(request)
+    token = await (door.by_code(body.code) if body.code else door.by_password(body.name, body.password))
+    async with state.database.read() as connection:
+        user = await service.user_of(connection, token, state.clock.now_ms())
     access.set_session(response, token, is_secure=request.url.scheme == "https")
-    assert user is not None  # noqa: S101  its session was opened in the same transaction
+    if user is None:
+        raise Refused(401, "not_signed_in", "the user was disabled meanwhile", "ask an administrator")
     return Person(name=user.name, display_name=user.display_name, role=user.role)
 
 

@@ -81,13 +81,6 @@ async def open_session(connection: AsyncConnection, user_id: int, now: EpochMs, 
     return token
 
 
-async def sign_in(connection: AsyncConnection, name: str, password: str, now: EpochMs, tokens: Tokens) -> str:
-    """A session for name and password. Raises Refused (401)."""
-    user_id = await check_password(connection, name, password)
-    await audit(connection, name, "signed_in", name, now)
-    return await open_session(connection, user_id, now, tokens)
-
-
 async def new_sign_in_code(connection: AsyncConnection, user_id: int, now: EpochMs, tokens: Tokens) -> str:
     """A one-time sign-in for a user, good for an hour."""
     code = tokens()

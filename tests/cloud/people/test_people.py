@@ -6,6 +6,7 @@ import pytest
 
 from cloud.errors import Refused
 from cloud.people import passwords, service
+from cloud.people.door import TRIES, WINDOW_MS
 from cloud.people.secrets import new_code, new_token
 from cloud.people.service import CODE_MS, SESSION_MS
 from cloud.storage import tables as t
@@ -44,6 +45,21 @@ async def test_a_wrong_name_and_a_wrong_password_look_the_same(tmp_path: Path) -
         assert {(answer.status_code, answer.json()["title"]) for answer in answers} == {
             (401, "name or password is wrong")
         }
+
+
+async def test_guessing_is_slowed_down_and_a_one_time_sign_in_still_works(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        user_id = await add(d, "anna", PASSWORD)
+
+        async def guess(password: str) -> tuple[int, str | None]:
+            answer = await d.http.post("/api/v1/sign-in", json={"name": "anna", "password": password})
+            return answer.status_code, answer.headers.get("retry-after")
+
+        assert [await guess("wrong password") for _ in range(TRIES)] == [(401, None)] * TRIES
+        assert await guess(PASSWORD) == (429, "300")
+        assert (await d.http.post("/api/v1/sign-in", json={"code": await code_for(d, user_id)})).status_code == 200
+        d.clock.ms += WINDOW_MS
+        assert await guess(PASSWORD) == (200, None)
 
 
 async def test_a_one_time_sign_in_is_used_up_by_signing_in_and_not_by_looking(tmp_path: Path) -> None:
