@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
@@ -22,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from cloud.clock import Clock, SystemClock
 from cloud.config import Config
+from cloud.dashboard.routes import mount as mount_dashboard
 from cloud.errors import PROBLEM_SCHEMA, Misconfigured, Refused
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
@@ -46,10 +44,6 @@ from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
 _PROBLEM = "application/problem+json"
-_OPTIONAL_ROUTERS = ("cloud.dashboard.routes",)
-"""Parts that bring their own pages or calls; a build without one still serves the rest."""
-
-
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
 )  # fmt: skip
@@ -171,13 +165,7 @@ def _add_routes(app: FastAPI) -> None:
     for router in _ROUTERS:
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
-    for name in _OPTIONAL_ROUTERS:
-        if importlib.util.find_spec(name) is None:
-            continue
-        module = importlib.import_module(name)
-        app.include_router(module.router)
-        if static := getattr(module, "STATIC", None):
-            app.mount("/static", StaticFiles(directory=static), name="static")
+    mount_dashboard(app)
 
 
 async def _healthz(request: Request) -> JSONResponse:
