@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_profiles import units
-from device_profiles.names import wrong_names
+from device_profiles.names import CLOCK, wrong_mark, wrong_names
 from device_profiles.reading import NodePath, did_you_mean
 from device_profiles.schema import EquipmentClass, PeriodicTest, Point, Rule
 
@@ -49,6 +49,10 @@ def _names_clash(of: EquipmentClass, _: _Names) -> Iterator[Mistake]:
         for name in getattr(of, section):
             if name in others:
                 yield (section, name), f"{name} names two things in expressions", "Give one of them another id"
+    for section in ("points", "limits", "ratings"):
+        for name in CLOCK:
+            if name in getattr(of, section):
+                yield (section, name), f"{name} is the site's clock in expressions", "Give it another id"
 
 
 def _units(of: EquipmentClass, _: _Names) -> Iterator[Mistake]:
@@ -114,7 +118,15 @@ def _rules(of: EquipmentClass, names: _Names) -> Iterator[Mistake]:
                 yield from _expression((*path, key), text, names)
         for key in ("on_delay", "off_delay"):
             yield from _delay((*path, key), getattr(rule, key), of)
+        yield from _marks(path, rule, of)
         yield from _life_safety(path, rule)
+
+
+def _marks(path: NodePath, rule: Rule, of: EquipmentClass) -> Iterator[Mistake]:
+    numbers = [name for name, point in of.points.items() if point.kind in ("gauge", "counter")]
+    for index, text in enumerate(rule.marks):
+        for message, remedy in wrong_mark(text, numbers, [*of.limits, *of.ratings]):
+            yield (*path, "marks", index), message, remedy
 
 
 def _cites(path: NodePath, one: Rule | PeriodicTest, names: _Names) -> Iterator[Mistake]:
@@ -180,6 +192,7 @@ def _tests(of: EquipmentClass, names: _Names) -> Iterator[Mistake]:
         if test.observed:
             for key in ("start", "end", "passes"):
                 yield from _expression((*path, "observed", key), getattr(test.observed, key), names)
+            yield from _delay((*path, "observed", "minimum"), test.observed.minimum, of)
         for field_name, one in test.form.items():
             yield from _form_field((*path, "form", field_name), one)
 

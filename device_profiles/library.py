@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from device_profiles.class_checks import Mistake, check_class
+from device_profiles.class_checks import Mistake, check_class, unknown
 from device_profiles.model_checks import check_model
 from device_profiles.reading import (
     Finding,
@@ -112,12 +113,23 @@ class _Shelf:
 
     def _mistakes(self, kind: str, one_id: str) -> Iterator[Mistake]:
         if kind == "class":
-            found = check_class(self.classes[one_id], self.clauses)
+            found: Iterator[Mistake] = chain(
+                check_class(self.classes[one_id], self.clauses), self._relations(self.classes[one_id])
+            )
             return (one for one in found if "clause" not in self.broken or not one[1].startswith("clause "))
         if kind == "model":
             found = check_model(self.models[one_id], self.classes)
             return (one for one in found if "class" not in self.broken or not one[1].startswith("class "))
         return self._conflicts(self.clauses[one_id])
+
+    def _relations(self, of: EquipmentClass) -> Iterator[Mistake]:
+        written: list[tuple[NodePath, str | None]] = [(("rules", name), rule.serves) for name, rule in of.rules.items()]
+        written += [
+            (("tests", name, "observed"), one.observed.serves) for name, one in of.tests.items() if one.observed
+        ]
+        for path, served in written:
+            if served is not None and "class" not in self.broken:
+                yield from unknown((*path, "serves"), "class", served, self.classes)
 
     def _conflicts(self, clause: Clause) -> Iterator[Mistake]:
         for index, other in enumerate(clause.conflicts_with):

@@ -13,6 +13,31 @@ FUNCTIONS = frozenset(
 """What an expression may call; ``min`` and ``max`` also over a window."""
 _RELATED = "serves"
 _TRUTHS = frozenset({"true", "false"})
+CLOCK = ("hour", "weekday")
+"""The site's own time: hours since local midnight, and 1 for Monday to 7 for Sunday."""
+
+_BUILT_IN = FUNCTIONS | _TRUTHS | {_RELATED, *CLOCK}
+
+
+def wrong_mark(text: str, points: Sequence[str], figures: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Message and remedy unless the text is ``point OP`` something made of limits, ratings and numbers."""
+    remedy = "Write a point, < <= > or >=, and limits, such as winding_c > winding_alarm_c"
+    try:
+        tree = ast.parse(" ".join(text.split()), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError):
+        yield f"does not read as an expression: {text}", remedy
+        return
+    match tree:
+        case ast.Compare(
+            left=ast.Name(id=point), ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]
+        ):
+            if point not in points:
+                yield f"{point} is no measured number of this class", did_you_mean(point, points)
+            for node in ast.walk(right):
+                if isinstance(node, ast.Name) and node.id not in figures and node.id not in FUNCTIONS:
+                    yield f"{node.id} is no limit or rating of this class", did_you_mean(node.id, figures)
+        case _:
+            yield f"draws no limit: {text}", remedy
 
 
 def wrong_names(text: str, known: Sequence[str], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
@@ -38,7 +63,7 @@ def _wrong_node(node: ast.AST, known: Sequence[str], states: Mapping[str, Sequen
             yield f"calls {name}, which is no function", did_you_mean(name, sorted(FUNCTIONS))
         case ast.Attribute(value=ast.Name(id=name)) if name != _RELATED:
             yield f"uses {ast.unparse(node)}", f"Only {_RELATED}.<point> names another piece of equipment"
-        case ast.Name(id=name) if name not in known and name not in FUNCTIONS | _TRUTHS | {_RELATED}:
+        case ast.Name(id=name) if name not in known and name not in _BUILT_IN:
             yield f"{name} is no point, limit or rating of this class", did_you_mean(name, known)
         case ast.Compare(left=left, comparators=[*others]):
             yield from _wrong_words([left, *others], states)

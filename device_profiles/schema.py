@@ -186,6 +186,10 @@ class Rule(_Strict):
     suppressed_by: list[Identifier] = []
     """Rules of the same equipment whose active alarm explains this one away (suppressed by design)."""
     emergency: Literal["", "entrapment", "fire"] = ""
+    serves: Identifier | None = None
+    """Binds only equipment that serves (feeds, or stands in for) equipment of this class: its names are ``serves.x``."""
+    marks: list[str] = []
+    """Limits to draw beside a point where ``when`` compares no point with a limit: each ``point OP figures``."""
     cause: Text | None = None
     consequence: Text | None = None
     action: Text | None = None
@@ -211,8 +215,11 @@ class ObservedTest(_Strict):
     start: str
     end: str
     passes: str
-    minimum: DurationMs = 0
+    minimum: DelayMs = 0
+    """How long it must last at least; the id of a time limit where a site sets its own."""
     within: DurationMs | None = None
+    serves: Identifier | None = None
+    """Can be observed only where the equipment serves equipment of this class, named ``serves.x``."""
 
 
 class PeriodicTest(_Strict):

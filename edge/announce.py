@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -25,6 +26,8 @@ from edge.rules.engine import NO_DATA_NAME, Engine
 from edge.rules.judge import NO_DATA, NO_DATA_CLAUSE
 from edge.rules.runtime import PointState, RuleRun, Runtime, TestRun
 from edge.site import Device, Site
+
+_Sign = Literal["<", "<=", ">", ">="]
 
 
 def announce(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], version: str) -> DeviceAnnounced:
@@ -89,12 +92,22 @@ def _point(runtime: Runtime, name: str) -> AnnouncedPoint:
 
 def _point_limits(runtime: Runtime, name: str) -> Iterator[PointLimit]:
     for run in runtime.rules.values():
-        for bound in run.code.when.bounds:
-            if bound.point == name and bound.limit in runtime.limits:
-                yield PointLimit(
-                    rule=run.id, op=bound.op, value=runtime.limits[bound.limit], severity=run.severity,
-                    clause=run.rule.clause,
-                )  # fmt: skip
+        for op, value in dict.fromkeys([*_bounds(runtime, run, name), *_marks(runtime, run, name)]):
+            yield PointLimit(rule=run.id, op=op, value=value, severity=run.severity, clause=run.rule.clause)
+
+
+def _bounds(runtime: Runtime, run: RuleRun, name: str) -> Iterator[tuple[_Sign, float]]:
+    """Limits that the condition compares this point with."""
+    for bound in run.code.when.bounds:
+        if bound.point == name and bound.limit in runtime.limits:
+            yield bound.op, runtime.limits[bound.limit]
+
+
+def _marks(runtime: Runtime, run: RuleRun, name: str) -> Iterator[tuple[_Sign, float]]:
+    """Limits that the class says belong beside this point, from this equipment's limits and ratings."""
+    for mark in run.code.marks:
+        if mark.point == name and (value := mark.value(runtime.values)) is not None:
+            yield mark.op, value
 
 
 def _wire(state: PointState) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from contract.conventions import format_instant
 from contract.messages import Quality, Record, Severity, Term, Value
 from device_profiles.library import Finding
+from device_profiles.names import CLOCK
 from device_profiles.schema import EquipmentClass, Text
 from edge.decode.sample import Moment, Sample
 from edge.rules import checkpoint
@@ -68,6 +71,11 @@ class Engine:
             if runtime.equipment.serves:
                 self._served_by.setdefault(runtime.equipment.serves, []).append(runtime)
         self.cloud_limits: dict[str, dict[str, dict[str, Any]]] = {one: {} for one in self._runtimes}
+        self._clocked = [one for one in self._runtimes.values() if _looks_at_the_clock(one)]
+        self._zone, self._minute = ZoneInfo(site.zone), -1
+        self._waiting: dict[str, Runtime] = {}
+        """Equipment in which a delay runs. A turn costs by what happens in it, not by the size of the site."""
+        self._touched: dict[str, Runtime] = {}
         self._next_tick = now.steady_ms
         self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
         for runtime in self._runtimes.values():
@@ -88,6 +96,7 @@ class Engine:
         """Take the samples in order, judge what they change, and let time pass until ``now``."""
         records: list[Record] = []
         touched: dict[str, Runtime] = {}
+        self._tell_time(now)
         for sample in samples:
             runtime = self._runtimes.get(sample.equipment)
             if runtime is None:
@@ -108,18 +117,39 @@ class Engine:
         if runtime.changed_at is None:
             return []
         records = judge(runtime, runtime.changed_at)
-        runtime.due_at = runtime.next_due()
+        self._note_due(runtime)
         return records
+
+    def _note_due(self, runtime: Runtime) -> None:
+        name = runtime.equipment.id
+        self._touched[name] = runtime
+        runtime.due_at = runtime.next_due()
+        if runtime.due_at is None:
+            self._waiting.pop(name, None)
+        else:
+            self._waiting[name] = runtime
 
     def _let_time_pass(self, now: Moment) -> Iterator[Record]:
         is_tick = now.steady_ms >= self._next_tick
         if is_tick:
             self._next_tick = now.steady_ms + TICK_MS
-        for runtime in self._runtimes.values():
-            if is_tick or (runtime.due_at is not None and runtime.due_at <= now.steady_ms):
+        some = {one.equipment.id: one for one in [*self._clocked, *self._waiting.values()]}
+        for runtime in list((self._runtimes if is_tick else some).values()):
+            if is_tick or runtime.changed or (runtime.due_at is not None and runtime.due_at <= now.steady_ms):
                 self._share_stale(runtime, now)
                 yield from tick(runtime, now)
-                runtime.due_at = runtime.next_due()
+                self._note_due(runtime)
+
+    def _tell_time(self, now: Moment) -> None:
+        """The site's own hour and weekday, each minute, to whom it may concern."""
+        minute = now.wall_ms // 60_000
+        if minute == self._minute or not self._clocked:
+            return
+        self._minute = minute
+        local = datetime.fromtimestamp(minute * 60, self._zone)
+        for runtime in self._clocked:
+            runtime.note("hour", local.hour + local.minute / 60)
+            runtime.note("weekday", local.isoweekday())
 
     def _share_stale(self, runtime: Runtime, now: Moment) -> None:
         for name in runtime.go_stale(now):
@@ -128,13 +158,16 @@ class Engine:
 
     def next_due(self) -> int:
         """``steady_ms`` at which ``evaluate`` should be called even without samples."""
-        dues = [runtime.due_at for runtime in self._runtimes.values() if runtime.due_at is not None]
+        dues = [runtime.due_at for runtime in self._waiting.values() if runtime.due_at is not None]
         return min([self._next_tick, *dues])
 
     # --- what it knows --------------------------------------------------------------------------------------------
 
     def runtime(self, equipment: str) -> Runtime | None:
-        return self._runtimes.get(equipment)
+        """One runtime; whoever asks may change it."""
+        if (found := self._runtimes.get(equipment)) is not None:
+            self._touched[equipment] = found
+        return found
 
     def runtimes(self) -> Iterator[Runtime]:
         return iter(self._runtimes.values())
@@ -142,7 +175,8 @@ class Engine:
     def take_dirty(self, now: Moment, *, everything: bool = False) -> list[tuple[str, bytes]]:
         """State that changed since the last call, to be saved in the same transaction as the events it led to."""
         rows = []
-        for name, runtime in self._runtimes.items():
+        touched, self._touched = self._runtimes if everything else self._touched, {}
+        for name, runtime in touched.items():
             if runtime.is_dirty or everything:
                 runtime.is_dirty = False
                 rows.append((f"alarms/{name}", checkpoint.alarms_body(runtime, self.cloud_limits[name], now)))
@@ -156,7 +190,7 @@ class Engine:
 
     def next_alarm_due(self) -> int | None:
         """``steady_ms`` at which the next delay or escalation ends; None when nothing waits."""
-        dues = [runtime.due_at for runtime in self._runtimes.values() if runtime.due_at is not None]
+        dues = [runtime.due_at for runtime in self._waiting.values() if runtime.due_at is not None]
         return min(dues, default=None)
 
     def active_alarms(self) -> list[ActiveAlarm]:
@@ -176,25 +210,44 @@ class Engine:
         return _explain(runtime, run, now)
 
 
-def _runtimes(site: Site) -> Iterator[tuple[Equipment, Runtime]]:
+def _programs(site: Site) -> dict[tuple[str, str], Program]:
+    """The code of every class, once for each class it serves here."""
     programs: dict[tuple[str, str], Program] = {}
+    things = {one.id: one.equipment_class for one in site.equipment}
+    for one in site.equipment:
+        served = things.get(one.serves)
+        key = _program_key(one.equipment_class, served)
+        if key not in programs:
+            programs[key] = compile_class(one.equipment_class, served)
+    return programs
+
+
+def _program_key(of: EquipmentClass, served: EquipmentClass | None) -> tuple[str, str]:
+    return of.id, served.id if served else ""
+
+
+def _runtimes(site: Site) -> Iterator[tuple[Equipment, Runtime]]:
+    programs, bound = _programs(site), _bound(site)
     things = {one.id: one for one in site.equipment}
     for one in site.equipment:
         served = things.get(one.serves)
-        key = (one.equipment_class.id, served.equipment_class.id if served else "")
-        if key not in programs:
-            programs[key] = compile_class(one.equipment_class, served.equipment_class if served else None)
+        program = programs[_program_key(one.equipment_class, served.equipment_class if served else None)]
         limits = {name: limit.value for name, limit in one.limits.items()}
-        yield one, create_runtime(one, programs[key], _bound(site, one), limits, served)
+        yield one, create_runtime(one, program, bound.get(one.id, {}), limits, served, bound.get(one.serves, {}))
 
 
-def _bound(site: Site, one: Equipment) -> dict[str, tuple[str, Binding]]:
-    return {
-        binding.point_id: (device.id, binding)
-        for device in site.devices
-        for binding in device.bindings
-        if binding.equipment == one.id
-    }
+def _looks_at_the_clock(runtime: Runtime) -> bool:
+    names = [run.code.names for run in runtime.rules.values()] + [test.code.names for test in runtime.tests]
+    return any(set(CLOCK) & set(one) for one in names)
+
+
+def _bound(site: Site) -> dict[str, dict[str, tuple[str, Binding]]]:
+    """Equipment to its measured points, each with the device that measures it."""
+    found: dict[str, dict[str, tuple[str, Binding]]] = {}
+    for device in site.devices:
+        for binding in device.bindings:
+            found.setdefault(binding.equipment, {})[binding.point_id] = (device.id, binding)
+    return found
 
 
 def _active(runtime: Runtime) -> Iterator[ActiveAlarm]:
@@ -236,16 +289,11 @@ def latest(runtime: Runtime) -> list[tuple[str, Value, Quality, str, str]]:
     ]
 
 
-def _served(site: Site, one: Equipment) -> EquipmentClass | None:
-    served = site.find_equipment(one.serves)
-    return served.equipment_class if served else None
-
-
 def check_conditions(site: Site) -> list[Finding]:
     """Every condition of the site's classes that cannot be used, with the expression and a caret."""
     found: dict[str, Finding] = {}
-    for one in site.equipment:
-        for mistake in compile_class(one.equipment_class, _served(site, one)).mistakes:
-            path = ".".join((one.equipment_class.id, *mistake.path))
+    for (class_id, _), program in _programs(site).items():
+        for mistake in program.mistakes:
+            path = ".".join((class_id, *mistake.path))
             found[path] = Finding(str(site.path), 0, path, str(mistake.error), "Mend the condition in the class")
     return list(found.values())

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from device_profiles.names import CLOCK
 from device_profiles.schema import EquipmentClass
 from edge.rules import windows
 from edge.rules.units import PLAIN, Unit, parse_unit
@@ -32,7 +33,7 @@ _GLOBALS = {"__builtins__": {}, "abs": abs, "min": min, "max": max, "sqrt": math
 class Symbol:
     """One name an expression may use."""
 
-    source: Literal["point", "limit", "rating"]
+    source: Literal["point", "limit", "rating", "clock"]
     kind: Literal["number", "truth", "word"]
     unit: Unit = PLAIN
     words: tuple[str, ...] = ()
@@ -46,11 +47,15 @@ class Symbol:
 
 
 Scope = Mapping[str, Symbol]
+_CLOCK = {
+    name: Symbol("clock", "number", parse_unit(unit), unit_text=unit)
+    for name, unit in zip(CLOCK, ("h", ""), strict=True)
+}
 
 
 def scope_of(equipment_class: EquipmentClass, served: EquipmentClass | None = None) -> dict[str, Symbol]:
     """Every name the rules of a class may use; ``serves.x`` for what the equipment serves."""
-    names: dict[str, Symbol] = {}
+    names: dict[str, Symbol] = dict(_CLOCK)
     for name, rating in equipment_class.ratings.items():
         words = tuple(rating.choices)
         kind: Literal["word", "number"] = "word" if words or isinstance(rating.default, str) else "number"
@@ -64,7 +69,7 @@ def scope_of(equipment_class: EquipmentClass, served: EquipmentClass | None = No
             "point", kinds.get(point.kind, "number"), parse_unit(point.unit), words, point.kind == "counter", point.unit
         )
     if served is not None:
-        names |= {f"serves.{name}": symbol for name, symbol in scope_of(served).items()}
+        names |= {f"serves.{name}": one for name, one in scope_of(served).items() if one.source != "clock"}
     return names
 
 

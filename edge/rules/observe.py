@@ -24,6 +24,8 @@ class Reading:
     end: bool | None
     passes: bool | None
     terms: Sequence[Term]
+    minimum_ms: int = 0
+    """How long the test must last at least, as it is set here."""
 
 
 @dataclass(slots=True)
@@ -67,8 +69,8 @@ class Observation:
 
     def _verdict(self, reading: Reading, lasted_ms: int) -> list[str]:
         reasons = []
-        if lasted_ms < self.rule.minimum:
-            reasons.append(f"lasted {lasted_ms // 1000} s of at least {self.rule.minimum // 1000} s")
+        if lasted_ms < reading.minimum_ms:
+            reasons.append(f"lasted {lasted_ms // 1000} s of at least {reading.minimum_ms // 1000} s")
         if reading.passes is None:
             reasons.append(f"could not be judged: {self.rule.passes}")
         elif not reading.passes:

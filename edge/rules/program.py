@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from device_profiles.schema import EquipmentClass, Rule
 from edge.rules.expression import Expression, Scope, WindowSpec, scope_of
 from edge.rules.grammar import Compiler, ExpressionError
+from edge.rules.marks import Mark, compile_mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class RuleCode:
 
     when: Expression
     gate: Expression | None
+    marks: tuple[Mark, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -33,6 +35,11 @@ class TestCode:
     start: Expression
     end: Expression
     passes: Expression
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every point, limit and rating that it needs."""
+        return tuple(dict.fromkeys([*self.start.names, *self.end.names, *self.passes.names]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +77,39 @@ def compile_class(
             mistakes.append(Mistake(path, error.message, error))
             return None
 
-    rules = dict(_rules(equipment_class, compiled))
-    tests = dict(_tests(equipment_class, compiled))
+    def marked(path: tuple[str, ...], text: str) -> Mark | None:
+        try:
+            return compile_mark(compiler, text)
+        except ExpressionError as error:
+            mistakes.append(Mistake(path, error.message, error))
+            return None
+
+    bound = _bound(equipment_class, served.id if served else None)
+    rules = dict(_rules(bound, compiled, marked))
+    tests = dict(_tests(bound, compiled))
     order = _order(equipment_class.rules)
     return Program(compiler.scope, rules, tests, tuple(compiler.windows), order, tuple(mistakes))
 
 
 _Compiled = Callable[[tuple[str, ...], str], Expression | None]
+_Marked = Callable[[tuple[str, ...], str], Mark | None]
 
 
-def _rules(of: EquipmentClass, compiled: _Compiled) -> list[tuple[str, RuleCode]]:
+def _bound(of: EquipmentClass, served: str | None) -> EquipmentClass:
+    """The class without the rules and observed tests that need equipment which is not served here."""
+    rules = {name: rule for name, rule in of.rules.items() if rule.serves in (None, served)}
+    tests = {name: test for name, test in of.tests.items() if test.observed and test.observed.serves in (None, served)}
+    return of.model_copy(update={"rules": rules, "tests": tests})
+
+
+def _rules(of: EquipmentClass, compiled: _Compiled, marked: _Marked) -> list[tuple[str, RuleCode]]:
     found = []
     for name, rule in of.rules.items():
         when = compiled(("rules", name, "when"), rule.when)
         gate = compiled(("rules", name, "gate"), rule.gate) if rule.gate else None
+        marks = [marked(("rules", name, "marks", str(at)), text) for at, text in enumerate(rule.marks)]
         if when is not None and (gate is not None or not rule.gate):
-            found.append((name, RuleCode(when, gate)))
+            found.append((name, RuleCode(when, gate, tuple(mark for mark in marks if mark is not None))))
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from contract.messages import Cause, Quality, Severity, Term, Value
+from device_profiles.names import CLOCK
 from device_profiles.schema import Rule
 from edge.decode.sample import Moment, Sample
 from edge.rules.alarm import AlarmState, Settings, due
@@ -174,6 +175,7 @@ class Runtime:
             end=code.end.truth(self.values, self.windows, now, 0.0),
             passes=code.passes.truth(self.values, self.windows, now, 0.0),
             terms=self.terms([code.passes], now) if start or test.observation.began else [],
+            minimum_ms=in_ms(test.observation.rule.minimum, self.limits, self.equipment),
         )
 
     def set_limit(self, name: str, value: float) -> None:
@@ -189,25 +191,29 @@ class Runtime:
         self.changed[name] = None
 
 
+def in_ms(time: int | str, limits: Mapping[str, float], equipment: Equipment) -> int:
+    """Milliseconds of a time that is written as such or as the name of a limit."""
+    if isinstance(time, int):
+        return time
+    return round(limits[time] * _MS_PER_UNIT[equipment.limits[time].limit.unit])
+
+
 def settings_of(rule: Rule, limits: Mapping[str, float], equipment: Equipment) -> Settings:
-    """Delays in milliseconds, whether written as a time or as the name of a limit."""
-
-    def delay_ms(value: int | str) -> int:
-        if isinstance(value, int):
-            return value
-        return round(limits[value] * _MS_PER_UNIT[equipment.limits[value].limit.unit])
-
+    """A rule's delays as they are set here."""
     return Settings(
-        on_delay_ms=delay_ms(rule.on_delay), off_delay_ms=delay_ms(rule.off_delay), latching=rule.latching,
-        escalate=tuple((one.after, Severity(one.severity)) for one in rule.escalate),
+        on_delay_ms=in_ms(rule.on_delay, limits, equipment), off_delay_ms=in_ms(rule.off_delay, limits, equipment),
+        latching=rule.latching, escalate=tuple((one.after, Severity(one.severity)) for one in rule.escalate),
     )  # fmt: skip
 
 
 def create_runtime(
     equipment: Equipment, program: Program, bound: Mapping[str, tuple[str, Binding]], limits: Mapping[str, float],
-    served: Equipment | None,
+    served: Equipment | None, served_points: Collection[str] = (),
 ) -> Runtime:  # fmt: skip
-    """A runtime in which nothing has been read yet. ``bound``: point → device id and binding."""
+    """A runtime in which nothing has been read yet. ``bound``: point → device id and binding.
+
+    ``served_points`` are those that are measured at the equipment it serves.
+    """
     points = {name: PointState(binding, device) for name, (device, binding) in bound.items()}
     runtime = Runtime(equipment, program, points, dict(limits))
     runtime.values |= {**equipment.ratings, **limits}
@@ -215,8 +221,9 @@ def create_runtime(
         figures = {name: limit.value for name, limit in served.limits.items()}
         runtime.values |= {f"serves.{name}": value for name, value in {**served.ratings, **figures}.items()}
     runtime.windows = [spec.create(runtime.limits, program.scope) for spec in program.windows]
-    _add_rules(runtime, set(points))
-    _add_tests(runtime, set(points))
+    known = {*points, *CLOCK, *(f"serves.{name}" for name in served_points)}
+    _add_rules(runtime, known)
+    _add_tests(runtime, known)
     return runtime
 
 
@@ -224,6 +231,8 @@ def _add_rules(runtime: Runtime, bound: set[str]) -> None:
     equipment, program = runtime.equipment, runtime.program
     for name in program.order:
         rule, code = equipment.rules.get(name), program.rules.get(name)
+        if rule is not None and code is None and rule.serves:
+            runtime.unwatched[name] = f"serves no {rule.serves}"
         if rule is None or code is None:
             continue
         if why := _why_unwatched(runtime, code, bound):
@@ -246,9 +255,7 @@ def _why_unwatched(runtime: Runtime, code: RuleCode, bound: set[str]) -> str:
     """Why a rule can never become true here; empty when it can."""
 
     def known(name: str) -> bool:
-        return (
-            name in bound or name in runtime.values or (bool(runtime.equipment.serves) and name.startswith("serves."))
-        )
+        return name in bound or name in runtime.values
 
     if code.gate is not None:
         if code.gate.truth(runtime.values, runtime.windows, 0, 0.0) is False:
@@ -263,8 +270,7 @@ def _why_unwatched(runtime: Runtime, code: RuleCode, bound: set[str]) -> str:
 def _add_tests(runtime: Runtime, bound: set[str]) -> None:
     for name, code in runtime.program.tests.items():
         test = runtime.equipment.tests.get(name)
-        names = dict.fromkeys([*code.start.names, *code.end.names, *code.passes.names])
-        needed = [one for one in names if _is_point(runtime.program, one)]
+        needed = [one for one in code.names if _is_point(runtime.program, one)]
         if test is not None and test.observed is not None and set(needed) <= bound:
             observation = Observation(runtime.equipment.id, name, test.observed)
             runtime.tests.append(TestRun(code, observation, tuple(needed)))

@@ -5,17 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from device_profiles.schema import Point
-from simulators.physics import fire_alarm_panel, fire_pump, lift, lv_switchgear, pump, transformer
+from simulators.physics import (
+    ats,
+    dc_panel,
+    emergency_light,
+    fire_alarm_panel,
+    fire_pump,
+    generator,
+    lift,
+    lighting,
+    lv_switchgear,
+    pump,
+    room,
+    tank,
+    transformer,
+)
 from simulators.physics.plant import Behaviour, Plant, PointValue
 
 __all__ = ["Plant", "create"]
 
 _BEHAVIOURS: dict[str, tuple[Behaviour, tuple[str, ...]]] = {
+    "ats": (ats.values, ats.FAULTS),
+    "dc_panel": (dc_panel.values, dc_panel.FAULTS),
+    "emergency_light": (emergency_light.values, emergency_light.FAULTS),
     "fire_alarm_panel": (fire_alarm_panel.values, fire_alarm_panel.FAULTS),
     "fire_pump": (fire_pump.values, fire_pump.FAULTS),
+    "generator": (generator.values, generator.FAULTS),
     "lift": (lift.values, lift.FAULTS),
+    "lighting": (lighting.values, lighting.FAULTS),
     "lv_switchgear": (lv_switchgear.values, lv_switchgear.FAULTS),
     "pump": (pump.values, pump.FAULTS),
+    "room": (room.values, room.FAULTS),
+    "tank": (tank.values, tank.FAULTS),
     "transformer": (transformer.values, transformer.FAULTS),
 }
 

@@ -8,7 +8,9 @@ ROWS = {row.clause.id: row for row in coverage(LIBRARY)}
 
 def test_a_clause_names_the_rules_and_tests_that_watch_it() -> None:
     row = ROWS["e-xfmr-overload"]
-    assert row.rules == ("transformer.overload", "transformer.load_high")
+    assert row.rules == (
+        "lv_switchgear.served_transformer_overloaded", "transformer.overload", "transformer.load_high",
+    )  # fmt: skip
     assert row.tests == ("transformer.daily_round",)
     assert row.why_not is None
 

@@ -11,6 +11,7 @@ from device_profiles.schema import EquipmentClass, PeriodicTest, Rule, Text
 
 LIBRARY = library.load()
 CLASSES = list(LIBRARY.classes.values())
+FURTHER = {"generator", "ats", "dc_panel", "tank", "room", "lighting", "emergency_light"}
 STANDARD = {"lift", "transformer", "lv_switchgear", "pump", "fire_pump", "fire_alarm_panel"}
 RULES = [(of, name, rule) for of in CLASSES for name, rule in of.rules.items()]
 TESTS = [(of, name, test) for of in CLASSES for name, test in of.tests.items()]
@@ -28,7 +29,7 @@ def test_the_library_is_clean() -> None:
 
 
 def test_the_standard_classes_cover_the_four_systems() -> None:
-    assert set(LIBRARY.classes) >= STANDARD
+    assert set(LIBRARY.classes) >= STANDARD | FURTHER
     assert {LIBRARY.classes[name].system for name in STANDARD} == {"lifts", "power", "water", "fire"}
 
 
@@ -53,6 +54,15 @@ def test_a_rule_tells_people_cause_consequence_and_action(of: EquipmentClass, na
         assert text is not None
         assert HAN.search(text.zh)
         assert not HAN.search(text.en)
+
+
+def test_a_tile_shows_a_limit_beside_every_main_number_that_a_rule_judges_alone() -> None:
+    marked = {(of.id, text.split()[0]) for of, _, rule in RULES for text in rule.marks}
+    assert marked >= {
+        ("lv_switchgear", "power_factor"), ("lv_switchgear", "current_l1"), ("transformer", "apparent_power"),
+        ("pump", "discharge_pressure"), ("pump", "active_power"), ("fire_pump", "system_pressure"),
+        ("fire_alarm_panel", "shielded_count"), ("generator", "battery_voltage"), ("tank", "level"),
+    }  # fmt: skip
 
 
 def test_every_figure_of_a_rule_can_be_edited() -> None:
@@ -90,6 +100,10 @@ def test_nobody_waits_for_fire_or_a_pressed_alarm_button() -> None:
 def test_inspection_mode_silences_only_the_derived_entrapment() -> None:
     rules = LIBRARY.classes["lift"].rules
     assert rules["entrapment_derived"].gate == "service_mode != 'inspection'"
+    others = [
+        name for name, rule in rules.items() if "inspection" in (rule.gate or "") and name != "entrapment_derived"
+    ]
+    assert others == []
     confirm = LIBRARY.classes["lift"].limits["entrapment_confirm"]
     assert (confirm.unit, 10 <= confirm.value <= 30) == ("s", True)
 
@@ -117,6 +131,25 @@ def test_the_order_in_a_fire_spares_what_fire_fighting_needs() -> None:
     assert action is not None
     assert "never fire pumps, firefighters' lifts, smoke control or emergency lighting" in action.en
     assert "o-fire-trip" in LIBRARY.classes["fire_alarm_panel"].rules["fire"].covers
+
+
+def test_only_the_derived_entrapment_yields_to_another_alarm_for_life() -> None:
+    silenced = [f"{of.id}.{name}" for of, name, rule in RULES if rule.severity == "life_safety" and rule.suppressed_by]
+    assert silenced == ["lift.entrapment_derived"]
+
+
+def test_a_call_for_help_outlasts_the_derived_entrapment_so_that_a_release_is_one_ticket() -> None:
+    of = LIBRARY.classes["lift"]
+    derived = delay_s(of, of.rules["entrapment_derived"].off_delay)
+    for name in of.rules["entrapment_derived"].suppressed_by:
+        assert delay_s(of, of.rules[name].off_delay) > derived
+
+
+def test_mains_lost_silences_low_domestic_water_and_never_fire_water() -> None:
+    assert "supply_lost" in LIBRARY.classes["pump"].rules["discharge_pressure_low"].suppressed_by
+    fire = LIBRARY.classes["fire_pump"].rules
+    for name in ("low_water_pressure", "not_in_auto", "tank_low", "failed_to_start"):
+        assert not {"power_lost", "power_a_lost", "power_b_lost"} & set(fire[name].suppressed_by)
 
 
 def test_nothing_silences_a_fire_or_a_fire_main_without_pressure() -> None:
@@ -157,7 +190,11 @@ def test_daily_work_on_cabinets_is_looking_and_never_touching() -> None:
         ("pump", "quarterly_care", "P3M"), ("fire_pump", "weekly_automatic_start", "P7D"),
         ("fire_pump", "monthly_manual_start", "P1M"), ("fire_pump", "quarterly_flow", "P3M"),
         ("fire_pump", "daily_jockey", "P1D"), ("fire_pump", "weekly_diesel_fuel", "P7D"),
-        ("fire_alarm_panel", "emergency_drill", "P1Y"),
+        ("fire_alarm_panel", "emergency_drill", "P1Y"), ("fire_pump", "automatic_patrol", "P7D"),
+        ("fire_pump", "monthly_levels", "P1M"), ("fire_pump", "daily_diesel_battery", "P1D"),
+        ("fire_pump", "monthly_diesel_start", "P1M"), ("fire_pump", "nfpa25_electric_churn", "P1M"),
+        ("fire_pump", "nfpa25_diesel_churn", "P7D"), ("generator", "monthly_load_run", "P1M"),
+        ("dc_panel", "battery_discharge", "P1Y"), ("emergency_light", "monthly_function", "P1M"),
     ],
 )  # fmt: skip
 def test_periodic_work_has_the_interval_of_its_clause(class_id: str, test: str, every: str) -> None:
@@ -172,6 +209,25 @@ def test_earthing_is_measured_twice_in_the_year_that_the_clause_names() -> None:
     found = [test.every for of, _, test in TESTS if test.clause == clause.id]
     assert found
     assert set(found) == {"P6M"}
+
+
+def test_the_patrol_at_low_speed_is_judged_without_pressure() -> None:
+    patrol = LIBRARY.classes["fire_pump"].tests["automatic_patrol"].observed
+    start = LIBRARY.classes["fire_pump"].tests["weekly_automatic_start"].observed
+    assert patrol is not None
+    assert start is not None
+    assert "pressure" not in patrol.passes
+    assert "system_pressure" in start.passes
+    assert (start.minimum, patrol.minimum) == ("test_run", "patrol_run")
+
+
+def test_nfpa_25_is_an_option_with_ten_and_thirty_minutes() -> None:
+    of = LIBRARY.classes["fire_pump"]
+    runs = [of.limits[f"nfpa25_{drive}_run"] for drive in ("electric", "diesel")]
+    assert [(one.value, one.unit, one.unverified) for one in runs] == [(10, "min", True), (30, "min", True)]
+    assert [of.tests[f"nfpa25_{drive}_churn"].roles for drive in ("electric", "diesel")] == [
+        ["nfpa25_electric"], ["nfpa25_diesel"],
+    ]  # fmt: skip
 
 
 def test_clauses_are_told_in_both_languages() -> None:

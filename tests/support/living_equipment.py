@@ -23,6 +23,13 @@ RATINGS: Mapping[str, Mapping[str, float | str]] = {
     "pump": {"rated_kw": 7.5, "rated_a": 14.2, "setpoint_mpa": 0.55, "rated_rpm": 2900, "rated_flow": 20},
     "fire_pump": {"main_start_mpa": 0.7, "jockey_start_mpa": 0.8, "jockey_stop_mpa": 0.9, "rated_a": 100},
     "fire_alarm_panel": {"battery_nominal_v": 24},
+    "generator": {"rated_kw": 400},
+    "ats": {"nominal_v": 220},
+    "dc_panel": {"nominal_v": 220, "cells": 104},
+    "tank": {"height": 2.5},
+    "room": {},
+    "lighting": {"rated_kw": 6},
+    "emergency_light": {"battery_nominal_v": 36, "lamps": 100},
 }
 START_S = 1_795_000_000
 CLASSES = tuple(RATINGS)
