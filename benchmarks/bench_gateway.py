@@ -1,127 +1,88 @@
-"""Judge, save and send: what one gateway with 100 switchgear panels can do on one core, next to what it must.
+"""The whole path: what `plantroom-edge run` takes to read, decode, judge and keep, next to bare loops that only read and publish.
 
-Every panel has its class's points once a second (physics of the simulators, shipped rules), so the floor of each rate is ten
-times what such a site brings. The size of a sample on the line is the compressed envelope over its samples.
+Every device is a switchgear panel of 40 float32 holding registers in two blocks, read once a second over its own connection. The
+gateway judges each with the shipped rules of its class and its points count once they lie in the outbox on disk. The bare loops read
+the same blocks, unpack the floats and publish one JSON message a device and second to a real broker: no quality, no rules, no memory.
+All run as processes of their own, one after the other, beside the same simulated devices. PLANTROOM_BENCH_FULL=1 watches ten minutes.
 """
 
+import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
+from benchmarks.contest import BareLoop, Contender, Cost, Gateway, broker, cost_of, plant, request_ceiling
+from benchmarks.modbus_plant import PANEL
 from benchmarks.result import Result
-from contract.codec import decode_envelope, decode_record, deflate, encode_envelope, inflate, raw_records
-from contract.messages import CONTRACT_VERSION, Cause, Envelope, Quality
-from device_profiles import library
-from edge.config import load_site
-from edge.decode.sample import Moment, Sample
-from edge.outbox.sqlite import Outbox
-from edge.rules.engine import Engine
-from edge.site import Site
-from simulators.demo_setup import EXTRA_METER, SITES
-from simulators.plant import SimulatedPlant
-from simulators.site import add_meters, build_site, load_file
 
 BENCH = "gateway"
-PANELS = 100
-SECONDS = 30
-START_MS = 1_795_000_000_000
-HEADROOM = 10
+MEASURED_AT = (20, 200, 1000, 1500)
+COMPARED_AT = 200
+MOST_MB = 80
+IS_FULL = bool(os.environ.get("PLANTROOM_BENCH_FULL"))
+WARM_UP_S = 7.0
+MEASURED_S = 30.0 if IS_FULL else 8.0
+SLOPE_S = 600.0
+POINTS = len(PANEL)
+UNIT = "CPU s/1000 points"
 
 
-class SetClock:
-    """Says what it was told."""
-
-    def __init__(self) -> None:
-        self.at_ms = START_MS
-
-    def now_ms(self) -> int:
-        return self.at_ms
-
-    async def sleep(self, seconds: float) -> None:
-        """Never called: the plant is read, not served."""
-        raise RuntimeError(f"this clock does not wait {seconds} s")
+def watch(one: Contender) -> Cost:
+    try:
+        return cost_of(one, WARM_UP_S, MEASURED_S)
+    finally:
+        one.stop()
 
 
-def make_site(folder: Path) -> Site:
-    data = add_meters({**load_file(SITES / "demo" / "site.yaml"), "equipment": [], "devices": []}, PANELS, *EXTRA_METER)
-    (folder / "site.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
-    return load_site(folder / "site.yaml")
-
-
-def one_second(site: Site, plant: SimulatedPlant, at_ms: int) -> list[Sample]:
-    """Every bound point of every panel, good."""
-    return [
-        Sample(
-            device.id, binding.equipment, binding.point_id, plant.values(binding.equipment)[binding.point_id],
-            Quality.GOOD, Cause.NONE, at_ms, at_ms - START_MS,
+def bare(port: int, broker_port: int) -> Iterator[tuple[int, Cost, Result]]:
+    """The pymodbus loop at every size, the socket loop where the others are compared."""
+    for devices in MEASURED_AT:
+        cost = watch(BareLoop("pymodbus", port, devices, broker_port))
+        yield (
+            devices,
+            cost,
+            Result(BENCH, f"{devices} devices, bare pymodbus loop", round(cost.cpu_s_per_1000, 5), UNIT),
         )
-        for device in site.devices
-        for binding in device.bindings
-    ]  # fmt: skip
+    cost = watch(BareLoop("socket", port, COMPARED_AT, broker_port))
+    yield 0, cost, Result(BENCH, f"{COMPARED_AT} devices, bare socket loop", round(cost.cpu_s_per_1000, 5), UNIT)
 
 
-def history(site: Site, folder: Path) -> list[list[Sample]]:
-    clock = SetClock()
-    plant = SimulatedPlant(build_site(load_file(folder / "site.yaml"), library.load()), clock)
-    seconds = []
-    for second in range(SECONDS):
-        clock.at_ms = START_MS + second * 1000
-        seconds.append(one_second(site, plant, clock.at_ms))
-    return seconds
+def ours(port: int, devices: int, script: Cost) -> Iterator[Result]:
+    """CPU against the script in the same run, points a second, memory, and how soon the first value was read."""
+    folder = Path(tempfile.mkdtemp(prefix="plantroom-bench-"))
+    gateway = Gateway(folder, port, devices)
+    try:
+        cost = cost_of(gateway, WARM_UP_S, MEASURED_S)
+        name = f"{devices} devices, whole path"
+        yield Result.at_most(BENCH, name, round(cost.cpu_s_per_1000, 5), UNIT, round(script.cpu_s_per_1000, 5))
+        wanted = 0.9 * devices * POINTS  # commits come each second or so: a window of few seconds may lack one
+        yield Result.at_least(BENCH, name, round(cost.points_per_s), "points/s", wanted)
+        if devices == COMPARED_AT:
+            yield Result.at_most(BENCH, f"{name}, resident", round(cost.rss_mb, 1), "MB", MOST_MB)
+            yield Result(BENCH, f"{name}, start to first value", round(gateway.first_sample_s(), 2), "s")
+            if IS_FULL:
+                yield slope(gateway, cost.rss_mb)
+    finally:
+        gateway.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def judge(site: Site, seconds: Sequence[Sequence[Sample]]) -> Iterator[Result]:
-    engine = Engine(site, Moment(START_MS, 0))
-    began = time.perf_counter()
-    for second, samples in enumerate(seconds):
-        engine.evaluate(samples, Moment(START_MS + second * 1000, second * 1000))
-    count = sum(map(len, seconds))
-    rate = count / (time.perf_counter() - began)
-    yield Result.at_least(BENCH, f"judge {PANELS} panels", round(rate), "samples/s", HEADROOM * len(seconds[0]))
-
-
-def save(seconds: Sequence[Sequence[Sample]], folder: Path) -> Iterator[Result]:
-    outbox = Outbox(folder / "edge.db", START_MS)
-    began = time.perf_counter()
-    for second, samples in enumerate(seconds):
-        outbox.save(START_MS + second * 1000, samples=samples)
-    rate = sum(map(len, seconds)) / (time.perf_counter() - began)
-    yield Result.at_least(BENCH, "save, a commit a second", round(rate), "samples/s", HEADROOM * len(seconds[0]))
-    yield from send(outbox, seconds)
-    outbox.close()
-
-
-def send(outbox: Outbox, seconds: Sequence[Sequence[Sample]]) -> Iterator[Result]:
-    batch = outbox.next_batch("samples", SECONDS, 4_000_000)
-    if batch is None:
-        raise RuntimeError("the outbox holds nothing of what was saved")
-    count = sum(map(len, seconds[: len(batch.bodies)]))  # a record holds one second
-    envelope = Envelope(
-        contract=CONTRACT_VERSION, gateway="gw_1", epoch=batch.epoch, lane="samples", first=batch.first,
-        records=raw_records(batch.bodies), sent_at="2026-11-21T07:05:00.123Z",
-    )  # fmt: skip
-    began = time.perf_counter()
-    body = deflate(encode_envelope(envelope))
-    spent = time.perf_counter() - began
-    yield Result.at_least(BENCH, "pack for the line", round(count / spent), "samples/s", HEADROOM * len(seconds[0]))
-    yield Result.at_most(BENCH, "on the line", round(len(body) / count, 2), "bytes/sample", 16)
-    began = time.perf_counter()
-    for record in decode_envelope(inflate(body)).records:
-        decode_record(record)
-    spent = time.perf_counter() - began
-    yield Result.at_least(BENCH, "unpack in the cloud", round(count / spent), "samples/s", HEADROOM * len(seconds[0]))
+def slope(gateway: Gateway, before_mb: float) -> Result:
+    """How much more memory it takes ten minutes later."""
+    later = cost_of(gateway, 0, SLOPE_S)
+    return Result.at_most(BENCH, "memory grown in ten minutes", round(later.rss_mb - before_mb, 1), "MB", 5)
 
 
 def run() -> Iterator[Result]:
-    folder = Path(tempfile.mkdtemp(prefix="plantroom-bench-"))
-    try:
-        site = make_site(folder)
-        seconds = history(site, folder)
-        yield from judge(site, seconds)
-        yield from save(seconds, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Cost of the bare loops, then of the gateway at every size, and proof that the simulated devices are quicker."""
+    with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as broker_port, plant() as port:
+        ceiling = request_ceiling(port)
+        needed = 4 * 2 * max(MEASURED_AT)
+        yield Result.at_least(BENCH, "the simulated devices' own ceiling", round(ceiling), "requests/s", needed)
+        scripts: dict[int, Cost] = {}
+        for devices, cost, result in bare(port, broker_port):
+            scripts[devices] = cost
+            yield result
+        for devices in MEASURED_AT:
+            yield from ours(port, devices, scripts[devices])

@@ -21,13 +21,14 @@ import typer
 from contract.conventions import Exit, data_directory
 from device_profiles import library as shelf
 from device_profiles.library import Finding
-from edge import gateway
+from edge import cli_lines, gateway
 from edge.cli_rules import rules
 from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
 from edge.commission.desk import serve_desk
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
+from edge.memory import SETTLE_S, settle
 from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
 from edge.reload import Reloader
@@ -39,6 +40,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
+for command in (cli_lines.read, cli_lines.probe, cli_lines.scan):
+    app.command()(command)
 
 
 def main() -> None:
@@ -118,6 +121,7 @@ def until_stopped(work: Coroutine[Any, Any, None], reload: Callable[[], None]) -
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        asyncio.get_running_loop().call_later(SETTLE_S, settle)
         try:
             await task
         except asyncio.CancelledError:

@@ -48,7 +48,7 @@ def rules_of(of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str
         for setting in settings:
             changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
         if changes.pop("enabled", True):
-            found[name] = rule.model_copy(update=changes)
+            found[name] = rule.model_copy(update=changes) if changes else rule
     return found
 
 

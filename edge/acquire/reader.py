@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from contract.messages import Cause, Quality
 from device_profiles.schema import RegisterMapping
@@ -87,7 +88,7 @@ class DeviceReader:
             and request.address <= codec.scale_from < request.end
         )
         read = Read(FUNCTION_OF[request.table], request.address, request.count)
-        decoder = BlockDecoder(codecs, request.address, request.count)
+        decoder = shared_decoder(codecs, request.address, request.count)
         return CompiledRequest(request, read, decoder, points, tuple(scales))
 
     def _place_of(self, point: int) -> tuple[int, int]:
@@ -154,12 +155,45 @@ def bad_sample(device: Device, binding: Binding, cause: Cause, at: Moment) -> Sa
     return Sample(device.id, binding.equipment, binding.point_id, None, Quality.BAD, cause, at.wall_ms, at.steady_ms)
 
 
+_Origin = tuple[object, ...]
+_CODECS: dict[tuple[int, ...], tuple[_Origin, RegisterCodec]] = {}
+_DECODERS: dict[tuple[int, ...], tuple[_Origin, BlockDecoder]] = {}
+MOST_SHARED = 20_000
+
+
 def compile_binding(device: Device, binding: Binding) -> RegisterCodec:
-    """The codec of one bound point, unit converted. Raises ValueError for a mapping that makes no sense."""
-    mapping = binding.mapping
+    """The codec of one bound point, unit converted. Raises ValueError for a mapping that makes no sense.
+
+    Devices of one model share theirs: a thousand meters take the memory of one.
+    """
+    mapping, point = binding.mapping, binding.point
     if not isinstance(mapping, RegisterMapping):
         raise TypeError(f"{binding.device_point} of {device.id} is not read from registers")
-    return compile_point(mapping, device.model.limits, binding.point, unit_of(mapping, binding.point.unit))
+    key = (id(mapping), id(device.model), id(point))
+    if key not in _CODECS:
+        codec = compile_point(mapping, device.model.limits, point, unit_of(mapping, point.unit))
+        _remember(_CODECS, key, (mapping, device.model, point), codec)
+    return _CODECS[key][1]
+
+
+def shared_decoder(codecs: Sequence[RegisterCodec], address: int, count: int) -> BlockDecoder:
+    """The decoder of a reply; the same for every device with the same codecs."""
+    key = (address, count, *(id(codec) for codec in codecs))
+    if key not in _DECODERS:
+        _remember(_DECODERS, key, tuple(codecs), BlockDecoder(codecs, address, count))
+    return _DECODERS[key][1]
+
+
+_Made = TypeVar("_Made")
+
+
+def _remember(
+    shelf: dict[tuple[int, ...], tuple[_Origin, _Made]], key: tuple[int, ...], origin: _Origin, made: _Made
+) -> None:
+    """Keep what was made with what it was made from, whose identity is the key; start anew when it is too much."""
+    if len(shelf) >= MOST_SHARED:
+        shelf.clear()
+    shelf[key] = (origin, made)
 
 
 def unit_of(mapping: PointMapping, wanted: str) -> tuple[float, float]:

@@ -30,6 +30,7 @@ def bad(cause: Cause) -> Decoded:
     return Decoded(None, Quality.BAD, cause)
 
 
+_NO_STATES: frozenset[str] = frozenset()
 UNDECODABLE = bad(Cause.UNDECODABLE)
 SENTINEL = bad(Cause.SENTINEL)
 OUT_OF_RANGE = bad(Cause.OUT_OF_RANGE)
@@ -209,7 +210,7 @@ def conversion(
     """What a mapping and its standard point say together. ``unit`` is (scale, offset) from the wire's to the class's."""
     return Conversion(
         kind=point.kind if point else None,
-        states=frozenset(point.states) if point else frozenset(),
+        states=frozenset(point.states) if point and point.states else _NO_STATES,
         enum=dict(mapping.enum) or None,
         scale=mapping.scale,
         offset=mapping.offset,
