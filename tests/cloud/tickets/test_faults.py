@@ -275,3 +275,19 @@ async def test_out_of_service_is_kept_with_its_reason_and_ends(tmp_path: Path) -
         await gateway.tell(changed("in_service"))
         (equipment,) = await rows(d.database, t.equipment, id="incomer_1")
         assert equipment["out_of_service"] is None
+
+
+async def test_a_hold_ends_when_life_safety_calls_again(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        first = trapped(START)
+        await gateway.tell(announcement(), first)
+        await d.act("T-000001", "acknowledge")
+        await d.act("T-000001", "hold", reason="waiting for the lift firm")
+        d.clock.ms += MINUTE
+        await gateway.tell(cleared(first, d.clock.ms), trapped(d.clock.ms))
+        (ticket,) = await rows(d.database, t.ticket)
+        assert (ticket["state"], ticket["hold_until"]) == ("new", None)
+        kinds = [row["kind"] for row in await rows(d.database, t.timeline)]
+        assert kinds == ["opened", "acknowledged", "held", "cleared", "resumed", "activated"]
