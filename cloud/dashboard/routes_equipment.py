@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -117,7 +118,7 @@ async def _show(
         system = one.seen.equipment.system
         crumbs = (Crumb(o.page.here.words.or_id("system", system), f"/equipment?system={system}"), Crumb(one.head.name))
         page = replace(o.page, crumbs=(*o.page.crumbs, *crumbs))
-        values = await _TABS[tab](o, one, **more)
+        values = await _TABS[tab](o, one)
         return web.render(template, page, eq=one.head, **values)
 
 
@@ -159,8 +160,8 @@ async def history_csv(request: Request, site: str, id: str, span: str = "") -> R
 
 
 @router.get("/equipment/{site}/{id}")
-async def show_live(request: Request, site: str, id: str, span: str = "") -> Response:
-    return await _show(request, site, id, "live", span=span)
+async def show_live(request: Request, site: str, id: str) -> Response:
+    return await _show(request, site, id, "live")
 
 
 @router.get("/equipment/{site}/{id}/{tab}")
@@ -173,7 +174,7 @@ async def show_tab(request: Request, site: str, id: str, tab: str) -> Response:
 # --- the tabs ---------------------------------------------------------------------------------------------------
 
 
-async def _live(o: Opened, one: One, span: str = "") -> dict[str, Any]:
+async def _live(o: Opened, one: One) -> dict[str, Any]:
     here, words = o.page.here, o.page.here.words
     devices = await views.devices(o.db, site=one.seen.equipment.site, ids=_devices(one))
     shown = worst_first([alarm for alarm in one.seen.alarms if is_shown(alarm, here.now)])
@@ -182,16 +183,17 @@ async def _live(o: Opened, one: One, span: str = "") -> dict[str, Any]:
     )  # fmt: skip
     first, rest = equipment_page.split(equipment_page.values(one.seen, here), one.seen)
     return {
-        "main": await _main(o, one, span or _current_span(o)), "values": first, "more_values": rest, "sampled": sampled,
+        "main": await _main(o, one), "values": first, "more_values": rest, "sampled": sampled,
         "alarms": [lists.alarm_line(alarm, here, o.user.role) for alarm in shown],
         "alarm_counts": words("alarm.counts", n=len(shown), silenced=len(one.seen.alarms) - len(shown)),
         "alarm_empty": _alarm_empty(one, o), "tests": _own_tests(o, one),
     }  # fmt: skip
 
 
-def _current_span(o: Opened) -> str:
-    """The span in the reader's address, for a part that is asked for later."""
-    return next((name for name in history.SPANS if f"span={name}" in o.page.path), "24h")
+def _read_range(o: Opened) -> Range:
+    """The range in the reader's address, also when a part of the page is asked for later."""
+    query = dict(parse_qsl(urlsplit(o.page.path).query))
+    return history.wanted_range(query.get("span", ""), query.get("from", ""), query.get("to", ""), o.page.here)
 
 
 def _devices(one: One) -> list[str]:
@@ -211,11 +213,11 @@ def _alarm_empty(one: One, o: Opened) -> str:
                  condition=condition(last, words))  # fmt: skip
 
 
-async def _main(o: Opened, one: One, span: str) -> Chart | None:
+async def _main(o: Opened, one: One) -> Chart | None:
     point = equipment_page.main_point(one.seen, o.page.here)
     if point is None:
         return None
-    return await _chart(o, one, point, history.wanted_range(span, "", "", o.page.here), one.head.href)
+    return await _chart(o, one, point, _read_range(o), one.head.href)
 
 
 async def _chart(o: Opened, one: One, point: PointRow, wanted: Range, path: str) -> Chart:

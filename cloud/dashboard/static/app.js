@@ -233,8 +233,9 @@
     const drawn = holder.querySelector(".drawn");
     const font = `12px ${getComputedStyle(body).fontFamily}`;
     const dots = { show: data.mean.filter((v) => v !== null).length < 3 };
-    const days = new Intl.DateTimeFormat(root.lang, { timeZone: zone, day: "numeric", month: "short" });
+    const days = new Intl.DateTimeFormat(root.lang === "en" ? "en-GB" : root.lang, { timeZone: zone, day: "numeric", month: "short" });
     const hours = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit" });
+    const decimals = (one) => (String(Number(one.toFixed(4))).split(".")[1] || "").length;
     const isLong = data.end - data.start > 4 * 86400000;
     const axis = { stroke: ink("--ink-3"), grid: { stroke: ink("--line"), width: 1 }, ticks: { stroke: ink("--line"), width: 1 }, font };
     const low = Math.min(...data.limits.map((l) => l.value), ...data.low.filter((v) => v !== null));
@@ -246,12 +247,12 @@
       scales: { x: { range: () => [data.start / 1000, data.end / 1000] }, y: { range: () => [low - pad, high + pad] } },
       legend: { live: true },
       series: [
-        { label: data.time, value: (_, v) => (v === null ? "—" : clockText(v * 1000)) },
-        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: dots, value: (_, v) => (v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
+        { label: data.time, value: (_, v) => (v === null ? "" : clockText(v * 1000)) },
+        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: dots, value: (_, v, __, i) => (i === null ? "" : v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
         { label: data.least, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
         { label: data.greatest, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
       ],
-      axes: [{ ...axis, values: (_, at) => at.map((v) => (isLong || hours.format(v * 1000) === "00:00" ? days : hours).format(v * 1000)) }, { ...axis, size: 64, values: (_, v) => v.map((one) => String(Number(one.toFixed(4))).replace("-", "−")) }],
+      axes: [{ ...axis, values: (_, at) => at.map((v) => (isLong || hours.format(v * 1000) === "00:00" ? days : hours).format(v * 1000)) }, { ...axis, size: 64, values: (_, v) => v.map((one) => one.toFixed(Math.max(...v.map(decimals))).replace("-", "−")) }],
       hooks: {
         drawClear: [(u) => zones(u, data)],
         draw: [(u) => marks(u, data)],
