@@ -7,6 +7,7 @@ allows a request to bridge them.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -68,7 +69,9 @@ class ModelRegisters:
         for name, codec in self._codecs.items():
             if name in values:
                 scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]
-                store(self._image, codec, values[name], scale)
+                # A single contact cannot tell every state; the device then goes on showing what it showed.
+                with contextlib.suppress(ValueError):
+                    store(self._image, codec, values[name], scale)
         self._shown = values
 
 
