@@ -213,11 +213,17 @@ def list_lines(library: Library) -> list[dict[str, str]]:
     models = [
         {
             "kind": "model", "id": one.id, "name": f"{one.maker} {one.name}",
-            "about": f"{one.equipment_class}; {one.protocol}, {len(one.mappings)} points, {one.status}",
+            "about": f"{one.equipment_class}; {one.protocol}, {len(one.mappings)} points, {_confirmed(one)}",
         }
         for one in library.models.values()
     ]  # fmt: skip
     return [*classes, *models]
+
+
+def _confirmed(model: DeviceModel) -> str:
+    """Whether a public source confirms the model, and how many of its points none confirms."""
+    loose = sum(one.unverified for one in model.mappings.values())
+    return f"{model.status}, {loose} of them unverified" if loose else model.status
 
 
 def show_lines(library: Library, name: str) -> list[str]:
@@ -262,7 +268,8 @@ def _show_model(model: DeviceModel) -> list[str]:
         lines.append(f"  {name}: {one.table} 0x{one.address:04X} {one.type}{' (unverified)' if one.unverified else ''}")
     for name, other in model.payload.items():
         place = "/".join(filter(None, [other.topic])) or "main topic"
-        lines.append(f"  {name}: {place} {other.path}".rstrip())
+        lines.append(f"  {name}: {place} {other.path}".rstrip() + (" (unverified)" if other.unverified else ""))
+    lines += [f"ratio {name}: {text.en}; 1 where the site file gives none" for name, text in model.ratios.items()]
     return lines
 
 

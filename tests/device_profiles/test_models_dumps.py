@@ -15,6 +15,7 @@ import yaml
 from contract.conventions import to_ms
 from contract.messages import Cause, Quality, Value
 from device_profiles.fitting import ChannelSetting, fitted_model
+from device_profiles.library import list_lines, show_lines
 from device_profiles.schema import DeviceModel, Point
 from device_profiles.units import factor
 from edge.decode.blocks import BlockDecoder
@@ -129,3 +130,34 @@ def test_every_point_of_every_model_stands_in_a_dump(model: DeviceModel) -> None
 def test_every_dump_says_where_it_comes_from() -> None:
     assert [dump.name for dump in DUMPS if not dump.data.get("source")] == []
     assert {dump.data["model"] for dump in DUMPS} == set(LIBRARY.models)
+
+
+def test_the_listing_says_of_every_model_what_no_source_confirms() -> None:
+    about = {row["id"]: row["about"] for row in list_lines(LIBRARY) if row["kind"] == "model"}
+    assert len(about) >= 30
+    assert about["fire_panel_words"].endswith("unverified, 12 of them unverified")
+    assert about["metron_fd4_diesel"].endswith("verified, 4 of them unverified")
+    assert about["abb_b_series"].endswith("points, verified")
+    assert "  humidity: up object.humidity (unverified)" in show_lines(LIBRARY, "chirpstack_climate")
+    assert "ratio ct: current transformer ratio; 1 where the site file gives none" in show_lines(
+        LIBRARY, "acrel_adw300"
+    )
+
+
+TRAPS = {
+    "abb_b_series": "0x7FFF", "schneider_pm5xxx": "0x80008000", "schneider_iem3xxx": "0xFFC00000",
+    "comap_intelilite4": "0x8000", "deepsea_gencomm": "0xFFF8", "carlo_gavazzi_em340": "0xFFFF7FFF",
+    "sunspec_meter_203": "0x00000000", "grundfos_cim": "0xFFFF",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "pattern"), TRAPS.items(), ids=TRAPS)
+def test_a_pattern_that_means_nothing_is_the_points_own(model: str, pattern: str) -> None:
+    registers = LIBRARY.models[model].registers
+    assert any(pattern in one.sentinels for one in registers.values())
+    assert any(pattern not in one.sentinels for one in registers.values())
+
+
+def test_a_low_word_first_meter_never_asks_for_more_than_fifty_registers() -> None:
+    model = LIBRARY.models["carlo_gavazzi_em340"]
+    assert (model.limits.order, model.limits.max_registers) == ("CDAB", 50)
