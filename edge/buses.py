@@ -86,6 +86,6 @@ class Buses:
         while True:
             try:
                 await bus.run()
-            except Exception:
+            except Exception:  # noqa: BLE001 - this is the supervisor
                 self._log.exception("bus_failed", bus=name, again_in_s=BUS_AGAIN_S)
             await self._clock.sleep(BUS_AGAIN_S)

@@ -21,7 +21,7 @@ import typer
 from contract.conventions import Exit, data_directory
 from device_profiles import library as shelf
 from device_profiles.library import Finding
-from edge import cli_lines, gateway
+from edge import cli_lines, cli_scan, gateway
 from edge.cli_rules import rules
 from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
@@ -40,7 +40,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
-for command in (cli_lines.read, cli_lines.probe, cli_lines.scan):
+for command in (cli_lines.read, cli_lines.probe, cli_scan.scan):
     app.command()(command)
 
 

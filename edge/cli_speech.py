@@ -28,6 +28,8 @@ def speaking() -> Iterator[None]:
     except (Transient, Rejected) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(Exit.FINDING) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.INTERRUPTED) from None
 
 
 def fail(findings: Iterable[Finding]) -> NoReturn:

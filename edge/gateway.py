@@ -67,7 +67,7 @@ Side = Callable[[Parts], Awaitable[None]]
 """Something that works on the running parts until it is cancelled."""
 
 
-async def run_gateway(
+async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, each by its name
     site: Site,
     *,
     clock: Clock,

@@ -17,7 +17,7 @@ import msgspec
 
 from edge.acquire.frames import Read, ReadOnlyViolation, build_read
 from edge.acquire.modbus import ModbusBus
-from edge.commission.asking import find_desk, line_of, outcome_of, socket_path
+from edge.commission.asking import SOCKET, find_desk, line_of, outcome_of, socket_path
 from edge.rules.engine import latest
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def serve_desk(parts: Parts, data: Path) -> None:
         return
     try:
         with socket_path(data) as path:
-            Path(path).unlink(missing_ok=True)
+            _clear(Path(path))
             before = os.umask(0o177)
             try:
                 server = await asyncio.start_unix_server(
@@ -60,7 +60,12 @@ async def serve_desk(parts: Parts, data: Path) -> None:
         async with server:
             await server.serve_forever()
     finally:
-        (data / "desk.sock").unlink(missing_ok=True)
+        _clear(data / SOCKET)
+
+
+def _clear(path: Path) -> None:
+    """What a killed gateway left."""
+    path.unlink(missing_ok=True)
 
 
 async def _visit(parts: Parts, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -102,7 +102,7 @@ def every_reading(words: Sequence[int], line: Line | None = None) -> Iterator[di
             continue
         for order in legal_orders(wire_type):
             reading = _try(wire_type, order, words, line)
-            if reading is not None and _is_plausible(reading.value):
+            if reading is not None and is_plausible(reading.value):
                 yield {"type": wire_type, "order": order, **as_object(reading)}
 
 
@@ -116,7 +116,8 @@ def _try(wire_type: WireType, order: Order, words: Sequence[int], line: Line | N
     return reading if reading.quality == "good" else None
 
 
-def _is_plausible(value: object) -> bool:
+def is_plausible(value: object) -> bool:
+    """An everyday size for a number, and text that can be shown."""
     if isinstance(value, str):
         return bool(value) and value.isprintable()
     if isinstance(value, float):
