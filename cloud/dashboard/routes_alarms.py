@@ -49,7 +49,8 @@ class Group:
 
 async def _alarms(request: Request, show: str, severity: str, page: int, template: str) -> Response:
     show = show if show in SHOWN else "active"
-    async with opened(request, "alarms", [Crumb(web.words_of(request)("alarm.title"))]) as o:
+    crumbs = [Crumb(web.words_of(request)("alarm.title"))]
+    async with opened(request, "alarms", crumbs, with_tests=not template.startswith("parts/")) as o:
         here = o.page.here
         active = [alarm for alarm in o.alarms if is_shown(alarm, here.now)]
         silenced = [alarm for alarm in o.alarms if not is_shown(alarm, here.now)]
@@ -156,7 +157,7 @@ async def show_gateways(request: Request) -> Response:
 
 @router.get("/parts/gateways")
 async def gateways_part(request: Request) -> Response:
-    async with opened(request, "gateways") as o:
+    async with opened(request, "gateways", with_tests=False) as o:
         return web.render("parts/gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
 
 
@@ -182,7 +183,7 @@ async def show_gateway(request: Request, id: str) -> Response:
 
 @router.get("/parts/gateways/{id}")
 async def gateway_part(request: Request, id: str) -> Response:
-    async with opened(request, "gateways") as o:
+    async with opened(request, "gateways", with_tests=False) as o:
         return web.render("parts/gateway.html", o.page, **await _gateway(o, id))
 
 

@@ -49,7 +49,7 @@ def _title(request: Request, system: str) -> str:
 
 @router.get("/parts/equipment")
 async def list_part(request: Request, site: str = "", system: str = "") -> Response:
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", with_tests=False) as o:
         everything = await _everything(o)
         shown = [s for s in everything if site in {"", s.equipment.site} and system in {"", s.equipment.system}]
         return web.render("parts/equipment_rows.html", o.page, groups=equipment_page.groups(shown, o.page.here))
@@ -111,7 +111,6 @@ async def _show(
     id: str,
     tab: str,
     template: str = "equipment.html",
-    **more: Any,  # noqa: ANN401
 ) -> Response:
     async with opened(request, "equipment") as o:
         one = await _one(o, site, id, tab)
@@ -134,7 +133,7 @@ async def show_part(request: Request, site: str, id: str, part: str) -> Response
 @router.get("/equipment/{site}/{id}/history.json")
 async def history_json(request: Request, site: str, id: str, p: str = "", span: str = "") -> Response:
     """One point's range for the chart script: columns of epoch ms and figures."""
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", with_tests=False) as o:
         one = await _one(o, site, id, "trends")
         point = one.seen.points.get(p)
         if point is None:

@@ -50,7 +50,9 @@ class Opened:
 
 
 @contextlib.asynccontextmanager
-async def opened(request: Request, section: str, crumbs: Sequence[Crumb] = (), **values: Any) -> AsyncIterator[Opened]:  # noqa: ANN401
+async def opened(
+    request: Request, section: str, crumbs: Sequence[Crumb] = (), *, wanted: str = "", with_tests: bool = True
+) -> AsyncIterator[Opened]:
     """Open a page for the person who asks. Raises SignInNeeded."""
     user = await access.current_user(request)
     if user is None:
@@ -58,8 +60,9 @@ async def opened(request: Request, section: str, crumbs: Sequence[Crumb] = (), *
     async with request.app.state.database.read() as db:
         sites = await views.sites(db)
         alarms, tickets = await views.active_alarms(db), await views.open_tickets(db)
-        page = web.page_of(request, user, sites, section, **values)
-        tests = [lists.due_test(test, page.here) for test in await views.tests(db)]
+        page = web.page_of(request, user, sites, section, wanted=wanted)
+        due = await views.tests(db) if with_tests else []
+        tests = [lists.due_test(test, page.here) for test in due]
         counts = Counts(
             alarms=sum(is_shown(alarm, page.here.now) for alarm in alarms), tickets=len(tickets),
             mine=sum(ticket.holder == user.name for ticket in tickets), missed=sum(test.is_missed for test in tests),

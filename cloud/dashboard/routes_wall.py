@@ -58,7 +58,7 @@ async def _wall(o: Opened, site: str) -> wall.Wall:
 
 @router.get("/parts/bands")
 async def bands_part(request: Request) -> Response:
-    async with opened(request, "") as o:
+    async with opened(request, "", with_tests=False) as o:
         return web.render("parts/bands_only.html", o.page)
 
 

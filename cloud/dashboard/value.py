@@ -147,16 +147,26 @@ def bar(point: PointRow, value: Value) -> Bar | None:
 
 
 def scale(point: PointRow) -> tuple[float, float] | None:
-    """The bar's ends: the plausible range, cut on the forbidden side to 30 % of the permitted span past the limit."""
+    """The bar's ends: the plausible range, cut on the forbidden side to 30 % of the permitted span past the limit.
+
+    Where limits stand on one side only, the permitted side is cut too: at zero below an upper limit, and at three times
+    a lower one, so that a pump of 7 kW does not vanish on a scale that its class makes wide enough for every pump.
+    """
     low, high = _sides(point.limits)
     ends = [*low, *high, *list(point.plausible or ())]
     if len(ends) < 2 or min(ends) == max(ends):
         return None
     floor, ceiling = point.plausible or (min(0.0, *ends), max(ends) * 1.3)
+    if high and not low and floor < 0 < high[0]:
+        floor = 0.0
+    if low and not high and low[0] > 0:
+        floor, ceiling = max(floor, 0.0), min(ceiling, 3 * low[0])
     permitted = max((high[0] if high else ceiling) - (low[0] if low else floor), 0.0)
     # A limit near the end of the range (a power factor of 0.9) would leave the forbidden side too narrow to see.
     past = permitted * (1.0 if permitted < 0.25 * (ceiling - floor) and not (low and high) else 0.3)
     start = max(floor, low[-1] - past) if low else floor
+    if low and not high and floor < start < low[-1] / 2:
+        start = floor  # so near the end of the range that the rest may be seen too
     end = min(ceiling, high[-1] + past) if high else ceiling
     return (start, end) if end > start else None
 

@@ -259,33 +259,43 @@ async def timeline(db: AsyncConnection, ticket: int) -> list[TimelineRow]:
 
 
 async def tests(db: AsyncConnection, site: str = "", id: str = "") -> list[TestRow]:
-    """Every periodic test with its open due date and its newest result."""
+    """Every periodic test with its open due date, its newest missed one and its newest result."""
     p, m = t.periodic_test, t.equipment
     own = and_(m.c.site_id == p.c.site_id, m.c.id == p.c.equipment_id)
     query = select(p, m.c.name.label("equipment_name")).select_from(p.join(m, own))
-    results = {
-        _test_key(row): row
-        for row in await db.execute(
-            _of(select(t.test_result).order_by(t.test_result.c.ended_at), t.test_result, site, id)
-        )
-    }
-    open_dates = select(t.occurrence).where(t.occurrence.c.state != "done").order_by(t.occurrence.c.due_at.desc())
-    due = {_test_key(row): row.due_at for row in await db.execute(_of(open_dates, t.occurrence, site, id))}
+    results = await _newest_results(db, site, id)
+    due, missed = await _newest_due(db, "due", site, id), await _newest_due(db, "missed", site, id)
     rows = await db.execute(_of(query.order_by(p.c.site_id, p.c.equipment_id, p.c.id), p, site, id))
     found = [((row.site_id, row.equipment_id, row.id), row) for row in rows]
-    return [_test(row, results.get(key), due.get(key)) for key, row in found]
+    return [_test(row, results.get(key), due.get(key), missed.get(key)) for key, row in found]
 
 
-def _test_key(row: Row[Any]) -> tuple[str, str, str]:
-    return row.site_id, row.equipment_id, row.test
+TestKey = tuple[str, str, str]
 
 
-def _test(row: Row[Any], result: Row[Any] | None, due_at: int | None) -> TestRow:
+async def _newest_results(db: AsyncConnection, site: str, id: str) -> dict[TestKey, Row[Any]]:
+    r = t.test_result
+    key = (r.c.site_id, r.c.equipment_id, r.c.test)
+    newest = _of(select(*key, func.max(r.c.ended_at).label("ended_at")), r, site, id).group_by(*key).subquery()
+    same = and_(*(r.c[column.name] == newest.c[column.name] for column in (*key, r.c.ended_at)))
+    return {(row.site_id, row.equipment_id, row.test): row for row in await db.execute(select(r).join(newest, same))}
+
+
+async def _newest_due(db: AsyncConnection, state: str, site: str, id: str) -> dict[TestKey, int]:
+    o = t.occurrence
+    key = (o.c.site_id, o.c.equipment_id, o.c.test)
+    query = _of(select(*key, func.max(o.c.due_at)).where(o.c.state == state), o, site, id).group_by(*key)
+    return {(row[0], row[1], row[2]): row[3] for row in await db.execute(query)}
+
+
+def _test(row: Row[Any], result: Row[Any] | None, due_at: int | None, missed_at: int | None) -> TestRow:
+    done_at = result.ended_at if result is not None and result.passed else 0
+    is_missed = missed_at is not None and missed_at > done_at
     return TestRow(
         site=row.site_id, equipment=row.equipment_id, equipment_name=row.equipment_name, id=row.id, name=row.name,
         every=row.every, clause=row.clause, proof=row.proof, last_at=result.ended_at if result else None,
         last_passed=result.passed if result else None, last_reasons=tuple(result.reasons) if result else (),
-        due_at=due_at,
+        due_at=missed_at if is_missed else due_at,
     )  # fmt: skip
 
 

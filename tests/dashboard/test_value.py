@@ -120,6 +120,12 @@ def test_a_bar_with_two_limits_on_one_side_permits_up_to_the_inner_one() -> None
     assert bar.ok_width == bar.ticks[0]
 
 
+def test_limits_on_one_side_cut_the_permitted_side_to_what_can_be_read() -> None:
+    power = PointRow("power", {}, "gauge", "kW", 1, (-10_000, 10_000), limits=(mark("<", 3.0),))
+    assert value.scale(power) == pytest.approx((0.0, 9.0))
+    assert value.scale(WINDING) == pytest.approx((0.0, 189.0))
+
+
 def test_a_value_beyond_the_scale_sits_at_the_end_and_says_so() -> None:
     low, high = value.bar(VOLTAGE, 100), value.bar(VOLTAGE, 480)
     assert low is not None
