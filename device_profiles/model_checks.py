@@ -72,6 +72,8 @@ def width(mapping: RegisterMapping) -> int:
     """Registers (or bits, in the bit tables) that a mapping takes."""
     if mapping.table in ("coil", "discrete"):
         return 1
+    if mapping.parts:
+        return len(mapping.parts)
     return mapping.length or 1 if mapping.type == "string" else _LEGAL[mapping.type].registers
 
 
@@ -83,7 +85,7 @@ def _register(path: NodePath, mapping: RegisterMapping, model: DeviceModel) -> I
 def _bit_table(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
     if mapping.type not in ("bit", "uint16") or (mapping.type == "uint16" and "type" in mapping.model_fields_set):
         yield (*path, "type"), f"a {mapping.table} holds one bit, not {mapping.type}", "Write type: bit"
-    for key in ("bit", "order", "length", "sentinels", "scale_from", "scale_codes"):
+    for key in ("bit", "order", "length", "sentinels", "scale_from", "scale_codes", "field", "parts"):
         if key in mapping.model_fields_set:
             yield (*path, key), f"{key} means nothing for a {mapping.table}", "Remove it"
     yield from _no_arithmetic(path, mapping, f"a {mapping.table}")
@@ -95,6 +97,7 @@ def _options(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
         choices = f"Write one of {', '.join(legal.orders)}" if legal.orders else "Remove it"
         yield (*path, "order"), f"order {mapping.order} is not for {kind}", choices
     yield from _bit(path, mapping, legal)
+    yield from _shares(path, mapping)
     if (kind == "string") != (mapping.length is not None):
         remedy = "Add length: and the number of registers" if kind == "string" else "Remove it"
         yield (*path, "length"), "a string says its length, and only a string does", remedy
@@ -119,8 +122,25 @@ def _bit(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Iterator[Mi
         yield (*path, "bit"), f"{mapping.type} has no single bits", "Remove bit or read it as uint16"
 
 
+def _shares(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
+    """A number in some bits of a register, and one that several registers add up to."""
+    widths = {"uint16": 16, "uint32": 32}
+    if mapping.field is not None:
+        low, high = mapping.field
+        if mapping.type not in widths or not 0 <= low <= high < widths[mapping.type]:
+            yield (
+                (*path, "field"),
+                f"{low} to {high} are no bits of {mapping.type}",
+                "Write [lowest, highest] of a uint16",
+            )
+    if mapping.parts and (mapping.type not in ("uint16", "int16") or len(set(mapping.parts)) != len(mapping.parts)):
+        yield (*path, "parts"), "parts are different powers of ten, one a register", "Write type: int16 and [3, 0, -3]"
+    if mapping.parts and (mapping.field is not None or mapping.scale_from is not None):
+        yield (*path, "parts"), "parts go with neither field nor scale_from", "Remove the other"
+
+
 def _sentinels(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Iterator[Mistake]:
-    allowed = (2, 4) if mapping.type in _HALF else (4 * legal.registers,)
+    allowed = (2, 4) if mapping.type in _HALF else (4 * (len(mapping.parts) or legal.registers),)
     for index, pattern in enumerate(mapping.sentinels):
         if len(pattern) - 2 not in allowed:
             yield (

@@ -317,6 +317,10 @@ class RegisterMapping(_PointMapping):
     type: WireType = "uint16"
     order: Order | None = None
     bit: int | None = Field(default=None, ge=0, le=15)
+    field: tuple[int, int] | None = None
+    """Lowest and highest bit of a number that shares its register with others: GenComm's four-bit alarm states."""
+    parts: list[int] = []
+    """Powers of ten of consecutive 16-bit registers whose sum is the value: ``[9, 6, 3, 0, -3]``."""
     length: int | None = Field(default=None, ge=1, le=125)
     """Registers a string takes."""
     sentinels: list[_HEX] = []

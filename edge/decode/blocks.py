@@ -110,7 +110,8 @@ def _as_plain(place: int, codec: RegisterCodec) -> _Plain | None:
     meaning = codec.meaning
     is_number = codec.type in FLOATS or (codec.type in INTEGERS and codec.bit is None)
     is_plain = meaning.kind in ("gauge", "counter", None) and not meaning.enum and not meaning.invert
-    if codec.is_bit or not is_number or not is_plain or codec.scale_from is not None:
+    is_whole = codec.bits is None and not codec.parts and codec.scale_from is None
+    if codec.is_bit or not is_number or not is_plain or not is_whole:
         return None
     if meaning.transform != "none" or meaning.unit != (1.0, 0.0):
         return None

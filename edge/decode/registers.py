@@ -44,6 +44,10 @@ class RegisterCodec:
     scale_from: int | None = None
     scale_codes: Mapping[int, int] = field(default_factory=dict)
     """What the words at ``scale_from`` stand for; empty where the word is the power of ten itself."""
+    bits: tuple[int, int] | None = None
+    """Lowest and highest bit of the value within its registers; None takes them whole."""
+    parts: tuple[int, ...] = ()
+    """Powers of ten of the registers whose sum is the value; empty where they are one number."""
     max_bytes: int | None = None
 
     @property
@@ -54,7 +58,8 @@ class RegisterCodec:
     @property
     def shares_register(self) -> bool:
         """True when other points may live in other bits of the same register."""
-        return not self.is_bit and (self.type == "bit" or self.type in BYTES or self.bit is not None)
+        is_part = self.type == "bit" or self.type in BYTES or self.bit is not None or self.bits is not None
+        return not self.is_bit and is_part
 
     def describe(self) -> str:
         """Where on the wire, for a person: ``input 0x003E float32 ABCD``."""
@@ -80,7 +85,7 @@ def compile_point(
     is_bit_table = mapping.table in ("coil", "discrete")
     wire_type: WireType = "bit" if is_bit_table else mapping.type
     check_bit(wire_type, mapping.bit)
-    count = 1 if is_bit_table else register_count(wire_type, mapping.length)
+    count = 1 if is_bit_table else len(mapping.parts) or register_count(wire_type, mapping.length)
     wide, half = split_sentinels(mapping.sentinels, wire_type, count)
     return RegisterCodec(
         table=mapping.table,
@@ -94,6 +99,8 @@ def compile_point(
         byte_sentinels=half,
         scale_from=None if mapping.scale_from is None else mapping.scale_from - base,
         scale_codes=dict(mapping.scale_codes),
+        bits=mapping.field,
+        parts=tuple(mapping.parts),
     )
 
 
@@ -147,12 +154,42 @@ def decode_bytes(codec: RegisterCodec, payload: bytes, scale_code: int | None = 
     if _is_sentinel(codec, payload):
         return SENTINEL
     try:
-        raw = unpack(codec.type, codec.order, payload, codec.bit, codec.max_bytes)
+        raw = _raw(codec, payload)
     except ValueError:
         return UNDECODABLE
     if codec.scale_from is None:
-        return codec.meaning.convert(raw)
+        return codec.meaning.convert(raw, min(codec.parts, default=0))
     return _scaled_by_device(codec, raw, scale_code)
+
+
+def _raw(codec: RegisterCodec, payload: bytes) -> Raw:
+    """What the bytes hold before scale and words. Raises ValueError when they are no such value."""
+    if codec.parts:
+        return _sum(codec, payload)
+    raw = unpack(codec.type, codec.order, payload, codec.bit, codec.max_bytes)
+    if codec.bits is not None and isinstance(raw, int):
+        return raw >> codec.bits[0] & _field_mask(codec.bits)
+    return raw
+
+
+def _field_mask(bits: tuple[int, int]) -> int:
+    return (1 << (bits[1] - bits[0] + 1)) - 1
+
+
+def _sum(codec: RegisterCodec, payload: bytes) -> int:
+    """The parts added up, in units of the smallest one."""
+    smallest = min(codec.parts)
+    words = [payload[at : at + 2] for at in range(0, len(payload), 2)]
+    numbers = (int(unpack(codec.type, codec.order, word)) for word in words)
+    return sum(number * 10 ** (power - smallest) for number, power in zip(numbers, codec.parts, strict=True))
+
+
+def _split(codec: RegisterCodec, total: int) -> list[int]:
+    """The inverse of ``_sum``: every part takes what the larger ones leave, all of the same sign."""
+    smallest, left, parts = min(codec.parts), abs(total), {}
+    for power in sorted(codec.parts, reverse=True):
+        parts[power], left = divmod(left, 10 ** (power - smallest))
+    return [parts[power] if total >= 0 else -parts[power] for power in codec.parts]
 
 
 def _scaled_by_device(codec: RegisterCodec, raw: Raw, scale_code: int | None) -> Decoded:
@@ -204,9 +241,13 @@ def encode(codec: RegisterCodec, value: Value, scale_code: int | None = None, *,
     power = 0 if scale_code is None else _power(codec, scale_code)
     if power is None:
         raise ValueError(f"{scale_code} is no scale code of this device")
-    raw = codec.meaning.revert(value, power)
+    raw = codec.meaning.revert(value, min(codec.parts) if codec.parts else power)
     if codec.is_bit:
         return [_bit_of(raw)]
+    if codec.parts:
+        return _words(b"".join(pack(codec.type, codec.order, one) for one in _split(codec, round(float(raw)))))
+    if codec.bits is not None:
+        raw = (int(raw) & _field_mask(codec.bits)) << codec.bits[0]
     if codec.type == "bit" or codec.bit is not None:
         raw = _bit_of(raw)
     raw = _as_wire_number(codec.type, raw)
@@ -272,5 +313,7 @@ def _mask(codec: RegisterCodec) -> list[int]:
         return [1]
     if not codec.shares_register:
         return [0xFFFF] * codec.count
+    if codec.bits is not None:
+        return _words(pack(codec.type, codec.order, _field_mask(codec.bits) << codec.bits[0]))
     own = -1 if codec.type.startswith("int") and codec.type in BYTES else 0xFF if codec.type in BYTES else 1
     return _words(pack(codec.type, codec.order, own, codec.bit, codec.count))
