@@ -193,6 +193,7 @@ def _tests(of: EquipmentClass, names: _Names) -> Iterator[Mistake]:
             for key in ("start", "end", "passes"):
                 yield from _expression((*path, "observed", key), getattr(test.observed, key), names)
             yield from _delay((*path, "observed", "minimum"), test.observed.minimum, of)
+            yield from _delay((*path, "observed", "ignore_below"), test.observed.ignore_below, of)
         for field_name, one in test.form.items():
             yield from _form_field((*path, "form", field_name), one)
 

@@ -217,6 +217,8 @@ class ObservedTest(_Strict):
     passes: str
     minimum: DelayMs = 0
     """How long it must last at least; the id of a time limit where a site sets its own."""
+    ignore_below: DelayMs = 0
+    """What lasts less was no attempt at this test (an outage, a shorter test) and tells nothing."""
     within: DurationMs | None = None
     serves: Identifier | None = None
     """Can be observed only where the equipment serves equipment of this class, named ``serves.x``."""
@@ -303,6 +305,10 @@ class _PointMapping(_Strict):
     """Raw value (as text) to the class's state, or to ``true`` / ``false`` of a bit point."""
     invert: bool = False
     plausible: tuple[float, float] | None = None
+    max_rate: float | None = Field(default=None, gt=0)
+    """Fastest believable change a second, in the class's unit; a faster one is uncertain until the next value confirms it."""
+    stuck_after: DurationMs | None = None
+    """How long a live sensor may show the very same value; longer is uncertain."""
     transform: Literal["none", "four_quadrant_pf", "absolute"] = "none"
     ratio: list[Identifier] = []
     """Ratios of the device, by the model's names for them, that multiply the value: ``[ct]``, ``[ct, pt]``."""
@@ -338,7 +344,14 @@ class PayloadMapping(_PointMapping):
     topic: str = ""
     """Relative to the model's topic template; empty means the model's main topic."""
     path: str = ""
-    """JMESPath into a JSON payload; empty takes the whole payload."""
+    """JMESPath into a JSON payload, metric name of a Sparkplug payload; empty takes the whole payload."""
+    pattern: str | None = None
+    """Regular expression with a group named ``value`` that finds the point in a text payload."""
+    at: int | None = Field(default=None, ge=0, le=4095)
+    """First byte of the value in a hex or binary payload, from 0."""
+    type: WireType = "uint16"
+    order: Order | None = None
+    """As of a register, for the bytes from ``at`` on; ``uint8l`` takes the one byte there."""
     sentinels: list[str | float | None] = []
 
 
@@ -363,7 +376,8 @@ class MqttTopics(_Strict):
     """Where this device speaks. ``{address}`` stands for the device's address in the site file."""
 
     topic: str
-    payload: Literal["json", "raw"] = "json"
+    payload: Literal["json", "json_lines", "json_array", "raw", "text", "hex", "binary", "sparkplug_b"] = "json"
+    """``json_lines`` and ``json_array`` hold several messages, oldest first; ``raw`` is the value itself."""
     timestamp: str = ""
     """JMESPath of the device's own time (ISO 8601 text or epoch s/ms); empty means time of arrival."""
     availability: str = ""

@@ -26,6 +26,8 @@ class Reading:
     terms: Sequence[Term]
     minimum_ms: int = 0
     """How long the test must last at least, as it is set here."""
+    ignore_below_ms: int = 0
+    """What ends earlier was no attempt."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,9 @@ class Observation:
             return None
         self._note(reading.terms)
         lasted_ms = now.steady_ms - self.began.steady_ms
+        if reading.end and lasted_ms < reading.ignore_below_ms:
+            self.began = None
+            return None
         if reading.end:
             return self._finish(reading, now, self._verdict(reading, lasted_ms))
         if self.rule.within is not None and lasted_ms > self.rule.within:

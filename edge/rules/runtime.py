@@ -176,6 +176,7 @@ class Runtime:
             passes=code.passes.truth(self.values, self.windows, now, 0.0),
             terms=self.terms([code.passes], now) if start or test.observation.began else [],
             minimum_ms=in_ms(test.observation.rule.minimum, self.limits, self.equipment),
+            ignore_below_ms=in_ms(test.observation.rule.ignore_below, self.limits, self.equipment),
         )
 
     def set_limit(self, name: str, value: float) -> None:
