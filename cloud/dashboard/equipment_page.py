@@ -228,7 +228,7 @@ def _mapped(device: DeviceRow, seen: Seen, here: Here) -> Mapped:
         for point in own
     )
     about = (f"{device.bus}, {device.protocol}, {device.address}",
-             f"{words('device.every').lower()} {present.duration(device.every_ms / 1000, words)}")  # fmt: skip
+             f"{words('device.every').lower()} {present.period(device.every_ms, words)}")  # fmt: skip
     foot = (words("mapping.foot" if device.protocol == "modbus" else "mapping.foot_mqtt"), device.model_name,
             words("device.unverified") if device.status == "unverified" else "")  # fmt: skip
     return Mapped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,12 +10,13 @@ from typing import Any, Final
 from cloud.dashboard import present
 from cloud.dashboard.clocks import Clock, clocks, is_late, next_due, pressing
 from cloud.dashboard.present import DASH, Here
-from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, TicketRow, ticket_number
+from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, Text, TicketRow, ticket_number
 from cloud.dashboard.tile import condition
 from cloud.dashboard.words import Words
 
 FLOOD: Final = 10
 FLOOD_MS: Final = 600_000
+_MEAN: Final = re.compile(r"avg\((\w+), \w+\)")
 WEEK_MS: Final = 7 * 86_400_000
 FAR: Final = 2**53
 """The due instant of what has none yet: after everything else."""
@@ -104,7 +106,7 @@ class AlarmLine:
     is_active: bool
 
 
-def alarm_line(alarm: AlarmRow, here: Here, role: str) -> AlarmLine:
+def alarm_line(alarm: AlarmRow, here: Here, role: str, names: Mapping[str, Text] | None = None) -> AlarmLine:
     words = here.words
     lasted_ms = (alarm.cleared_at or here.now) - alarm.began_at
     acknowledged = ""
@@ -114,7 +116,7 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str) -> AlarmLine:
     return AlarmLine(
         id=alarm.id, severity=alarm.severity, href=f"/equipment/{alarm.site}/{alarm.equipment}",
         equipment=words.text(alarm.equipment_name, alarm.equipment),
-        condition=condition(alarm, words), because=because(alarm.because, words),
+        condition=condition(alarm, words), because=because(alarm.because, names or {}, words),
         began=here.when(alarm.began_at, seconds=True), raised=here.when(alarm.raised_at, seconds=True),
         raised_label=words("alarm.raised_delay", delay=delay) if alarm.rule.on_delay_ms else words("alarm.raised"),
         lasted=present.duration(lasted_ms / 1000, words), state=alarm_state(alarm, here), acknowledged=acknowledged,
@@ -139,11 +141,24 @@ def alarm_state(alarm: AlarmRow, here: Here) -> str:
     return words("alarm.unacknowledged")
 
 
-def because(terms: Sequence[Mapping[str, Any]], words: Words) -> str:
-    """The values that an expression looked at when it decided: ``power factor 0.87, pf min 0.9``."""
-    return words("sep_and").join(
-        f"{str(term.get('name', '')).replace('_', ' ')} {_term(term, words)}" for term in terms[:6]
-    )
+def because(terms: Sequence[Mapping[str, Any]], names: Mapping[str, Text], words: Words) -> str:
+    """The values that an expression looked at when it decided: ``Power factor 0.87, Lowest power factor 0.9``.
+
+    ``names`` gives points and limits their names. A term that is a formula of its own is told only as a mean, or when
+    nothing simpler is there.
+    """
+    told = [(label, term) for term in terms if (label := _label(str(term.get("name", "")), names, words))]
+    chosen = told or [(str(term.get("name", "")).replace("_", " "), term) for term in terms]
+    return words("sep_and").join(f"{label} {_term(term, words)}" for label, term in chosen[:6])
+
+
+def _label(name: str, names: Mapping[str, Text], words: Words) -> str:
+    if name in names:
+        return words.text(names[name], name)
+    mean = _MEAN.fullmatch(name)
+    if mean and mean[1] in names:
+        return words("alarm.mean_of", point=words.text(names[mean[1]], mean[1]))
+    return "" if "(" in name or " " in name else name.replace("_", " ")
 
 
 def _term(term: Mapping[str, Any], words: Words) -> str:
@@ -153,11 +168,14 @@ def _term(term: Mapping[str, Any], words: Words) -> str:
     if isinstance(value, bool):
         return words(f"bit.{str(value).lower()}")
     if isinstance(value, int | float):
-        text = (
-            present.number(value, 3).rstrip("0").rstrip(".") if isinstance(value, float) else present.number(value, 0)
-        )
+        text = present.number(value, _digits(value)).rstrip("0").rstrip(".") if value % 1 else present.number(value, 0)
         return present.with_unit(text, str(term.get("unit") or ""), words)
     return str(value).replace("_", " ")
+
+
+def _digits(value: float) -> int:
+    """Three significant digits are enough to see why."""
+    return 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3
 
 
 def is_flood(alarms: Sequence[AlarmRow], now: int) -> bool:

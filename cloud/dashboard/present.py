@@ -105,6 +105,11 @@ def age(seconds: float, words: Words) -> str:
     return duration(seconds, words)
 
 
+def period(ms: int, words: Words) -> str:
+    """How often something happens: ``1 s``, ``0.5 s``, ``5 min``."""
+    return words("duration.s", s=f"{ms / 1000:g}") if ms % 1000 and ms < 10_000 else duration(ms / 1000, words)
+
+
 # --- instants ---------------------------------------------------------------------------------------------------
 
 

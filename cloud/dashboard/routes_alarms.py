@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
 from cloud.dashboard.routes_tickets import Pages
-from cloud.dashboard.rows import AlarmRow, GatewayRow
+from cloud.dashboard.rows import AlarmRow, GatewayRow, Text
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found
@@ -63,34 +63,34 @@ async def _alarms(request: Request, show: str, severity: str, page: int, templat
         kept = [alarm for alarm in rows if severity not in SEVERITIES or alarm.severity == severity]
         title, text = await _empty(o, show)
         return web.render(
-            template, o.page, show=show, groups=_groups(kept, o, show), is_flood=lists.is_flood(active, here.now),
+            template, o.page, show=show, groups=_groups(kept, o, show, await views.names(o.db, {alarm.equipment for alarm in kept})), is_flood=lists.is_flood(active, here.now),
             empty_title=title, empty_text=text, pages=pages if show == "history" else None,
             tabs=[{"id": name, "href": f"/alarms?show={name}", "n": counts[name]} for name in SHOWN],
         )  # fmt: skip
 
 
-def _groups(alarms: Sequence[AlarmRow], o: Opened, show: str) -> list[Group]:
+def _groups(alarms: Sequence[AlarmRow], o: Opened, show: str, names: Mapping[str, Text]) -> list[Group]:
     """Worst first; in a flood by equipment, except life safety, which never groups. History stays newest first."""
     here = o.page.here
     if show == "history":
-        return [Group("", tuple(_lines(alarms, o)))] if alarms else []
+        return [Group("", tuple(_lines(alarms, o, names)))] if alarms else []
     ordered = worst_first(alarms)
     if show != "active" or not lists.is_flood(alarms, here.now):
-        return [Group("", tuple(_lines(ordered, o)))] if ordered else []
+        return [Group("", tuple(_lines(ordered, o, names)))] if ordered else []
     first = [alarm for alarm in ordered if alarm.severity == "life_safety"]
-    found = [Group("", tuple(_lines(first, o)))] if first else []
+    found = [Group("", tuple(_lines(first, o, names)))] if first else []
     by_equipment: dict[tuple[str, str], list[AlarmRow]] = {}
     for alarm in ordered:
         if alarm.severity != "life_safety":
             by_equipment.setdefault((alarm.site, alarm.equipment), []).append(alarm)
     return found + [
-        Group(here.words.text(rows[0].equipment_name, rows[0].equipment), tuple(_lines(rows, o)))
+        Group(here.words.text(rows[0].equipment_name, rows[0].equipment), tuple(_lines(rows, o, names)))
         for rows in by_equipment.values()
     ]  # fmt: skip
 
 
-def _lines(alarms: Sequence[AlarmRow], o: Opened) -> list[AlarmLine]:
-    return [lists.alarm_line(alarm, o.page.here, o.user.role) for alarm in alarms]
+def _lines(alarms: Sequence[AlarmRow], o: Opened, names: Mapping[str, Text]) -> list[AlarmLine]:
+    return [lists.alarm_line(alarm, o.page.here, o.user.role, names) for alarm in alarms]
 
 
 async def _empty(o: Opened, show: str) -> tuple[str, str]:

@@ -178,12 +178,13 @@ async def _live(o: Opened, one: One) -> dict[str, Any]:
     devices = await views.devices(o.db, site=one.seen.equipment.site, ids=_devices(one))
     shown = worst_first([alarm for alarm in one.seen.alarms if is_shown(alarm, here.now)])
     sampled = ", ".join(
-        words("point.sampled", every=present.duration(d.every_ms / 1000, words), device=d.id) for d in devices[:2]
+        words("point.sampled", every=present.period(d.every_ms, words), device=d.id) for d in devices[:2]
     )  # fmt: skip
+    names = await views.names(o.db, {one.seen.equipment.id})
     first, rest = equipment_page.split(equipment_page.values(one.seen, here), one.seen)
     return {
         "main": await _main(o, one), "values": first, "more_values": rest, "sampled": sampled,
-        "alarms": [lists.alarm_line(alarm, here, o.user.role) for alarm in shown],
+        "alarms": [lists.alarm_line(alarm, here, o.user.role, names) for alarm in shown],
         "alarm_counts": words("alarm.counts", n=len(shown), silenced=len(one.seen.alarms) - len(shown)),
         "alarm_empty": _alarm_empty(one, o), "tests": _own_tests(o, one),
     }  # fmt: skip
@@ -306,9 +307,10 @@ def _columns(point: PointRow, buckets: list[chart.Bucket], one: One, o: Opened, 
 
 async def _alarms(o: Opened, one: One) -> dict[str, Any]:
     here, role = o.page.here, o.user.role
+    names = await views.names(o.db, {one.seen.equipment.id})
     return {
-        "alarms": [lists.alarm_line(alarm, here, role) for alarm in worst_first(one.seen.alarms)],
-        "past": [lists.alarm_line(alarm, here, role) for alarm in one.past], "alarm_empty": _alarm_empty(one, o),
+        "alarms": [lists.alarm_line(alarm, here, role, names) for alarm in worst_first(one.seen.alarms)],
+        "past": [lists.alarm_line(alarm, here, role, names) for alarm in one.past], "alarm_empty": _alarm_empty(one, o),
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from cloud.dashboard.clocks import clocks, is_late
 from cloud.dashboard.lists import TicketLine
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, library_of, opened
 from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
-from cloud.dashboard.tile import condition
+from cloud.dashboard.tile import blamed, condition
 from cloud.dashboard.web import Crumb
 from cloud.errors import Refused, not_found
 from cloud.people import access
@@ -220,7 +220,8 @@ async def _story(
     what = condition(alarm, words) if alarm else ""
     terms = next((line.data.get("because", ()) for line in lines if line.kind == "opened"), ())
     delay = alarm.rule.on_delay_ms if alarm else 0
-    return ticket_page.Story(ticket, lines, what, lists.because(terms, words), delay, dict(people))
+    names = await views.names(o.db, {ticket.equipment})
+    return ticket_page.Story(ticket, lines, what, lists.because(terms, names, words), delay, dict(people))
 
 
 def _alarm_text(ticket: TicketRow, alarm: AlarmRow | None, o: Opened) -> str:
@@ -272,12 +273,14 @@ async def _now(o: Opened, ticket: TicketRow, alarm: AlarmRow | None) -> dict[str
     here, words = o.page.here, o.page.here.words
     points = (await views.points(o.db, ticket.site, ticket.equipment)).get((ticket.site, ticket.equipment), {})
     samples = await history.latest(o.store, ticket.site, ticket.equipment)
-    wanted = [points[name] for name in alarm.rule.points if name in points][:5]
+    names = await views.names(o.db, {ticket.equipment})
+    looked = dict.fromkeys([*blamed(alarm, points), *alarm.rule.points])
+    wanted = [points[name] for name in looked if name in points][:5]
     lasting = here.words("tile.lasting", duration=here.since(alarm.began_at))
     text = lasting if alarm.state == "active" else _alarm_text(ticket, alarm, o)
     drawn, label = await _trend(o, ticket, wanted, samples)
     return {
-        "severity": alarm.severity, "text": text, "because": lists.because(alarm.because, words),
+        "severity": alarm.severity, "text": text, "because": lists.because(alarm.because, names, words),
         "points": [value.show(point, samples.get(point.id), here) for point in wanted],
         "cause": words.text(alarm.rule.cause), "action": words.text(alarm.rule.action), "trend": drawn, "trend_label": label,
     }  # fmt: skip

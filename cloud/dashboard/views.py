@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true
@@ -19,6 +19,7 @@ from cloud.dashboard.rows import (
     RuleRow,
     SiteRow,
     TestRow,
+    Text,
     TicketRow,
     TimelineRow,
 )
@@ -83,6 +84,15 @@ def _of(query: Select[Any], table: Any, site: str, id: str) -> Select[Any]:  # n
     if site:
         query = query.where(table.c.site_id == site)
     return query.where(table.c.equipment_id == id) if id else query
+
+
+async def names(db: AsyncConnection, ids: Collection[str]) -> dict[str, Text]:
+    """What points and limits of these pieces of equipment are called, by their own ids."""
+    found: dict[str, Text] = {}
+    for table in (t.limit_value, t.point):
+        query = select(table.c.id, table.c.name).where(table.c.equipment_id.in_(sorted(ids)))
+        found |= {row.id: row.name for row in await db.execute(query)}
+    return found
 
 
 async def rules(db: AsyncConnection, site: str, id: str) -> list[RuleRow]:

@@ -138,6 +138,23 @@ async def test_the_script_draws_the_trend_over_the_servers_drawing(at: Open) -> 
         await expect(page).to_have_url(re.compile(r"from=\d+&to=\d+"))  # the address restores the view
 
 
+async def test_a_wall_with_sound_can_be_muted_and_the_mute_ends_by_itself(served: Served, at: Open) -> None:
+    async with at("/wall?sound=major", width=1920, height=1080, may_complain=True) as page:
+        await expect(page.locator("#live")).to_contain_text("Live")
+        button = page.locator("[data-mute-button]")
+        await served.world.raise_alarm("lift_2", "door_slow", 0)
+        await expect(page.locator(".count.sev-minor b")).to_have_text("2", timeout=SOON_MS)
+        await expect(button).to_be_hidden()  # a minor alarm is below what this wall rings for
+        await served.world.raise_alarm("booster_1", "dry_run", 0)
+        await expect(button).to_be_visible(timeout=SOON_MS)
+        for _ in range(2):  # the first press may only unlock the browser's sound
+            if await button.is_visible() and "Muted" not in await button.inner_text():
+                await button.click()
+                await served.world.raise_alarm("booster_2", "dry_run", 0)
+                await expect(button).to_be_visible(timeout=SOON_MS)
+        await expect(button).to_contain_text("Muted until")
+
+
 async def test_keys_lead_everywhere_and_can_be_switched_off(at: Open) -> None:
     async with at("/tickets") as page:
         await page.keyboard.press("/")

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from cloud.ingest import register
+from cloud.ingest.register import Thing
 from tests.browser.conftest import OUTPUT, Open, Served
 
 PAGES = {
@@ -49,6 +51,19 @@ async def test_the_wall_fits_its_screen_without_a_scroll(served: Served, at: Ope
         assert cut == []
         OUTPUT.mkdir(parents=True, exist_ok=True)
         await page.screenshot(path=OUTPUT / f"wall-life-{width}.png", caret="initial")
+
+
+async def test_a_wall_with_many_pieces_shows_the_abnormal_and_counts_the_rest(served: Served, at: Open) -> None:
+    things = [Thing(f"extra_{number}", "pump", f"Extra pump {number}") for number in range(40)]
+    async with served.world.database.write() as db:
+        await register.add(db, "riverside", things, served.world.clock.now_ms(), "anna")
+    async with at("/wall", width=1920, height=1080) as page:
+        water = page.locator(".sys > section").nth(2)
+        await expect(water.locator(".tile")).to_have_count(4)
+        await expect(water.locator(".tile").first).to_have_class(re.compile("sev-minor"))
+        await expect(water.locator(".tile.rest")).to_contain_text("+41 normal")
+        assert await page.evaluate("document.documentElement.scrollHeight") == 1080
+        await page.screenshot(path=OUTPUT / "wall-many.png", caret="initial")
 
 
 # Values, ids and clocks never truncate: nothing of these may stick out of its tile.
