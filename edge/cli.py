@@ -71,6 +71,7 @@ def run(
     """Run the gateway of a site until it is stopped. A changed site file is taken at once, or refused whole."""
     configure_log()
     with speaking():
+        reloader = Reloader(site_file)
         site, _ = load(site_file)
         folder = data_directory(data)
         try:
@@ -84,7 +85,6 @@ def run(
                 ]
             )
         say_what_is_missing(site)
-        reloader = Reloader(site_file)
         beside: dict[str, gateway.Side] = {"reload": reloader.run, "desk": partial(serve_desk, data=folder)}
         work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside)
         stopped_by = until_stopped(work, reloader.ask)

@@ -33,13 +33,17 @@ Files = Mapping[str, tuple[int, int]]
 
 
 class Reloader:
-    """Reloads when asked (SIGHUP) and when the site file or its own library changes."""
+    """Reloads when asked (SIGHUP) and when the site file or its own library changes.
+
+    Made before the file is first loaded, so that no change between is missed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._asked = asyncio.Event()
         self._library: Path | None = None
         self._read: tuple[int, int] | None = None
+        self._taken = self.files()
 
     def ask(self) -> None:
         """Reload soon, whether or not a file changed."""
@@ -47,7 +51,7 @@ class Reloader:
 
     async def run(self, parts: Parts) -> None:
         """Watch until cancelled. A file that is still being written is waited for."""
-        taken = seen = self.files()
+        taken = seen = self._taken
         while True:
             is_asked = await self._wait()
             now = self.files()

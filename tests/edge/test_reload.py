@@ -164,7 +164,6 @@ async def test_the_file_is_taken_when_it_has_stood_still(file: Path, monkeypatch
     monkeypatch.setattr("edge.reload.WATCH_S", 0.02)
     async with running(file) as parts:
         watching = asyncio.create_task(Reloader(file).run(parts))
-        await asyncio.sleep(0.05)
         file.write_text(SITE.replace("rated_a: 250", "rated_a: 400"))
         async with asyncio.timeout(10):
             while parts.site.equipment[0].ratings["rated_a"] != 400:
