@@ -11,6 +11,8 @@ FAULTS = ("dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", 
 
 _VOLTAGE = 380.0
 _CYCLE_S = 8.0
+_USE = 0.25
+"""Share of the time that its counters count: it takes turns with others."""
 _SUCTION_MPA = 0.08
 _NIGHT_UTC = (17.5, 22.0)
 """When the simulated people sleep, in hours UTC: the small hours in China."""
@@ -117,7 +119,7 @@ def _wear(now: Circumstances, duty: _Duty) -> Values:
 
 
 def _counters(now: Circumstances) -> Values:
-    hours = now.counted_s / 3600
+    hours = now.counted_s / 3600 * _USE
     cycles = now.suffered("short_cycling") // _CYCLE_S
     return {
         "starts": float(now.counted_s // 14_400 + cycles),
