@@ -1,7 +1,7 @@
 """Numbers in some bits of a register, and numbers that several registers add up to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.messages import Cause
@@ -40,6 +40,7 @@ def test_a_split_energy_is_the_sum_of_its_parts(words: list[int], energy: float)
     assert encode(compile_point(ENERGY), energy) == words
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=-(10**12), max_value=10**12))
 def test_a_split_energy_goes_there_and_back(thousandths: int) -> None:
     codec = compile_point(ENERGY)
