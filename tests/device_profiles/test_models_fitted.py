@@ -3,16 +3,18 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from contract.messages import Cause, Quality
 from device_profiles.fitting import ChannelSetting, fitted
-from device_profiles.schema import ModbusLimits, PayloadMapping, RegisterMapping
+from device_profiles.schema import DeviceModel, ModbusLimits, PayloadMapping, RegisterMapping
+from edge.acquire.read_plan import plan
 from edge.config import load_site
 from edge.decode.registers import compile_point, decode, encode
 from edge.errors import Misconfigured
 from simulators.registers import ModelRegisters
 from simulators.site import build_site, load_file
-from tests.support.living_equipment import LIBRARY
+from tests.support.living_equipment import LIBRARY, RATINGS
 
 CURRENT = RegisterMapping(table="holding", address=26, type="uint16", scale=0.01, unit="A", ratio=["ct"])
 LOOP = RegisterMapping(table="input", address=0, type="uint16", scale=0.001, unit="mA", plausible=(3.6, 21.0))
@@ -78,7 +80,7 @@ def test_a_contact_that_is_closed_when_all_is_well_is_turned_round() -> None:
 
 def test_a_site_file_gives_the_ratio_and_the_range(tmp_path: Path) -> None:
     channels = "{ai_1: {point: pump_1/sump_level, signal: [4, 20], range: [0, 5], unit: m}}"
-    site = load_site(site_file(tmp_path, channels, "{ct: 40}"))
+    site = load_site(site_file(tmp_path, channels, "{ct: 40}"), LIBRARY)
     level, meter = site.devices[0].bindings[0], {one.point_id: one for one in site.devices[1].bindings}
     assert value_of(level.mapping, 12000) == pytest.approx(2.5)
     assert value_of(meter["current_l1"].mapping, 250) == 100
@@ -100,7 +102,7 @@ def test_a_site_file_gives_the_ratio_and_the_range(tmp_path: Path) -> None:
 )
 def test_a_channel_that_cannot_be_right_is_answered(tmp_path: Path, channels: str, ratios: str, complaint: str) -> None:
     with pytest.raises(Misconfigured) as refused:
-        load_site(site_file(tmp_path, channels, ratios))
+        load_site(site_file(tmp_path, channels, ratios), LIBRARY)
     assert complaint in "\n".join(map(str, refused.value.findings))
 
 
@@ -136,3 +138,27 @@ def test_a_scale_code_that_nobody_knows_is_no_value() -> None:
     assert (answer.value, answer.cause) == (None, Cause.UNDECODABLE)
     with pytest.raises(ValueError, match="9 is no scale code"):
         encode(codec, 230, 9)
+
+
+# --- what is asked of each device -----------------------------------------------------------------------------------
+
+MODBUS = [one for one in LIBRARY.models.values() if one.protocol == "modbus" and not one.channels]
+
+
+@pytest.mark.parametrize("model", MODBUS, ids=lambda model: model.id)
+def test_a_gateway_asks_no_device_for_more_than_it_may(tmp_path: Path, model: DeviceModel) -> None:
+    site = {
+        "site": {"id": "riverside", "name": "Riverside", "zone": "Asia/Shanghai"},
+        "gateway": {"id": "gw_1"},
+        "equipment": [{"id": "one", "class": model.equipment_class, "ratings": dict(RATINGS[model.equipment_class])}],
+        "buses": [{"id": "lan", "modbus": "tcp", "host": "10.0.0.5"}],
+        "devices": [{"id": "device", "model": model.id, "bus": "lan", "address": 1, "equipment": "one"}],
+    }
+    path = tmp_path / "site.yaml"
+    path.write_text(yaml.safe_dump(site), encoding="utf-8")
+    device = load_site(path, LIBRARY).devices[0]
+    asked = plan(device)
+    read = {device.bindings[point].device_point for request in asked.requests for point in request.points}
+    assert read == set(model.registers)
+    most = {"coil": model.limits.max_bits, "discrete": model.limits.max_bits}
+    assert all(request.count <= most.get(request.table, model.limits.max_registers) for request in asked.requests)
