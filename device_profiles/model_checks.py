@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -151,7 +152,7 @@ def _sentinels(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Itera
 
 
 def _no_arithmetic(path: NodePath, mapping: RegisterMapping, what: str) -> Iterator[Mistake]:
-    for key in ("scale", "offset", "unit", "transform", "scale_from", "ratio", "plausible"):
+    for key in ("scale", "offset", "unit", "transform", "scale_from", "ratio", "plausible", "max_rate"):
         if key in mapping.model_fields_set and (key != "scale_from" or mapping.table not in ("coil", "discrete")):
             yield (*path, key), f"{key} means nothing for {what}", "Remove it"
 
@@ -200,6 +201,8 @@ def _own(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
         yield (*path, "enum"), "words and arithmetic do not go together", "Keep enum or scale, offset and unit"
     if mapping.enum and mapping.ratio:
         yield (*path, "ratio"), "words have no ratio", "Remove it"
+    if mapping.enum and mapping.max_rate is not None:
+        yield (*path, "max_rate"), "words do not change at a rate", "Remove it"
     if mapping.plausible and mapping.plausible[0] >= mapping.plausible[1]:
         yield (*path, "plausible"), "the range holds nothing", "Write the lower end first"
     if mapping.unit is not None and mapping.unit not in units.KNOWN:
@@ -290,7 +293,51 @@ def _topics(model: DeviceModel) -> Iterator[Mistake]:
     for key, topic in (("topic", model.mqtt.topic), ("availability", model.mqtt.availability)):
         if "#" in topic or topic.startswith("/") or topic.endswith("/"):
             yield ("mqtt", key), f"{topic!r} is no usable topic", "Write levels with / between, without # at the end"
-    if model.mqtt.payload == "raw":
-        for name, mapping in model.payload.items():
-            if mapping.path:
-                yield ("payload", name, "path"), "a raw payload has no path", "Remove it or write payload: json"
+    for name, mapping in model.payload.items():
+        yield from _place_in_payload(("payload", name), mapping, model.mqtt.payload)
+
+
+_WAYS = {
+    "json": ("path",), "json_lines": ("path",), "json_array": ("path",), "raw": (), "text": ("pattern",),
+    "hex": ("at", "type", "order"), "binary": ("at", "type", "order"), "sparkplug_b": ("path",),
+}  # fmt: skip
+"""How a value is found in each kind of payload."""
+
+
+def _place_in_payload(path: NodePath, mapping: PayloadMapping, payload: str) -> Iterator[Mistake]:
+    ways = _WAYS[payload]
+    for key in ("path", "pattern", "at", "type", "order"):
+        if key in mapping.model_fields_set and key not in ways:
+            yield (*path, key), f"a {payload} payload has no {key}", f"Remove it; here one writes {_listed(ways)}"
+    if "at" in ways and mapping.at is None:
+        yield (
+            path,
+            f"does not say where in the {payload} payload it stands",
+            "Add at: with the number of its first byte",
+        )
+    if "at" in ways and mapping.type in ("bit", "string"):
+        yield (*path, "type"), f"{mapping.type} cannot be read from a {payload} payload", "Write a type of number"
+    elif mapping.order is not None and "order" in ways and mapping.order not in _LEGAL[mapping.type].orders:
+        legal = _listed(_LEGAL[mapping.type].orders)
+        yield (*path, "order"), f"order {mapping.order} is not for {mapping.type}", f"Write one of {legal}"
+    if payload == "sparkplug_b" and not mapping.path:
+        yield path, "names no metric", "Add path: with the metric's name"
+    if "pattern" in ways:
+        yield from _pattern(path, mapping.pattern)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(words) or "nothing of the kind"
+
+
+def _pattern(path: NodePath, pattern: str | None) -> Iterator[Mistake]:
+    if pattern is None:
+        yield path, "does not say where in the text it stands", "Add pattern: with a group named value, (?P<value>...)"
+        return
+    try:
+        has_group = "value" in re.compile(pattern).groupindex
+    except re.error as error:
+        yield (*path, "pattern"), f"is no regular expression: {error}", "Correct it"
+        return
+    if not has_group:
+        yield (*path, "pattern"), "has no group named value", "Write (?P<value>...) around the value"

@@ -17,12 +17,13 @@ from device_profiles.schema import PayloadMapping
 from edge.acquire.health import HealthBoard
 from edge.acquire.line import NotConnected
 from edge.acquire.mqtt_link import MqttLink
-from edge.acquire.reader import bad_sample, unit_of
+from edge.acquire.reader import bad_sample, judged, unit_of, watches
 from edge.acquire.schedule import Due, Poll, Schedule
 from edge.acquire.sink import Sink
 from edge.clock import Clock
-from edge.decode.payload import Message, MessageCodec, availability, compile_messages, decode_message, matches
+from edge.decode.payload import Message, MessageCodec, availability, compile_messages, decode_messages, matches
 from edge.decode.sample import Moment, Sample
+from edge.decode.watch import Watch
 from edge.site import Binding, Bus, Device
 
 RECONNECT_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -56,15 +57,17 @@ class Speaker:
     live_topics: dict[str, int] = field(default_factory=dict)
     is_offline: bool = False
     malformed: deque[Malformed] = field(default_factory=lambda: deque(maxlen=KEPT_MALFORMED))
+    watches: dict[str, Watch] = field(default_factory=dict)
 
     def samples(self, message: Message) -> Iterator[Sample]:
         """What a message says, one sample a point."""
         for name, value in message.values.items():
             binding = self.bindings[name]
-            yield Sample(
+            sample = Sample(
                 self.device.id, binding.equipment, binding.point_id, value.value, value.quality, value.cause,
                 message.at.wall_ms, message.at.steady_ms,
             )  # fmt: skip
+            yield judged(self.watches[name], sample) if name in self.watches else sample
 
     def silent(self, now: Moment) -> list[Sample]:
         """A bad sample for each point that the device should have spoken about by now."""
@@ -214,7 +217,7 @@ class MqttBus:
         for speaker, topic in heard:
             if topic == speaker.codec.availability:
                 yield from self._last_will(speaker, message, at)
-            if topic in speaker.codec.points:
+            if topic in speaker.codec.points and speaker.codec.tells_values(message.topic):
                 yield from self._spoken(speaker, topic, message, at)
 
     def _spoken(self, speaker: Speaker, topic: str, message: MQTTMessage, at: Moment) -> Iterator[Sample]:
@@ -222,14 +225,14 @@ class MqttBus:
             live_ms = speaker.live_topics.get(topic)
             if live_ms is not None and at.steady_ms - live_ms <= speaker.stale_ms:
                 return  # the broker repeats after a resubscription what we heard fresh
-        said = decode_message(speaker.codec, topic, bytes(message.payload), at, retained=message.retain)
-        if said.malformed:
-            self._keep(speaker, message, at, said.malformed)
-        elif not message.retain:
-            speaker.heard_ms = speaker.live_topics[topic] = at.steady_ms
-            speaker.is_offline = False
-            self._count(speaker, said, at)
-        yield from speaker.samples(said)
+        for said in decode_messages(speaker.codec, topic, bytes(message.payload), at, retained=message.retain):
+            if said.malformed:
+                self._keep(speaker, message, at, said.malformed)
+            elif not message.retain:
+                speaker.heard_ms = speaker.live_topics[topic] = at.steady_ms
+                speaker.is_offline = False
+                self._count(speaker, said, at)
+            yield from speaker.samples(said)
 
     def _count(self, speaker: Speaker, said: Message, at: Moment) -> None:
         flaw = next((value for value in said.values.values() if value.quality is Quality.BAD), None)
@@ -245,7 +248,7 @@ class MqttBus:
         self._health.failed(speaker.device.id, at, Cause.UNDECODABLE, text)
 
     def _last_will(self, speaker: Speaker, message: MQTTMessage, at: Moment) -> Iterator[Sample]:
-        is_online = availability(speaker.codec, bytes(message.payload))
+        is_online = availability(speaker.codec, bytes(message.payload), message.topic)
         if is_online is None:
             return
         was_offline, speaker.is_offline = speaker.is_offline, not is_online
@@ -296,4 +299,5 @@ def _speaker(device: Device, now_ms: int) -> Speaker:
         if isinstance(binding.mapping, PayloadMapping)
     }
     codec = compile_messages(device.model, points, device.address, units)
-    return Speaker(device, codec, bindings, now_ms)
+    watched = {device.bindings[at].device_point: watch for at, watch in watches(device).items()}
+    return Speaker(device, codec, bindings, now_ms, watches=watched)

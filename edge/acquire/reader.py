@@ -16,6 +16,8 @@ from edge.acquire.schedule import Poll
 from edge.decode.blocks import BlockDecoder
 from edge.decode.registers import RegisterCodec, compile_point
 from edge.decode.sample import Moment, Sample
+from edge.decode.value import Decoded
+from edge.decode.watch import Watch, watch_of
 from edge.site import Binding, Device, PointMapping
 
 
@@ -45,6 +47,7 @@ class DeviceReader:
         """What the last poll of each interval found refused and no second one has confirmed."""
         self.codecs = tuple(compile_binding(device, binding) for binding in device.bindings)
         self.scale_codes: dict[tuple[str, int], int] = {}
+        self._watches = watches(device)
         self.plan: ReadPlan
         self._groups: dict[int, tuple[CompiledRequest, ...]]
         self._refused: dict[int, tuple[int, ...]]
@@ -127,6 +130,13 @@ class DeviceReader:
             binding = bindings[point]
             quality, cause = (good, none) if value is not None else (flaws[place].quality, flaws[place].cause)
             rows.append(Sample(device, binding.equipment, binding.point_id, value, quality, cause, wall_ms, steady_ms))
+        return self._watched(compiled.points, rows) if self._watches else rows
+
+    def _watched(self, points: Sequence[int], rows: list[Sample]) -> list[Sample]:
+        """Points with a watch are judged by what they were before."""
+        for place, point in enumerate(points):
+            if (watch := self._watches.get(point)) is not None:
+                rows[place] = judged(watch, rows[place])
         return rows
 
     def failed(self, several: Iterable[CompiledRequest], cause: Cause, at: Moment) -> list[Sample]:
@@ -148,6 +158,18 @@ class DeviceReader:
     def names(self, request: Request) -> str:
         """The points a request serves, for a log line."""
         return ", ".join(self.device.bindings[point].device_point for point in request.points)
+
+
+def watches(device: Device) -> dict[int, Watch]:
+    """The watches of a device by the index of the binding, for those points whose mapping asks for one."""
+    made = (watch_of(binding.mapping.max_rate, binding.mapping.stuck_after) for binding in device.bindings)
+    return {point: watch for point, watch in enumerate(made) if watch is not None}
+
+
+def judged(watch: Watch, sample: Sample) -> Sample:
+    """The sample as its watch sees it."""
+    decoded = watch.judge(Decoded(sample.value, sample.quality, sample.cause), sample.steady_ms)
+    return sample if decoded.cause is sample.cause else replace(sample, quality=decoded.quality, cause=decoded.cause)
 
 
 def bad_sample(device: Device, binding: Binding, cause: Cause, at: Moment) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ import msgspec
 from contract.conventions import EpochMs, format_instant, to_ms
 from contract.messages import Cause, Quality, Value
 from device_profiles.schema import DeviceModel, PayloadMapping, Point
-from edge.decode import paths
+from edge.decode import paths, sparkplug
+from edge.decode.formats import Form, finder, put_bytes, read, split, timestamp_finder
 from edge.decode.sample import Moment
 from edge.decode.value import ABSENT, SENTINEL, UNDECODABLE, Conversion, Decoded, bad, conversion, key_of
 
@@ -35,6 +36,7 @@ class MessagePoint:
     find: Callable[[Any], Any]
     meaning: Conversion
     sentinels: tuple[str | float | None, ...]
+    mapping: PayloadMapping
 
     def describe(self) -> str:
         """Where on the wire, for a person: ``topic lifts/2/state path car.door``."""
@@ -46,18 +48,24 @@ class MessageCodec:
     """One MQTT device, compiled for its address. Topics may hold ``+`` where the model leaves a level open."""
 
     points: Mapping[str, tuple[MessagePoint, ...]]
-    is_json: bool
+    form: Form
     is_partial: bool
     timestamp: str
     find_timestamp: Callable[[Any], Any] | None
     availability: str
     online: str
     offline: str
+    births: sparkplug.Births = field(default_factory=sparkplug.Births)
+    """What a Sparkplug device said of its metrics when it came up."""
 
     @property
     def topics(self) -> tuple[str, ...]:
         """What to subscribe to: the messages, then the last will."""
         return (*self.points, *((self.availability,) if self.availability else ()))
+
+    def tells_values(self, topic: str) -> bool:
+        """Whether a message on this topic is news of points: of Sparkplug's, only births and data are."""
+        return self.form != "sparkplug_b" or sparkplug.kind_of(topic) in ("NBIRTH", "NDATA", "DBIRTH", "DDATA")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +94,16 @@ def compile_messages(
         if name in points:
             topic = at_address("/".join(filter(None, (model.mqtt.topic, mapping.topic))), address)
             found.setdefault(topic, []).append(
-                _compile_point(name, topic, mapping, points[name], (units or {}).get(name, (1.0, 0.0)))
+                _compile_point(
+                    name, topic, mapping, points[name], (units or {}).get(name, (1.0, 0.0)), model.mqtt.payload
+                )
             )
     return MessageCodec(
         points={topic: tuple(several) for topic, several in found.items()},
-        is_json=model.mqtt.payload == "json",
-        is_partial=model.mqtt.partial,
+        form=model.mqtt.payload,
+        is_partial=model.mqtt.partial or model.mqtt.payload == "sparkplug_b",
         timestamp=model.mqtt.timestamp,
-        find_timestamp=paths.compile_path(model.mqtt.timestamp) if model.mqtt.timestamp else None,
+        find_timestamp=timestamp_finder(model.mqtt.payload, model.mqtt.timestamp),
         availability=at_address(model.mqtt.availability, address),
         online=model.mqtt.online,
         offline=model.mqtt.offline,
@@ -106,10 +116,11 @@ def at_address(template: str, address: int | str) -> str:
 
 
 def _compile_point(
-    name: str, topic: str, mapping: PayloadMapping, point: Point, unit: tuple[float, float]
+    name: str, topic: str, mapping: PayloadMapping, point: Point, unit: tuple[float, float], form: Form
 ) -> MessagePoint:
     meaning = conversion(mapping, point, unit)
-    return MessagePoint(name, topic, mapping.path, paths.compile_path(mapping.path), meaning, tuple(mapping.sentinels))
+    find = finder(form, mapping)
+    return MessagePoint(name, topic, mapping.path, find, meaning, tuple(mapping.sentinels), mapping)
 
 
 def matches(topic_filter: str, topic: str) -> bool:
@@ -123,19 +134,38 @@ def matches(topic_filter: str, topic: str) -> bool:
     return len(wanted) == len(given) or (len(wanted) == len(given) + 1 and wanted[-1] == "#")
 
 
+def decode_messages(
+    codec: MessageCodec, topic_filter: str, payload: bytes, arrived: Moment, *, retained: bool = False
+) -> list[Message]:
+    """Every message in one payload, in its order: one, unless the form is lines or an array. Never raises.
+
+    A piece that cannot be read is malformed alone; its neighbours pass.
+    """
+    try:
+        pieces = split(codec.form, payload)
+    except (ValueError, RecursionError) as error:
+        return [_unreadable(codec, topic_filter, arrived, error)]
+    return [decode_message(codec, topic_filter, piece, arrived, retained=retained) for piece in pieces]
+
+
+def _unreadable(codec: MessageCodec, topic_filter: str, arrived: Moment, error: Exception) -> Message:
+    points = codec.points.get(topic_filter, ())
+    return Message({point.name: UNDECODABLE for point in points}, arrived, str(error) or "not readable")
+
+
 def decode_message(
     codec: MessageCodec, topic_filter: str, payload: bytes, arrived: Moment, *, retained: bool = False
 ) -> Message:
-    """Every point that the topic carries, with the instant it held. Never raises.
+    """Every point that one message carries, with the instant it held. Never raises.
 
     A retained message was true once: its values are uncertain. A device time within the permitted skew is when the
     values held; an older one makes them uncertain and late; one in the future or never set is not believed.
     """
     points = codec.points.get(topic_filter, ())
     try:
-        document = _read(codec, payload)
+        document = read(codec.form, payload, codec.births)
     except (ValueError, RecursionError) as error:
-        return Message({point.name: UNDECODABLE for point in points}, arrived, str(error) or "not readable")
+        return _unreadable(codec, topic_filter, arrived, error)
     at, lateness = _when(codec, document, arrived)
     found = {}
     for point in points:
@@ -145,12 +175,8 @@ def decode_message(
     return Message(found, at)
 
 
-def _read(codec: MessageCodec, payload: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    return msgspec.json.decode(payload) if codec.is_json else payload.decode().strip("\0 \t\r\n")
-
-
 def _value(codec: MessageCodec, point: MessagePoint, document: Any) -> Decoded | None:  # noqa: ANN401 - JSON
-    found = point.find(document) if codec.is_json else document
+    found = point.find(document)
     if found is paths.ABSENT and codec.is_partial:
         return None
     is_nothing = found is None or found is paths.ABSENT
@@ -216,8 +242,13 @@ def parse_timestamp(told: Any) -> EpochMs | None:  # noqa: ANN401 - whatever JSO
     return round(number if number >= _LARGEST_SECONDS else number * 1000)
 
 
-def availability(codec: MessageCodec, payload: bytes) -> bool | None:
-    """What a last will says: True online, False offline, None when it says neither. JSON may hold it as ``state``."""
+def availability(codec: MessageCodec, payload: bytes, topic: str = "") -> bool | None:
+    """What a last will says: True online, False offline, None when it says neither. JSON may hold it as ``state``.
+
+    A Sparkplug death certificate says it by its topic.
+    """
+    if codec.form == "sparkplug_b":
+        return False if sparkplug.kind_of(topic) in ("NDEATH", "DDEATH") else None
     try:
         text = payload.decode().strip()
         if text.startswith("{"):
@@ -238,19 +269,33 @@ def encode_messages(
     ``None`` becomes the point's first sentinel, or null. A device time is written as ISO 8601 when the model has one.
     Raises ValueError when the mapping has no way to say a value.
     """
-    if not codec.is_json:
+    if codec.form in ("raw", "text"):
         return [(_spoken(point.topic), _raw_text(point, values[point.name])) for point in _told(codec, values)]
     messages = []
     for topic, points in codec.points.items():
-        document: Any = {}
-        for point in points:
-            if point.name in values:
-                document = paths.put(document, point.path, _told_as(point, values[point.name]))
-        if codec.timestamp and at_ms is not None:
-            document = paths.put(document, codec.timestamp, format_instant(at_ms))
-        if document != {}:
-            messages.append((_spoken(topic), msgspec.json.encode(document)))
+        told = [(point, _told_as(point, values[point.name])) for point in points if point.name in values]
+        if told:
+            messages.append((_spoken(topic), _payload(codec, told, at_ms)))
     return messages
+
+
+_Told = list[tuple[MessagePoint, Value]]
+
+
+def _payload(codec: MessageCodec, told: _Told, at_ms: EpochMs | None) -> bytes:
+    if codec.form == "sparkplug_b":
+        return sparkplug.encode({point.path: value for point, value in told}, at_ms)
+    if codec.form in ("hex", "binary"):
+        body = bytearray()
+        for point, value in told:
+            put_bytes(body, point.mapping, 0 if value is None else value)
+        return body.hex().encode() if codec.form == "hex" else bytes(body)
+    document: Any = {}
+    for point, value in told:
+        document = paths.put(document, point.path, value)
+    if codec.timestamp and at_ms is not None:
+        document = paths.put(document, codec.timestamp, format_instant(at_ms))
+    return msgspec.json.encode([document] if codec.form == "json_array" else document)
 
 
 def _told(codec: MessageCodec, values: Mapping[str, Value]) -> list[MessagePoint]:
@@ -269,5 +314,7 @@ def _told_as(point: MessagePoint, value: Value) -> Value:
 
 
 def _raw_text(point: MessagePoint, value: Value) -> bytes:
+    if point.mapping.pattern is not None:
+        raise ValueError(f"{point.name} is found by a pattern, which cannot be written back")
     told = _told_as(point, value)
     return b"" if told is None else key_of(told).encode() if not isinstance(told, float) else repr(told).encode()

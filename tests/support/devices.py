@@ -24,7 +24,7 @@ def modbus_model(registers: Mapping[str, Mapping[str, Any]], **limits: Any) -> D
     )  # fmt: skip
 
 
-def mqtt_model(payload: Mapping[str, Mapping[str, Any]], **mqtt: Any) -> DeviceModel:
+def mqtt_model(payload: Mapping[str, Mapping[str, Any]], /, **mqtt: Any) -> DeviceModel:
     """An MQTT model, JSON on ``site/{address}`` unless ``mqtt`` says otherwise."""
     return DeviceModel.model_validate(
         {
