@@ -77,6 +77,8 @@ async def test_a_thumb_can_hit_every_button_of_the_phone(served: Served, at: Ope
     async with at("/wall", width=390, height=844) as page:
         for path in ("/my", f"/tickets/{served.ticket('fire_pump_2')}", "/alarms", "/tickets"):
             await page.goto(served.address + path)
+            await expect(page.locator("#live")).to_contain_text("Live")
+            await page.wait_for_timeout(700)  # the look at what changed before the stream was open
             small = await page.locator(".btn:visible, .dock a:visible, .wk:visible, summary.btn:visible").evaluate_all(
                 "nodes => nodes.map(n => [n.textContent.trim(), n.getBoundingClientRect().height]).filter(([, h]) => h < 47.5)"
             )

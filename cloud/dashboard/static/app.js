@@ -181,12 +181,12 @@
   let audio = null;
   function ring(target) {
     const wanted = body.dataset.sound;
+    const button = document.querySelector("[data-mute-button]");
     const head = target?.querySelector?.(".wall-top");
-    if (!wanted || !head) return;
+    if (!wanted || !head || !button) return;
     const [severity, at] = (head.dataset.worst || "").split(" ");
     const isNew = at && at !== lastRung && lastRung !== null;
     lastRung = at || "";
-    const button = document.querySelector("[data-mute-button]");
     if (mutedUntil > Date.now()) { button.hidden = false; button.textContent = fill(body.dataset.muted, { at: clockText(mutedUntil + skew) }); return; }
     if (!isNew || ranks.indexOf(severity) < ranks.indexOf(wanted)) return;
     play(ranks.indexOf(severity));
