@@ -14,7 +14,7 @@ import httpx
 import structlog
 
 from contract.conventions import format_instant
-from contract.messages import Record, Severity
+from contract.messages import Record
 from device_profiles.library import Finding
 from edge import health
 from edge.acquire.health import HealthBoard
@@ -183,9 +183,8 @@ def _still_active(engine: Engine, life_safety: LifeSafety) -> list[Call]:
     """After a restart the people on site are told again of what still endangers life."""
     calls = []
     for alarm in engine.active_alarms():
-        if alarm.severity is Severity.LIFE_SAFETY and not alarm.silenced_by:
-            life_safety.calling.add((alarm.equipment, alarm.rule))
-            calls.append(Call("raised", alarm.equipment, alarm.rule, format_instant(alarm.raised_ms)))
+        at = format_instant(alarm.raised_ms)
+        calls += life_safety.begin((alarm.equipment, alarm.rule), alarm.severity, alarm.silenced_by, at)
     return calls
 
 

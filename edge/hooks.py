@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 import msgspec
 
-from contract.messages import AlarmCleared, AlarmRaised, Record, Severity
+from contract.messages import AlarmChanged, AlarmCleared, AlarmRaised, Record, Severity
 from edge.site import Hooks
 from edge.store import Log
 
@@ -35,23 +35,68 @@ class Call:
         return msgspec.json.encode({"event": self.event, "equipment": self.equipment, "rule": self.rule, "at": self.at})
 
 
+Key = tuple[str, str]
+"""Equipment and rule."""
+
+
 @dataclass(slots=True)
 class LifeSafety:
-    """Picks the life-safety alarms out of the events; those silenced by a permit to work call nobody."""
+    """Picks the life-safety alarms out of the events.
 
-    calling: set[tuple[str, str]] = field(default_factory=set)
+    Those silenced by a permit to work call nobody until the permit ends; an alarm that becomes life safety later calls then.
+    """
+
+    calling: set[Key] = field(default_factory=set)
+    severity: dict[Key, Severity] = field(default_factory=dict)
+    """Of every active alarm."""
+    silenced: set[Key] = field(default_factory=set)
 
     def calls(self, records: Sequence[Record]) -> list[Call]:
+        """What people on site must be told of these events."""
         found = []
         for record in records:
             match record:
-                case AlarmRaised(severity=Severity.LIFE_SAFETY, suppressed_by=""):
-                    self.calling.add((record.equipment, record.rule))
-                    found.append(Call("raised", record.equipment, record.rule, record.raised_at))
-                case AlarmCleared() if (record.equipment, record.rule) in self.calling:
-                    self.calling.discard((record.equipment, record.rule))
-                    found.append(Call("cleared", record.equipment, record.rule, record.cleared_at))
+                case AlarmRaised():
+                    found += self.begin(
+                        (record.equipment, record.rule), record.severity, record.suppressed_by, record.raised_at
+                    )
+                case AlarmChanged():
+                    found += self._change((record.equipment, record.rule), record)
+                case AlarmCleared():
+                    found += self._end((record.equipment, record.rule), record.cleared_at)
         return found
+
+    def begin(self, key: Key, severity: Severity, suppressed_by: str, at: str) -> list[Call]:
+        """An alarm is active; also one that a restart finds active."""
+        self.severity[key] = severity
+        if suppressed_by:
+            self.silenced.add(key)
+        return self._call(key, at)
+
+    def _change(self, key: Key, changed: AlarmChanged) -> list[Call]:
+        if key not in self.severity:
+            return []
+        if changed.severity is not None:
+            self.severity[key] = changed.severity
+        if changed.what == "suppressed":
+            self.silenced.add(key)
+        if changed.what == "unsuppressed":
+            self.silenced.discard(key)
+        return self._call(key, changed.at)
+
+    def _call(self, key: Key, at: str) -> list[Call]:
+        is_due = self.severity[key] is Severity.LIFE_SAFETY and key not in self.silenced and key not in self.calling
+        if not is_due:
+            return []
+        self.calling.add(key)
+        return [Call("raised", *key, at)]
+
+    def _end(self, key: Key, at: str) -> list[Call]:
+        was_calling = key in self.calling
+        self.calling.discard(key)
+        self.silenced.discard(key)
+        self.severity.pop(key, None)
+        return [Call("cleared", *key, at)] if was_calling else []
 
 
 class Caller:

@@ -4,11 +4,12 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
 
-from contract.messages import AlarmCleared, AlarmRaised, Severity
+from contract.messages import AlarmChanged, AlarmCleared, AlarmRaised, Severity
 from edge.gateway import build
 from edge.hooks import Call, Caller, LifeSafety
 from edge.site import Hooks
@@ -38,6 +39,24 @@ def test_only_life_safety_calls_when_it_comes_and_when_it_goes() -> None:
 
 def test_a_permit_to_work_calls_nobody() -> None:
     assert LifeSafety().calls([raised(suppressed_by="out_of_service")]) == []
+
+
+def changed(what: Literal["severity", "suppressed", "unsuppressed"], severity: Severity | None = None) -> AlarmChanged:
+    return AlarmChanged(equipment="lift_1", rule="entrapment_button", at=AT, what=what, severity=severity)
+
+
+def test_when_the_permit_ends_a_danger_that_is_still_there_calls() -> None:
+    watch = LifeSafety()
+    assert watch.calls([raised(suppressed_by="out_of_service")]) == []
+    assert [call.event for call in watch.calls([changed("unsuppressed"), cleared()])] == ["raised", "cleared"]
+    assert watch.calls([changed("unsuppressed")]) == []
+
+
+def test_an_alarm_that_becomes_a_danger_to_life_calls_then_unless_it_is_silenced() -> None:
+    watch, worse = LifeSafety(), changed("severity", Severity.LIFE_SAFETY)
+    assert watch.calls([raised(Severity.CRITICAL)]) == []
+    assert [call.event for call in watch.calls([worse, worse])] == ["raised"]
+    assert LifeSafety().calls([raised(Severity.CRITICAL), changed("suppressed"), worse]) == []
 
 
 async def run(hooks: Hooks, log: FakeClock, transport: httpx.AsyncBaseTransport | None = None, calls: int = 1) -> None:
