@@ -45,9 +45,9 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
         "zh": "{faults} 个故障，{tickets} 张工单，缺少 {missing}，意外 {unexpected}；故障到工单 p50 {p50} ms，p99 {p99} ms",
     },
     "priority_general": {"en": "general", "zh": "一般"},
-    "priority_major": {"en": "major", "zh": "重要"},
+    "priority_major": {"en": "major", "zh": "重大"},
     "priority_urgent": {"en": "urgent", "zh": "紧急"},
-    "priority_life_safety": {"en": "life safety", "zh": "生命安全"},
+    "priority_life_safety": {"en": "life safety", "zh": "人身安全"},
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
+from cloud import examples
 from cloud.ingest.replay import replay
 from cloud.people.access import RowId, SignedIn, require
 from cloud.people.service import User
@@ -25,7 +26,11 @@ class Replayed(BaseModel):
     reason: str = Field(examples=[""])
 
 
-@router.get("", summary="Records that nobody could use, newest first")
+@router.get(
+    "",
+    summary="Records that nobody could use, newest first",
+    responses=examples.answers({"quarantine": [examples.QUARANTINED]}),
+)
 async def list_quarantine(
     request: Request, _user: SignedIn, gateway: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> dict[str, list[dict[str, Any]]]:

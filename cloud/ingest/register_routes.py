@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, File, Query, Request, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from cloud import examples
 from cloud.ingest import register
 from cloud.ingest.register import Thing
 from cloud.people.access import SignedIn, require
@@ -41,7 +42,7 @@ class Added(BaseModel):
     added: int = Field(examples=[1])
 
 
-@router.get("/equipment", summary="The register")
+@router.get("/equipment", summary="The register", responses=examples.answers({"equipment": [examples.EQUIPMENT]}))
 async def list_equipment(
     request: Request, _user: SignedIn, site: str = "", system: Annotated[str, Query(examples=["fire"])] = ""
 ) -> dict[str, list[dict[str, Any]]]:
@@ -73,7 +74,9 @@ async def add_equipment(body: EquipmentBody, request: Request, user: Engineer) -
     return await _add(request, user, body.site, [thing])
 
 
-@router.post("/equipment/import", status_code=201, summary="Register equipment from a CSV file")
+@router.post(
+    "/equipment/import", status_code=201, summary="Register equipment from a CSV file", openapi_extra=examples.CSV
+)
 async def import_equipment(
     request: Request,
     user: Engineer,

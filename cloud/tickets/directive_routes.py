@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from cloud import examples
 from cloud.errors import invalid
 from cloud.people.access import SignedIn, require
 from cloud.people.service import User, audit
@@ -66,7 +67,11 @@ def _check_instant(text: str) -> None:
         raise invalid("until", str(error), "write UTC with milliseconds") from error
 
 
-@router.get("/directives", summary="Wishes and their answers, newest first")
+@router.get(
+    "/directives",
+    summary="Wishes and their answers, newest first",
+    responses=examples.answers({"directives": [examples.DIRECTIVE]}),
+)
 async def list_directives(
     request: Request, _user: SignedIn, gateway: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> dict[str, list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud import examples
 from cloud.errors import Refused, invalid
 from cloud.people.access import RowId, SignedIn
 from cloud.sla.timeline import Deadline, Line
@@ -213,7 +214,11 @@ def _until(text: str | None) -> int | None:
         raise invalid("until", str(error), "write UTC with milliseconds") from error
 
 
-@router.get("/transitions", summary="The one table: which action applies to which state, for which role")
+@router.get(
+    "/transitions",
+    summary="The one table: which action applies to which state, for which role",
+    responses=examples.answers([examples.TRANSITION]),
+)
 async def transitions(_user: SignedIn) -> list[dict[str, Any]]:
     return [
         {"action": row.action, "from": list(row.sources), "to": row.to, "role": row.role, "needs": list(row.needs)}
@@ -221,7 +226,12 @@ async def transitions(_user: SignedIn) -> list[dict[str, Any]]:
     ]
 
 
-@router.get("/alarms", summary="Alarms, worst and oldest first", tags=["alarms"])
+@router.get(
+    "/alarms",
+    summary="Alarms, worst and oldest first",
+    tags=["alarms"],
+    responses=examples.answers({"alarms": [examples.ALARM]}),
+)
 async def list_alarms(
     request: Request,
     _user: SignedIn,
@@ -243,7 +253,12 @@ async def acknowledge_alarm(alarm: RowId, request: Request, user: SignedIn) -> N
     state.wake(("tickets",))
 
 
-@router.get("/gateways", summary="Gateways and when they were last heard", tags=["gateways"])
+@router.get(
+    "/gateways",
+    summary="Gateways and when they were last heard",
+    tags=["gateways"],
+    responses=examples.answers({"gateways": [examples.GATEWAY]}),
+)
 async def list_gateways(request: Request, _user: SignedIn) -> dict[str, list[dict[str, Any]]]:
     async with request.app.state.database.read() as connection:
         return {"gateways": await listing.gateways(connection)}

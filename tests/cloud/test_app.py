@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from cloud import examples
 from cloud.app import Parts, create_app
 from cloud.config import Config
 from cloud.errors import Misconfigured
@@ -34,9 +35,12 @@ async def test_every_wrong_address_method_and_body_is_a_problem_document(tmp_pat
             await d.http.post("/api/v1/tickets/T-000001/actions/note", json={"note": "x" * 5000}),
         ]  # fmt: skip
         assert [answer.status_code for answer in answers] == [404, 405, 422, 422, 422, 422]
+        assert [answer.json()["code"] for answer in answers[:3]] == ["not_found", "method", "invalid"]
+        described = (await d.http.get("/api/v1/openapi.json")).json()["components"]["schemas"]["Problem"]
         for answer in answers:
             assert answer.headers["content-type"] == "application/problem+json"
             assert set(answer.json()) == {"type", "title", "status", "code", "remedy", "errors"}
+            assert set(answer.json()) == set(described["properties"]) == set(described["required"])
         assert [error["path"] for error in answers[2].json()["errors"]] == ["path.action"]
 
 
@@ -83,6 +87,40 @@ async def test_the_api_describes_itself_with_examples_and_problems(tmp_path: Pat
         assert set(references(document)) <= {
             f"#/components/schemas/{name}" for name in document["components"]["schemas"]
         }
+
+
+async def test_every_call_of_the_api_shows_what_goes_in_and_what_comes_back(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        document = (await d.http.get("/api/v1/openapi.json")).json()
+    for path, calls in document["paths"].items():
+        for method, call in calls.items():
+            answers = [
+                answer for code, answer in call["responses"].items() if code.startswith("2") and "content" in answer
+            ]
+            for part in [*answers, *([call["requestBody"]] if "requestBody" in call else [])]:
+                assert has_example(part["content"], document), f"{method} {path}"
+
+
+def has_example(node: Any, document: Any) -> bool:
+    if isinstance(node, dict):
+        if "example" in node or "examples" in node:
+            return True
+        if isinstance(of := node.get("$ref"), str):
+            return has_example(document["components"]["schemas"][of.rpartition("/")[2]], document)
+        return any(has_example(value, document) for value in node.values())
+    return isinstance(node, list) and any(has_example(value, document) for value in node)
+
+
+async def test_the_examples_of_lists_have_the_names_that_the_lists_have(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement(), raised(START))
+        await d.sign_in()
+        lists = {"alarms": examples.ALARM, "gateways": examples.GATEWAY, "equipment": examples.EQUIPMENT}
+        for name, example in lists.items():
+            rows_found = (await d.http.get(f"/api/v1/{name}")).json()[name]
+            assert set(rows_found[0]) == set(example), name
+        assert (await d.http.get("/api/v1/transitions")).json().count(examples.TRANSITION) == 1
 
 
 def references(node: Any) -> list[str]:
