@@ -18,6 +18,7 @@ LEFT: Final = 48.0
 RIGHT: Final = 18.0
 TOP: Final = 14.0
 FOOT: Final = 28.0
+_ROOM_FOR_TEXT: Final = 500
 _STEPS_S: Final = (
     60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000,
 )  # fmt: skip
@@ -280,6 +281,7 @@ def _limit_lines(point: PointRow, frame: Frame, here: Here) -> tuple[LimitLine, 
         if frame.low <= mark.value <= frame.high:
             y = frame.y(mark.value)
             text = here.words("trend.limit", limit=present.number(mark.value, point.digits), clause=mark.clause)
+            text = text if frame.width >= _ROOM_FOR_TEXT else ""
             is_below = mark.op.startswith("<")
             lines.append(LimitLine(y, text, present.css(mark.severity), y + 16 if is_below else y - 6))
     return tuple(lines)

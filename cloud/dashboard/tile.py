@@ -229,9 +229,9 @@ def _row(system: str, tiles: list[Tile], here: Here) -> SystemRow:
     name = words.or_id("system", system)
     if len(tiles) <= SLOTS:
         return SystemRow(system, name, summary, tuple(tiles), None)
-    ordered = sorted(tiles, key=lambda one: (not one.is_abnormal, present.severity_rank(one.severity)))
+    ordered = sorted(tiles, key=lambda one: (one.is_normal, present.severity_rank(one.severity), not one.is_abnormal))
     shown, hidden = ordered[: SLOTS - 1], ordered[SLOTS - 1 :]
-    abnormal = tuple(one for one in hidden if one.is_abnormal)
+    abnormal = tuple(one for one in hidden if not one.is_normal)
     rest = Rest(f"/equipment?system={system}", abnormal, len(hidden) - len(abnormal),
                 words("wall.more_normal", n=len(hidden) - len(abnormal)))  # fmt: skip
     return SystemRow(system, name, summary, tuple(shown), rest)

@@ -179,5 +179,9 @@ def _placer(start: float, end: float) -> Callable[[float], float]:
 
 
 def _clause(point: PointRow, severity: str) -> str:
-    marks = [mark for mark in point.limits if not severity or mark.severity == severity] or list(point.limits)
-    return marks[0].clause if marks else ""
+    """The clause of the alarm's own limit, else of the limit that is met first."""
+    low, high = _sides(point.limits)
+    innermost = {*low[:1], *high[:1]}
+    own = [mark for mark in point.limits if severity and mark.severity == severity]
+    marks = own or [mark for mark in point.limits if mark.value in innermost]
+    return next((mark.clause for mark in marks if mark.clause), "")

@@ -198,6 +198,15 @@ def test_no_abnormal_one_is_ever_hidden_behind_a_count() -> None:
     assert row.rest.normal == 2
 
 
+def test_what_gives_no_data_is_not_counted_as_normal() -> None:
+    silent = {name: SampleRow(NOW - 500, None, "bad", "no_response") for name in SAMPLES}
+    everything = [*many(5, {1: "critical", 2: "major"}), replace(many(6, {})[5], samples=silent)]
+    (row,) = tile.rows(everything, EN)
+    assert [one.name for one in row.tiles] == ["Pump 1", "Pump 2", "Pump 6"]
+    assert row.rest is not None
+    assert (row.rest.normal, row.summary) == (3, "3 of 6\nnormal")
+
+
 def test_systems_stand_in_their_fixed_order() -> None:
     everything = [seen(id="a", system="fire"), seen(id="b", system="lifts"), seen(id="c", system="power")]
     assert [row.id for row in tile.rows(everything, EN)] == ["lifts", "power", "fire"]

@@ -149,3 +149,14 @@ def test_only_a_point_of_an_active_alarm_takes_its_severity() -> None:
     assert value.show(PF, good(0.87), EN, {"power_factor": "major"}).severity == "major"
     assert value.show(PF, good(0.87), EN).severity == ""
     assert value.show(PF, good(0.87), EN, {"power_factor": "major"}).clause == "h-5.3.1-pf"
+
+
+def test_the_clause_is_that_of_the_limit_that_is_met_first() -> None:
+    limits = (
+        mark("<", 110, "critical", "phase-loss"),
+        mark("<", 204, "minor", "voltage"),
+        mark(">", 235, "minor", "voltage"),
+    )
+    phase = PointRow("voltage_l1", {}, "gauge", "V", 1, (0, 500), limits=limits)
+    assert value.show(phase, good(220), EN).clause == "voltage"
+    assert value.show(phase, good(60), EN, {"voltage_l1": "critical"}).clause == "phase-loss"

@@ -248,7 +248,7 @@
       legend: { live: true },
       series: [
         { label: data.time, value: (_, v) => (v === null ? "" : clockText(v * 1000)) },
-        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: dots, value: (_, v, __, i) => (i === null ? "" : v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
+        { label: data.name, stroke: (u) => lineColour(u, data), width: 1.8, spanGaps: false, points: dots, value: (_, v, __, i) => (i === null ? "" : v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
         { label: data.least, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
         { label: data.greatest, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
       ],
@@ -263,6 +263,22 @@
     addEventListener("resize", () => chart.setSize({ width: holder.clientWidth - 32, height: 260 }));
   }
   const inkOf = (severity) => { const probe = document.createElement("i"); probe.className = `sev-${severity}`; body.append(probe); const found = [ink("--sv-ink", probe), ink("--sv-bg", probe)]; probe.remove(); return found; };
+  // the line beyond a limit takes the severity's colour, as the server draws it
+  function lineColour(u, data) {
+    const { top, height } = u.bbox;
+    if (!data.limits.length || !height) return ink("--ink");
+    const colours = u.ctx.createLinearGradient(0, top, 0, top + height);
+    const at = (value) => Math.min(1, Math.max(0, (u.valToPos(value, "y", true) - top) / height));
+    const lows = data.limits.filter((l) => l.op.startsWith("<"));
+    const highs = data.limits.filter((l) => l.op.startsWith(">"));
+    const low = lows.sort((a, b) => b.value - a.value)[0];
+    const high = highs.sort((a, b) => a.value - b.value)[0];
+    if (high) { colours.addColorStop(0, inkOf(high.severity)[0]); colours.addColorStop(at(high.value), inkOf(high.severity)[0]); }
+    colours.addColorStop(high ? at(high.value) : 0, ink("--ink"));
+    colours.addColorStop(low ? at(low.value) : 1, ink("--ink"));
+    if (low) { colours.addColorStop(at(low.value), inkOf(low.severity)[0]); colours.addColorStop(1, inkOf(low.severity)[0]); }
+    return colours;
+  }
   function zones(u, data) {
     const { left, top, width, height } = u.bbox;
     for (const limit of data.limits) {
@@ -280,6 +296,8 @@
   function marks(u, data) {
     const { left, top, width, height } = u.bbox;
     u.ctx.save();
+    u.ctx.textAlign = "left";
+    u.ctx.textBaseline = "alphabetic";
     for (const limit of data.limits) {
       const y = u.valToPos(limit.value, "y", true);
       u.ctx.strokeStyle = u.ctx.fillStyle = inkOf(limit.severity)[0];
