@@ -22,6 +22,7 @@ from contract.conventions import Exit, data_directory
 from device_profiles import library as shelf
 from device_profiles.library import Finding
 from edge import cli_lines, cli_scan, gateway
+from edge.cli_import import import_
 from edge.cli_rules import rules
 from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
@@ -42,6 +43,7 @@ app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
 for command in (cli_lines.read, cli_lines.probe, cli_scan.scan):
     app.command()(command)
+app.command("import")(import_)
 
 
 def main() -> None:
