@@ -119,9 +119,12 @@
       else if (!node.id && opened.includes(index)) node.open = true;
     });
     opened = [];
-    tick(); listen(); ring(swapped);
+    tick(); listen(); ring(swapped); newest(swapped);
     if (swapped.id === "wall") body.classList.toggle("has-life", !!swapped.querySelector(".lifeband"));
   });
+  // where a trend is wider than its card, its newest end is shown
+  function newest(part) { for (const box of all(".body, .drawn", part)) if (box.querySelector(":scope > .trend")) box.scrollLeft = box.scrollWidth; }
+  newest(document);
   document.addEventListener("toggle", (event) => {
     if (event.target.open) return;
     for (const [target, html] of parked) if (!isBusy(target)) { parked.delete(target); apply(target, html); }
@@ -262,7 +265,7 @@
     drawn.hidden = true;
     addEventListener("resize", () => chart.setSize({ width: holder.clientWidth - 32, height: 260 }));
   }
-  const inkOf = (severity) => { const probe = document.createElement("i"); probe.className = `sev-${severity}`; body.append(probe); const found = [ink("--sv-ink", probe), ink("--sv-bg", probe)]; probe.remove(); return found; };
+  const inkOf = (severity) => { const probe = document.createElement("i"); probe.className = `sev-${severity}`; body.append(probe); const found = [ink("--sv-ink", probe), ink("--sv-bg", probe), ink("--sv", probe)]; probe.remove(); return found; };
   // the line beyond a limit takes the severity's colour, as the server draws it
   function lineColour(u, data) {
     const { top, height } = u.bbox;
@@ -273,10 +276,10 @@
     const highs = data.limits.filter((l) => l.op.startsWith(">"));
     const low = lows.sort((a, b) => b.value - a.value)[0];
     const high = highs.sort((a, b) => a.value - b.value)[0];
-    if (high) { colours.addColorStop(0, inkOf(high.severity)[0]); colours.addColorStop(at(high.value), inkOf(high.severity)[0]); }
+    if (high) { colours.addColorStop(0, inkOf(high.severity)[2]); colours.addColorStop(at(high.value), inkOf(high.severity)[2]); }
     colours.addColorStop(high ? at(high.value) : 0, ink("--ink"));
     colours.addColorStop(low ? at(low.value) : 1, ink("--ink"));
-    if (low) { colours.addColorStop(at(low.value), inkOf(low.severity)[0]); colours.addColorStop(1, inkOf(low.severity)[0]); }
+    if (low) { colours.addColorStop(at(low.value), inkOf(low.severity)[2]); colours.addColorStop(1, inkOf(low.severity)[2]); }
     return colours;
   }
   function zones(u, data) {
