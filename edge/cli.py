@@ -22,6 +22,7 @@ from contract.conventions import Exit, data_directory
 from device_profiles import library as shelf
 from device_profiles.library import Finding
 from edge import cli_lines, cli_scan, gateway
+from edge.cli_accept import accept
 from edge.cli_import import import_
 from edge.cli_rules import rules
 from edge.cli_speech import Json, SiteArgument, fail, speaking
@@ -41,7 +42,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
-for command in (cli_lines.read, cli_lines.probe, cli_scan.scan):
+for command in (cli_lines.read, cli_lines.probe, cli_scan.scan, accept):
     app.command()(command)
 app.command("import")(import_)
 

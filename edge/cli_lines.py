@@ -79,7 +79,7 @@ def read(
         site = load_site(site_file)
         chosen = find_device(site, device, point)
         if chosen.bus.kind == "mqtt":
-            rows = asyncio.run(_last_spoken(chosen, data_directory(data)))
+            rows = asyncio.run(last_spoken(chosen, data_directory(data)))
         else:
             rows = asyncio.run(_read_once(chosen, data_directory(data)))
     for row in rows if as_json else ():
@@ -122,7 +122,7 @@ def tell_through(asker: Asker) -> None:
         typer.echo(f"read through the running gateway {asker.through}, between its polls", err=True)
 
 
-async def _last_spoken(device: Device, data: Path) -> list[Row]:
+async def last_spoken(device: Device, data: Path) -> list[Row]:
     """A device that speaks when it likes cannot be asked; the running gateway knows what it said last."""
     desk = await find_desk(data)
     if desk is None:
