@@ -53,7 +53,6 @@ def pictures(minutes: int, now_ms: int, ticket: str) -> tuple[Picture, ...]:
         Picture("wall-zh", "/wall", 1920, 1080, "zh", "dark"),
         Picture("equipment", f"/equipment/demo/incomer_1?{span}", 1440, 900),
         Picture("ticket", f"/tickets/{ticket}", 1440, 1100),
-        Picture("ticket-dark", f"/tickets/{ticket}", 1440, 1100, "zh", "dark"),
         Picture("phone", f"/tickets/{ticket}", 390, 844),
     )
 

@@ -61,7 +61,7 @@ async def test_a_wall_with_many_pieces_shows_the_abnormal_and_counts_the_rest(se
         water = page.locator(".sys > section").nth(2)
         await expect(water.locator(".tile")).to_have_count(4)
         await expect(water.locator(".tile").first).to_have_class(re.compile("sev-minor"))
-        await expect(water.locator(".tile.rest")).to_contain_text("+40 normal")
+        await expect(water.locator(".tile.rest")).to_contain_text("+41 normal")
         assert await page.evaluate("document.documentElement.scrollHeight") == 1080
         await page.screenshot(path=OUTPUT / "wall-many.png", caret="initial")
 
