@@ -69,12 +69,15 @@ def _clear(path: Path) -> None:
 
 
 async def _visit(parts: Parts, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError, ValueError, asyncio.CancelledError):
-        while line := await reader.readline():
-            answer = await _answer(parts, line)
-            writer.write(json.dumps(answer).encode() + b"\n")
-            await writer.drain()
-    writer.close()
+    """One command's questions; a line that is too long ends the visit."""
+    try:
+        with contextlib.suppress(OSError, ValueError, asyncio.CancelledError):
+            while line := await reader.readline():
+                answer = await _answer(parts, line)
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+    finally:
+        writer.close()
 
 
 async def _answer(parts: Parts, line: bytes) -> dict[str, Any]:
@@ -86,7 +89,7 @@ async def _answer(parts: Parts, line: bytes) -> dict[str, Any]:
         if isinstance(asked, dict) and "latest" in asked:
             return {"rows": _latest(parts, str(asked["latest"]))}
         return await _read(parts, msgspec.convert(asked, _Question))
-    except (msgspec.MsgspecError, ReadOnlyViolation, ValueError) as error:
+    except (msgspec.MsgspecError, ReadOnlyViolation, ValueError, RecursionError) as error:
         return {"mistake": str(error)}
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,14 @@ from typer.testing import CliRunner, Result
 
 from contract.conventions import Exit
 from edge.cli import app
+from edge.clock import SystemClock
+from edge.commission.asking import open_asker
+from edge.commission.reading import read_device
+from edge.site import Bus
+from tests.support.buses import own_addresses
 from tests.support.meters import Image, floats, served
+from tests.support.modbus_peers import Asked
+from tests.support.serial_lines import RawSerial, serial_pair
 
 SITE = """\
 site: {{id: demo, name: Tower, zone: Asia/Shanghai}}
@@ -69,6 +77,9 @@ def gateway(site: Path, data: Path) -> Iterator["Log"]:
         try:
             told = Log(process, log)
             told.until("ready")
+            deadline = time.monotonic() + 10
+            while not (data / "desk.sock").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
             yield told
         finally:
             process.send_signal(signal.SIGTERM)
@@ -216,6 +227,23 @@ def test_nobody_there_is_a_finding() -> None:
     assert "no id answers" in result.stderr
 
 
+WRITE = b'{"line":"elsewhere","unit":1,"function":6,"address":0,"count":1,"timeout_ms":100}'
+
+
+def ask_desk(data: Path, *lines: bytes) -> list[Any]:
+    """What the gateway's desk answers to these lines."""
+    with socket.socket(socket.AF_UNIX) as desk:
+        desk.settimeout(5)
+        desk.connect(str(data / "desk.sock"))
+        stream = desk.makefile("rwb", buffering=0)
+        answers = []
+        for line in lines:
+            stream.write(line + b"\n")
+            if answer := stream.readline():
+                answers.append(json.loads(answer))
+        return answers
+
+
 # --- through the running gateway, and reload ------------------------------------------------------------------------
 
 
@@ -232,6 +260,11 @@ def test_read_probe_and_scan_go_through_the_running_gateway(site: Path, port: in
         assert rows(scan(port, "--ids", "5", "--tables", "coil", "--addresses", "0-9", "--json", "--data", data))[0][
             "ranges"
         ] == {"coil": [[0, 1]]}
+        asked = ask_desk(data, b"garbage", b"[]", b"[" * 3000, WRITE, WRITE.replace(b"6", b"3"), b'{"hello":1}')
+        assert [list(answer) for answer in asked[:5]] == [["mistake"]] * 5
+        assert "only 1, 2, 3 and 4 are ever sent" in asked[3]["mistake"]
+        assert asked[5] == {"gateway": "gw_1", "site": "demo", "lines": [f"127.0.0.1:{port}"]}
+        assert ask_desk(data, b"x" * 10_000) == []
     assert not (data / "desk.sock").exists()
     assert "through" not in run("read", site, "meter_1", "voltage_l1", "--data", data).stderr
 
@@ -252,3 +285,21 @@ def test_a_changed_file_and_sighup_reload_and_a_wrong_file_changes_nothing(
         log.until("reload_unchanged")
         site.write_text(SITE.format(port=port, rated=400).replace("id: gw_1", "id: gw_2"))
         assert "Restart the gateway" in log.until("reload_refused")["mistakes"][0]
+
+
+async def refuses_block_of_five(asked: Asked) -> None:
+    if asked.count == 5:
+        asked.refuse(2)
+    else:
+        asked.answer()
+
+
+async def test_a_serial_line_is_read_by_hand_and_given_back(tmp_path: Path) -> None:
+    async with serial_pair() as (here, there), RawSerial(refuses_block_of_five).serve(there) as server:
+        bus = Bus("line", "rtu", serial_port=here, baud=115_200)
+        device, clock = own_addresses(5, bus, timeout="500ms"), SystemClock()
+        for _ in range(2):
+            async with open_asker(bus, tmp_path, clock) as asker:
+                found = [row async for row in read_device(asker, device, clock)]
+            assert [(row.point, row.value, row.words) for row in found] == [(f"p{at}", at, (at,)) for at in range(5)]
+        assert {(asked.unit, asked.pdu[0]) for asked in server.asked} == {(1, 3)}
