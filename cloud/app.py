@@ -27,6 +27,7 @@ from cloud.ingest.register_routes import router as register_router
 from cloud.ingest.routes import router as ingest_router
 from cloud.maintenance.keeper import Keeper
 from cloud.maintenance.routes import router as maintenance_router
+from cloud.metrics import router as metrics_router
 from cloud.people.access import COOKIE
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
@@ -46,6 +47,7 @@ log = structlog.get_logger("cloud")
 _PROBLEM = "application/problem+json"
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
+    metrics_router,
 )  # fmt: skip
 _OTHER_DOORS: dict[str, list[dict[str, list[str]]]] = {
     "/api/v1/ingest": [{"gateway": []}],
