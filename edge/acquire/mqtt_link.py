@@ -138,6 +138,8 @@ class MqttLink:
         home = threading.get_ident()
 
         def at_home(act: Callable[..., object], *arguments: Any) -> None:  # noqa: ANN401
+            if not loop.is_running():
+                return  # the process ends: paho's destructor still tells of its socket
             if threading.get_ident() == home:
                 act(*arguments)
             else:

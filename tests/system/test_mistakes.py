@@ -92,7 +92,8 @@ def test_a_site_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_gateways_status_port_in_use_is_told(tmp_path: Path, taken_port: int) -> None:
-    done = run("plantroom-edge", "run", write_site(tmp_path, status=taken_port), "--data", tmp_path)
+    site = write_site(tmp_path, status=taken_port, broker=taken_port)  # a broker that is reached must end quietly too
+    done = run("plantroom-edge", "run", site, "--data", tmp_path)
     assert done.returncode == Exit.MISCONFIGURED
     assert str(taken_port) in done.stderr
 
