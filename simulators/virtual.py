@@ -31,10 +31,11 @@ from edge.acquire.health import HealthBoard
 from edge.acquire.modbus import ModbusBus
 from edge.acquire.mqtt import MqttBus
 from edge.acquire.mqtt_link import MqttLink
+from edge.buses import Runs
 from edge.clock import Clock
 from edge.config import load_site
 from edge.cycle import Intake
-from edge.gateway import Runs, run_gateway
+from edge.gateway import run_gateway
 from edge.site import Bus, Device, Site
 from simulators.clock import VirtualClock
 from simulators.plant import PlantServers, SimulatedPlant
