@@ -149,9 +149,8 @@ class RuleBench:
 
     def lose(self) -> list[Record]:
         """Everything that the rule needs is read badly."""
-        lost = [self._sample(name, None) for name in (*self.run.points, *self._related())]
-        bad = [replace(one, quality=Quality.BAD, cause=Cause.NO_RESPONSE) for one in lost]
-        return self._evaluate(bad)
+        names = (*self.run.points, *self._related())
+        return self._evaluate([self._sample(name, None, Quality.BAD, Cause.NO_RESPONSE) for name in names])
 
     def _related(self) -> list[str]:
         return [name for name in self.run.code.names if name.startswith("serves.")]
@@ -160,11 +159,13 @@ class RuleBench:
         names = dict.fromkeys([*self.run.points, *self._related()])
         return [(name, self._values[name]) for name in names if name in self._values]
 
-    def _sample(self, name: str, value: Value) -> Sample:
+    def _sample(
+        self, name: str, value: Value, quality: Quality = Quality.GOOD, cause: Cause = Cause.NONE
+    ) -> Sample:  # fmt: skip
         equipment = "other" if name.startswith("serves.") else "one"
         at = self._moment()
         point = name.removeprefix("serves.")
-        return Sample(equipment, equipment, point, value, Quality.GOOD, Cause.NONE, at.wall_ms, at.steady_ms)
+        return Sample(equipment, equipment, point, value, quality, cause, at.wall_ms, at.steady_ms)
 
     def _evaluate(self, samples: list[Sample]) -> list[Record]:
         found = [
