@@ -365,7 +365,8 @@ def decode(
     from edge.cli_decode import decode_lines, decode_words
 
     if lines:
-        decode_lines(sys.stdin.buffer)
+        with speaking():
+            decode_lines(sys.stdin.buffer)
         return
     keys = {
         "type": wire_type, "order": order, "scale": scale, "offset": offset, "bit": bit, "sentinels": sentinel,

@@ -91,10 +91,20 @@ def _nearest(guess: Guess, raw: float, expected: float) -> Guess:
 
 
 def _rank(guess: Guess) -> tuple[float, ...]:
-    off = -1.0 if guess.off is None else round(guess.off, 3)
     is_text = isinstance(guess.value, str)
+    if guess.off is None:
+        return is_text, abs(guess.shift), _surprise(guess), _STRANGE.get(guess.type, 0), size_of(guess.type)
     is_tiny = isinstance(guess.value, float) and 0 < abs(guess.value) < 1e-3
     return (
-        is_text, off if guess.off is not None else 0.0, abs(guess.shift), abs(math.log10(guess.scale)), is_tiny,
-        _STRANGE.get(guess.type, 0), -size_of(guess.type) if guess.off is not None else 0.0,
+        is_text, round(guess.off, 3), abs(guess.shift), abs(math.log10(guess.scale)), is_tiny,
+        _STRANGE.get(guess.type, 0), -size_of(guess.type),
     )  # fmt: skip
+
+
+def _surprise(guess: Guess) -> int:
+    """How odd a reading is when nothing is expected. Registers that hold no float hardly ever read like an everyday one."""
+    is_usual = guess.order in ("AB", "ABCD", "CDAB", "ABCDEFGH", "GHEFCDAB")
+    size = abs(guess.value) if isinstance(guess.value, (int, float)) else math.inf
+    if guess.type in ("float32", "float64") and 0.01 <= size <= 1e6:
+        return 0 if is_usual else 1
+    return 1 if is_usual and size <= 20_000 else 2

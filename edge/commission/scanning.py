@@ -84,7 +84,7 @@ class Scanner:
             closed |= {table} if outcome.exception == REFUSED_FUNCTION else set()
             silences = silences + 1 if outcome.is_silence else 0
             if silences >= SILENCES_MOST:
-                found.stopped = f"it fell silent at {table} {at}"
+                found.stopped = f"it fell silent at {table} {at}: {outcome.reason}"
                 break
         self._tell(len(steps), len(steps), f"id {unit} done")
         return found

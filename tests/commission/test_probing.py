@@ -43,3 +43,11 @@ def test_without_an_expectation_the_address_asked_for_comes_first() -> None:
 def test_a_scaled_integer_is_found_with_its_scale(word: int, shown: float, scale: float) -> None:
     best = guesses({0: word}, 0, expected=shown)[0]
     assert (best.type, best.scale, best.value) == ("uint16", scale, shown)
+
+
+def test_without_an_expectation_a_float_of_an_everyday_size_comes_before_large_integers() -> None:
+    best = guesses({0: 0x4366, 1: 0x3333, 2: 0x4248, 3: 0}, 0)[0]
+    assert (best.type, best.order) == ("float32", "ABCD")
+    swapped = guesses({0: 0x3333, 1: 0x4366}, 0)[0]
+    assert (swapped.type, swapped.order) == ("float32", "CDAB")
+    assert guesses({0: 2302, 1: 5001, 2: 12, 3: 0}, 0)[0].value == 2302
