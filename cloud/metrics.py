@@ -85,13 +85,13 @@ def _by(name: str, help_text: str, label: str, counts: dict[str, int]) -> Metric
 async def _exposition(request: Request) -> bytes:
     """Counted anew at each scrape: the same from every replica."""
     state = request.app.state
-    registry = CollectorRegistry()
-    ProcessCollector("plantroom_cloud", registry=registry)
+    collectors = CollectorRegistry()
+    ProcessCollector("plantroom_cloud", registry=collectors)
     now = state.clock.now_ms()
     async with state.database.read() as connection:
         figures = await _read(connection, now, await state.store.health())
-    registry.register(figures)
-    return generate_latest(registry)
+    collectors.register(figures)
+    return generate_latest(collectors)
 
 
 async def _read(connection: AsyncConnection, now: EpochMs, store: Health) -> Figures:

@@ -42,6 +42,9 @@ class FakeClock:
     def warning(self, event: str, **values: object) -> None:
         self.lines.append((event, values))
 
+    def error(self, event: str, **values: object) -> None:
+        self.lines.append((event, values))
+
     def exception(self, event: str, **values: object) -> None:
         self.lines.append((event, values))
 
