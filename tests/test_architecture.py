@@ -17,7 +17,7 @@ PURE = (
     "edge.acquire.read_plan", "edge.acquire.schedule", "edge.acquire.breaker", "edge.acquire.frames",
     "edge.outbox.record", "edge.outbox.retry",
     "edge.uplink.session",
-    "cloud.ingest.accept",
+    "cloud.ingest.accept", "cloud.telemetry.blocks",
     "cloud.tickets.ticket", "cloud.tickets.triage",
     "cloud.escalation.chain", "cloud.escalation.rota",
     "cloud.maintenance.occurrence", "cloud.maintenance.evidence",
