@@ -128,7 +128,8 @@ async def test_a_block_that_reaches_past_the_end_gives_only_what_is_before_it(tm
     store = await opened(tmp_path / "t.db")
     await store.write([row(at) for at in range(100)])
     await store.seal()
-    *_, last = await ask(store, 0, 85, 7)  # stretches of 13; the last, cut at 85, would hold the whole block from 80 to 87
+    # stretches of 13; the last one, were it not cut at 85, would hold the whole block from 80 to 87
+    *_, last = await ask(store, 0, 85, 7)
     assert (last.start_ms, last.end_ms, last.count, last.maximum, last.last) == (78, 85, 7, 84.0, 84.0)
     (only,) = await ask(store, 1, 4, 1)
     assert (only.count, only.last) == (3, 3.0)
