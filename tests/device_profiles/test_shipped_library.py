@@ -75,6 +75,10 @@ def test_every_figure_of_a_rule_can_be_edited() -> None:
     assert {key: numbers for key, numbers in found.items() if numbers} == {}
 
 
+def test_every_on_delay_is_a_figure_that_says_where_it_comes_from() -> None:
+    assert [f"{of.id}.{name}" for of, name, rule in RULES if isinstance(rule.on_delay, int) and rule.on_delay] == []
+
+
 def test_a_limit_on_an_unverified_clause_is_itself_unverified() -> None:
     loose = [
         f"{of.id}.{name}"
