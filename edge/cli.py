@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import structlog
 import typer
@@ -25,7 +25,7 @@ from edge import cli_lines, cli_scan, gateway
 from edge.cli_accept import accept
 from edge.cli_import import import_
 from edge.cli_rules import rules
-from edge.cli_speech import Json, SiteArgument, fail, speaking
+from edge.cli_speech import Json, SiteArgument, StandardError, fail, speaking
 from edge.clock import SystemClock
 from edge.commission.desk import serve_desk
 from edge.config import load_site
@@ -157,7 +157,7 @@ def configure_log() -> None:
             structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info, last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", StandardError())),
     )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def configure_log() -> None:
 @app.command()
 def check(site_file: SiteArgument, as_json: Json = False) -> None:
     """Check a site file and print what will be asked of each bus, and which rules are watched."""
-    with speaking():
+    with speaking(as_json=as_json):
         site, plans = load(site_file)
     engine = Engine(site, SystemClock().moment())
     if as_json:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,11 +21,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
-    """Turn every foreseen failure into messages and an exit code."""
+def speaking(*, as_json: bool = False) -> Iterator[None]:
+    """Turn every foreseen failure into messages and an exit code; with ``as_json`` the findings are one object, too."""
     try:
         yield
     except (Misconfigured, LibraryError) as error:
+        if as_json:
+            put_json({"errors": [asdict(finding) for finding in error.findings]})
         fail(error.findings)
     except (Transient, Rejected) as error:
         typer.echo(str(error), err=True)
@@ -43,3 +47,16 @@ def put_json(row: object) -> None:
     """One object on one line of standard output, in UTF-8 whatever the terminal's own encoding."""
     text = json.dumps(row, ensure_ascii=False, allow_nan=False)
     typer.echo(text.encode("utf-8", "backslashreplace"))
+
+
+class StandardError(io.TextIOBase):
+    """Standard error as it is now. Where it cannot be written (a full disk, a closed pipe), the line is lost and work goes on."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
