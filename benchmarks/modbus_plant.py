@@ -52,7 +52,7 @@ class Device(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        answers = []
+        answers: list[bytes] = []
         for at in range(0, len(data) - REQUEST_BYTES + 1, REQUEST_BYTES):
             address = int.from_bytes(data[at + 8 : at + 10], "big")
             Device.asked += 1

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import msgspec
+
 from contract.messages import Cause, Quality
 from device_profiles.schema import RegisterMapping
 from device_profiles.units import factor
@@ -169,7 +171,9 @@ def watches(device: Device) -> dict[int, Watch]:
 def judged(watch: Watch, sample: Sample) -> Sample:
     """The sample as its watch sees it."""
     decoded = watch.judge(Decoded(sample.value, sample.quality, sample.cause), sample.steady_ms)
-    return sample if decoded.cause is sample.cause else replace(sample, quality=decoded.quality, cause=decoded.cause)
+    if decoded.cause is sample.cause:
+        return sample
+    return msgspec.structs.replace(sample, quality=decoded.quality, cause=decoded.cause)
 
 
 def bad_sample(device: Device, binding: Binding, cause: Cause, at: Moment) -> Sample:

@@ -1,15 +1,17 @@
-"""decode → Sample: the only form in which a value travels. Never without quality and time."""
+"""decode → Sample: the only form in which a value travels. Never without quality and time.
+
+Both are msgspec structs: one is made for every value read, and a frozen dataclass takes twenty times as long to make.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from contract.conventions import EpochMs
 from contract.messages import Cause, Quality, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """An instant on both axes. Recorded instants use ``wall_ms``; ages, delays and windows use ``steady_ms``.
 
     ``steady_ms`` runs with the monotonic clock, anchored to the wall clock once at process start, so that a wall clock
@@ -20,8 +22,7 @@ class Moment:
     steady_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value of one standard point, in the class's unit, with its quality and the instant its reply arrived."""
 
     device: str
