@@ -13,6 +13,7 @@ from device_profiles import library as shelf
 from device_profiles.library import Finding
 from device_profiles.schema import check_identifier
 from edge.cli_lines import wrong
+from edge.cli_scan import Bar
 from edge.cli_speech import Json, fail, put_json, speaking
 from edge.commission.importing import Imported, import_rows
 from edge.commission.sheet import read_table
@@ -46,12 +47,20 @@ def import_(  # noqa: PLR0917 - options, each by its name
             raise wrong(f"{out / 'site.yaml'} exists already", "Name another --out folder, or say --replace")
         for option, word in (("--site", site_id), ("--gateway", gateway)):
             _check_id(option, word)
-        made, findings = import_rows(read_table(table), shelf.load())
+        bar = Bar()
+        bar.tell(0, 3, f"reading {table.name}")
+        rows = read_table(table)
+        bar.tell(1, 3, f"checking {len(rows)} rows")
+        made, findings = import_rows(rows, shelf.load())
         if findings:
+            bar.end()
             fail(findings)
+        bar.tell(2, 3, "writing")
         head = {"id": site_id, "name": name or site_id, "zone": zone}
         site = _write(made, out, head, gateway)
         plan_site(load_site(site))
+        bar.tell(3, 3, f"{len(rows)} rows taken")
+        bar.end()
     told = {
         "site_file": str(site), "equipment": len(made.equipment), "devices": len(made.devices),
         "buses": len(made.buses), "points": made.points, "models": sorted(made.models),
