@@ -14,6 +14,7 @@ import typer
 
 from cloud.config import Config, load_config
 from cloud.errors import Misconfigured, Refused
+from cloud.tickets.ticket import Role
 from contract.conventions import Exit, format_instant
 from device_profiles.reading import Finding
 
@@ -133,7 +134,7 @@ def gateway_revoke(
 @user_app.command("add")
 def user_add(
     name: Annotated[str, typer.Argument(help="Name to sign in with")],
-    role: Annotated[str, typer.Option(help="viewer, technician, engineer, manager or admin")] = "viewer",
+    role: Annotated[Role, typer.Option(help="What the person may do")] = Role.VIEWER,
     password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password")] = None,
     sign_in_code: Annotated[bool, typer.Option("--sign-in-code", help="No password: print a one-time sign-in")] = False,
     data: Data = None,
@@ -193,6 +194,9 @@ def _check_ids(**ids: str) -> None:
 
 def _password(file: Path | None) -> str:
     if file is None:
+        if not sys.stdin.isatty():
+            remedy = "Give --password-file FILE or --sign-in-code"
+            raise Misconfigured([Finding("", 0, "password", "cannot be asked for: there is no terminal", remedy)])
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     try:
         return (file.read_text(encoding="utf-8").splitlines() or [""])[0]

@@ -208,14 +208,14 @@ def validate(
 def _explain(
     model_cls: type[BaseModel], data: object, lines: LineMap, file: Path | str, detail: ErrorDetails
 ) -> Finding:
-    path = tuple(_walk(data, detail["loc"]))
+    path = tuple(walk(data, detail["loc"]))
     message, remedy = _in_words(detail, _keys_at(model_cls, path[:-1]))
     if detail["type"] == "missing":
         path = (*path, detail["loc"][-1]) if path[-1:] != detail["loc"][-1:] else path
     return finding(file, lines, path, message, remedy)
 
 
-def _walk(data: object, location: Sequence[str | int]) -> Iterator[str | int]:
+def walk(data: object, location: Sequence[str | int]) -> Iterator[str | int]:
     """The parts of a pydantic location that are places in the document; it also names types and validators."""
     for part in location:
         is_index = isinstance(data, list) and isinstance(part, int) and part < len(data)

@@ -14,6 +14,7 @@ from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
 from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of
+from edge.mended import further
 from edge.site import (
     DEFAULT_EVERY_MS,
     Binding,
@@ -57,16 +58,14 @@ def load_site(path: Path, library: Library | None = None) -> Site:
         raise Misconfigured(error.findings) from error
     written, findings = shelf.validate(SiteFile, data, lines, path)
     if written is None:
-        raise Misconfigured(findings)
-    folder = path.parent
-    if library is None:
-        library = _load_library([folder / written.library] if written.library else [])
-    return _Builder(path, written, lines, library).site()
+        more = further(data, lambda rest: _Builder(path, rest, lines, library or _load_library(path, rest)).site())
+        raise Misconfigured(sorted([*findings, *more], key=lambda one: one.line))
+    return _Builder(path, written, lines, library or _load_library(path, written)).site()
 
 
-def _load_library(extra: Sequence[Path]) -> Library:
+def _load_library(path: Path, written: SiteFile) -> Library:
     try:
-        return shelf.load(extra)
+        return shelf.load([path.parent / written.library] if written.library else [])
     except shelf.LibraryError as error:
         raise Misconfigured(error.findings) from error
 

@@ -155,6 +155,32 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path, 
     assert [line for line, _, _ in mistakes(text, tmp_path, library)] == [4, 8, 18]
 
 
+def test_an_unreadable_value_hides_no_mistake_elsewhere(tmp_path: Path, library: Library) -> None:
+    text = """
+site: {id: riverside, name: Riverside, zone: Asia/Shanghay}
+gateway: {id: gw_1, cloud: desk.example}
+equipment:
+  - {id: incomer_1, class: lv_switchgear, ratings: {rated_a: 1600}, serves: nobody}
+  - {class: pump}
+buses:
+  - {id: line_a, modbus: tcp, hots: 10.0.0.5}
+  - {id: line_b, modbus: tcp, host: 10.0.0.5}
+devices:
+  - {id: meter_1, model: eastron_sdm360, bus: line_b, address: 3, equipment: incomer_1}
+"""
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(Misconfigured) as caught:
+        load_site(tmp_path / "site.yaml", library)
+    assert [(finding.line, finding.path) for finding in caught.value.findings] == [
+        (2, "site.zone"),
+        (3, "gateway.cloud"),
+        (5, "equipment[0].serves"),
+        (6, "equipment[1].id"),
+        (8, "buses[0].hots"),
+        (11, "devices[0].model"),
+    ]
+
+
 def test_two_devices_for_one_point_are_told_how_to_share(tmp_path: Path, library: Library) -> None:
     text = GOOD + "  - {id: meter_2, model: eastron_sdm630, bus: line_a, address: 4, equipment: incomer_1, every: 1s}\n"
     found = mistakes(text, tmp_path, library)
