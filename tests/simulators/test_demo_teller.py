@@ -83,7 +83,7 @@ def test_chinese_is_chinese_throughout() -> None:
     voice.injected(FIRE, None)
     voice.opened(FIRE_TICKET)
     assert "火警控制器 · 探测器报火警" in stream.getvalue()
-    assert "T-000002 生命安全" in stream.getvalue()
+    assert "T-000002 人身安全" in stream.getvalue()
 
 
 def test_a_ticket_nobody_ordered_is_told() -> None:
