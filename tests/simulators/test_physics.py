@@ -99,7 +99,11 @@ def test_counters_never_fall(class_id: str) -> None:
         rows.append(plant.values(START_S + at))
     for before, after in pairwise(rows):
         assert [name for name in counters if number(after[name]) < number(before[name])] == []
-    assert [name for name in counters if rows[-1][name] == rows[0][name] and "export" not in name] in ([], ["starts"], ["transfers"])
+    assert [name for name in counters if rows[-1][name] == rows[0][name] and "export" not in name] in (
+        [],
+        ["starts"],
+        ["transfers"],
+    )
 
 
 @pytest.mark.parametrize("fault", [None, "low_power_factor", "overload", "phase_loss", "joint_overheating"])
