@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ import typer
 from cloud.config import Config, load_config
 from cloud.errors import Misconfigured, Refused
 from cloud.tickets.ticket import Role
-from contract.conventions import Exit, format_instant
+from contract.conventions import Exit, format_instant, json_line
 from device_profiles.reading import Finding
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -230,7 +229,7 @@ def _write(settings: Config, work: Callable[[Any, int], Awaitable[_T]]) -> _T:
 
 
 def _tell(data: dict[str, Any], words: str, *, is_json: bool) -> None:
-    typer.echo(json.dumps(data, ensure_ascii=False) if is_json else words)
+    typer.echo(json_line(data) if is_json else words)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
@@ -61,6 +62,14 @@ def parse_instant(text: str) -> datetime:
 def instant_ms(text: str) -> EpochMs:
     """The contract's instant as epoch milliseconds. Raises ValueError for any other shape."""
     return to_ms(parse_instant(text))
+
+
+def json_line(row: object) -> str:
+    """What ``--json`` prints for one object or one row of a list: one line, words readable as they are.
+
+    Raises ValueError for a number JSON does not know (NaN, infinity): there it would be a wrong number.
+    """
+    return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
 def data_directory(option: Path | None, *, service: bool = False) -> Path:

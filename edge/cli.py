@@ -7,7 +7,6 @@ with file, line, path and what to do; never a traceback.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -18,7 +17,7 @@ from typing import Annotated, Any, TextIO, cast
 import structlog
 import typer
 
-from contract.conventions import Exit, data_directory
+from contract.conventions import Exit, data_directory, json_line
 from device_profiles import library as shelf
 from device_profiles.library import Finding
 from edge import cli_lines, cli_scan, gateway
@@ -171,7 +170,7 @@ def check(site_file: SiteArgument, as_json: Json = False) -> None:
         site, plans = load(site_file)
     engine = Engine(site, SystemClock().moment())
     if as_json:
-        typer.echo(json.dumps(_check_object(site, plans, engine), ensure_ascii=False))
+        typer.echo(json_line(_check_object(site, plans, engine)))
         return
     for line in _check_lines(site, plans, engine):
         typer.echo(line)
@@ -277,7 +276,7 @@ def library_check(
         found = check_conditions_of(files or ())
     for finding in found:
         row = {key: getattr(finding, key) for key in ("file", "line", "path", "message", "remedy")}
-        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else str(finding))
+        typer.echo(json_line(row) if as_json else str(finding))
     if found:
         raise typer.Exit(Exit.MISCONFIGURED)
     if not as_json:
@@ -290,7 +289,7 @@ def library_list(as_json: Json = False) -> None:
     with speaking():
         for row in shelf.list_lines(shelf.load()):
             text = f"{row['kind']:6} {row['id']:36} {row['name']} ({row['about']})"
-            typer.echo(json.dumps(row, ensure_ascii=False) if as_json else text)
+            typer.echo(json_line(row) if as_json else text)
 
 
 @library.command("coverage")
@@ -308,7 +307,7 @@ def library_coverage(as_json: Json = False) -> None:
         ]
         watched = sum(row.is_watched for row in rows)
         sums = {"clauses": len(rows), "watched": watched, "not_watched": len(rows) - watched}
-        typer.echo(json.dumps({**sums, "rows": clauses}, ensure_ascii=False))
+        typer.echo(json_line({**sums, "rows": clauses}))
         return
     for line in coverage.coverage_lines(known):
         typer.echo(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from contract.conventions import data_directory, format_instant, to_ms
+from contract.conventions import data_directory, format_instant, json_line, to_ms
 from device_profiles.library import Finding
 from edge.cli_speech import Json, SiteArgument, speaking
 from edge.clock import SystemClock
@@ -79,7 +78,7 @@ def rules_explain(
             known = ", ".join(f"{one.id}: {' '.join(one.rules)}" for one in site.equipment)
             raise Misconfigured([Finding(str(site.path), 0, "", f"no rule {rule} on {equipment}", f"Known: {known}")])
     if as_json:
-        typer.echo(json.dumps(_object(found, now), ensure_ascii=False))
+        typer.echo(json_line(_object(found, now)))
         return
     for line in _lines(found, now):
         typer.echo(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from contract.conventions import Exit
+from contract.conventions import Exit, json_line
 from device_profiles.library import Finding, LibraryError
 from edge.errors import Misconfigured, Rejected, Transient
 
@@ -46,7 +45,7 @@ def fail(findings: Iterable[Finding]) -> NoReturn:
 
 def put_json(row: object) -> None:
     """One object on one line of standard output, in UTF-8 whatever the terminal's own encoding."""
-    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    text = json_line(row)
     typer.echo(text.encode("utf-8", "backslashreplace"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from contract.conventions import Exit
+from contract.conventions import Exit, json_line
 from device_profiles.library import LibraryError
 from simulators.broker import BrokerUnavailable, embedded_broker
 from simulators.clock import SystemClock
@@ -150,7 +149,7 @@ def inject(
         answer = asyncio.run(command(control, wish))
     except ControlError as error:
         _fail(str(error), Exit.FINDING)
-    typer.echo(json.dumps({**wish, "at_ms": answer["at_ms"]}))
+    typer.echo(json_line({**wish, "at_ms": answer["at_ms"]}))
 
 
 def _fail(message: str, code: Exit) -> NoReturn:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TextIO
 
-from contract.conventions import from_ms
+from contract.conventions import from_ms, json_line
 from simulators.demo_lines import (
     FaultLine,
     Language,
@@ -79,7 +78,7 @@ class Teller:
             unexpected=len(verdict.unexpected), p50=_figure(figures["p50"]), p99=_figure(figures["p99"]),
         )  # fmt: skip
         if self._result is not None:
-            self._result.write(json.dumps(as_object(expected, tickets, verdict), ensure_ascii=False) + "\n")
+            self._result.write(json_line(as_object(expected, tickets, verdict)) + "\n")
             self._result.flush()
 
     def _line(self, expected: Expectation) -> FaultLine:

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.conventions import Exit, data_directory, format_instant, from_ms, instant_ms, parse_instant, to_ms
+from contract.conventions import (
+    Exit,
+    data_directory,
+    format_instant,
+    from_ms,
+    instant_ms,
+    json_line,
+    parse_instant,
+    to_ms,
+)
 
 
 def test_an_instant_is_utc_with_milliseconds() -> None:
@@ -54,3 +63,9 @@ def test_the_data_directory_is_the_option_then_the_variable_then_the_default(mon
     monkeypatch.delenv("PLANTROOM_DATA")
     assert data_directory(None) == Path(".plantroom")
     assert data_directory(None, service=True) == Path("/var/lib/plantroom")
+
+
+def test_json_output_is_one_readable_line_and_never_a_wrong_number() -> None:
+    assert json_line({"name": "低压进线 1\n", "value": 0.9}) == '{"name": "低压进线 1\\n", "value": 0.9}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_line({"value": float("nan")})
