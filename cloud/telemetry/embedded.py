@@ -50,7 +50,8 @@ CREATE TABLE block (
 """,
 )
 """Schema steps; ``user_version`` is how many are done. The first one also fits files of plain rows from before there were steps."""
-_PRAGMAS = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+_PRAGMAS = "PRAGMA busy_timeout=10000; PRAGMA synchronous=FULL;"
+_TRIES = 20
 _BLOCK = 360
 _KEEP = 120
 _AT_ONCE = 16
@@ -139,6 +140,7 @@ class EmbeddedStore:
     def _open(self) -> None:
         self._connection = connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         connection.executescript(_PRAGMAS)
+        _enter_wal(connection)
         with self._transaction():
             self._upgrade()
         self._know_series()
@@ -378,3 +380,15 @@ def _stored(sample: Sample) -> Stored:
         return sample.at_ms, blocks.NONE, None, quality, sample.cause
     whole = isinstance(value, int) and int(float(value)) != value and -(2**63) <= value < 2**63
     return sample.at_ms, blocks.NUMBER, value if whole else float(value), quality, sample.cause
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Two processes at a new file refuse each other at once here; a transaction waits as it should."""
+    for _ in range(_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            connection.executescript("BEGIN IMMEDIATE; COMMIT;")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
