@@ -13,20 +13,18 @@ import pytest
 from simulators.broker import (
     BrokerUnavailable,
     embedded_broker,
-    find_mosquitto,
     free_port,
     is_port_free,
     mosquitto_command,
 )
+from tests.support.system_packages import require
 
 V311 = aiomqtt.ProtocolVersion.V311
 
 
 @contextlib.asynccontextmanager
 async def mosquitto(folder: Path) -> AsyncIterator[int]:
-    program = find_mosquitto()
-    if program is None:
-        pytest.skip("Mosquitto is not installed (apt-get install mosquitto)")
+    program = Path(require("mosquitto"))
     port = free_port()
     process = await asyncio.create_subprocess_exec(*mosquitto_command(program, port, folder), stderr=sys.stderr)
     try:
