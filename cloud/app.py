@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from cloud.clock import Clock, SystemClock
 from cloud.config import Config
 from cloud.dashboard.routes import mount as mount_dashboard
+from cloud.dashboard.routes_shell import error_page, wants_page
 from cloud.errors import PROBLEM_SCHEMA, Misconfigured, Refused
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
@@ -212,8 +213,10 @@ async def _unreadable(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  registered for this type
+    if error.status_code == 404 and wants_page(request):
+        return await error_page(request, 404, "not_found")
     codes = {404: "not_found", 405: "method"}
     remedy = "see /api/v1/openapi.json for what there is"
     return problem(Refused(error.status_code, codes.get(error.status_code, "http"), str(error.detail), remedy))

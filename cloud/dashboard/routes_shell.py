@@ -95,6 +95,12 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class PageRoute(APIRoute):
     """A route that answers people: sign-in where it is missing, our own origin for forms, errors as pages."""
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - FastAPI's own
+        methods = set(options.pop("methods", None) or ("GET",))
+        if "GET" in methods:
+            methods.add("HEAD")  # link checkers and chat previews ask so first
+        super().__init__(path, endpoint, methods=methods, **options)
+
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
 
@@ -113,6 +119,11 @@ class PageRoute(APIRoute):
                 return await error_page(request, error.status_code, "not_found")
 
         return answer
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person mistyped an address, and not a program."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
 def sign_in_first(request: Request) -> Response:

@@ -44,6 +44,16 @@ async def test_every_wrong_address_method_and_body_is_a_problem_document(tmp_pat
         assert [error["path"] for error in answers[2].json()["errors"]] == ["path.action"]
 
 
+async def test_a_mistyped_address_is_a_page_to_a_person_and_a_problem_document_to_a_program(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        page = await d.http.get("/tickts", headers={"Accept": "text/html,application/xhtml+xml"})
+        assert page.status_code == 404
+        assert "Nothing is at this address" in page.text
+        for path, accept in (("/tickts", "application/json"), ("/api/v1/tickts", "text/html")):
+            answer = await d.http.get(path, headers={"Accept": accept})
+            assert answer.headers["content-type"] == "application/problem+json", path
+
+
 async def test_a_failure_inside_is_a_problem_document_without_its_details(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,11 @@ async def test_a_ticket_and_equipment_that_do_not_exist_say_so(reader: httpx.Asy
         assert "Nothing is at this address" in answer.text, path
 
 
+async def test_a_page_may_be_asked_for_its_head_alone(reader: httpx.AsyncClient) -> None:
+    assert (await reader.head("/wall")).status_code == 200
+    assert (await reader.head("/tickets")).status_code == 200
+
+
 async def test_search_finds_equipment_by_name_in_both_languages_and_a_ticket_by_number(
     reader: httpx.AsyncClient,
 ) -> None:
