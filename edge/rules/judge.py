@@ -21,6 +21,7 @@ from contract.messages import (
 from edge.decode.sample import Moment
 from edge.rules import alarm
 from edge.rules.alarm import AlarmState, Change, Settings, What
+from edge.rules.expression import NOT_KNOWN
 from edge.rules.runtime import PointState, RuleRun, Runtime, TestRun
 
 NO_DATA = "no_data"
@@ -61,12 +62,9 @@ def judge(runtime: Runtime, now: Moment) -> list[Record]:
 def tick(runtime: Runtime, now: Moment) -> list[Record]:
     """What time alone changes: windows, delays, shelves that end, knowledge that stays away."""
     records = judge(runtime, now) if runtime.changed else []
-    nested = [
-        index for index, spec in enumerate(runtime.program.windows) if spec.argument.window_indexes
-    ]  # fmt: skip
-    runtime.push_windows(nested, now.steady_ms)
+    runtime.push_windows(runtime.program.nested, now.steady_ms)
     records += _end_of_service(runtime, now)
-    due = [run.id for run in runtime.rules.values() if _needs_time(run)]
+    due = [run.id for run in runtime.rules.values() if run.judged_at != now.steady_ms and _needs_time(run)]
     records += _rules(runtime, due, now)
     records += _unknown(runtime, now)
     for test in runtime.tests:
@@ -90,18 +88,28 @@ def _observe(runtime: Runtime, test: TestRun, now: Moment) -> Iterator[Record]:
 def _rules(runtime: Runtime, ids: Iterable[str], now: Moment) -> Iterator[Record]:
     """Step the named rules in order, then those that a change of theirs suppresses or frees."""
     active_changed: set[str] = set()
-    stepped = set()
+    at = now.steady_ms
     for name in ids:
-        stepped.add(name)
         run = runtime.rules[name]
+        run.judged_at = at
+        if run.is_at_rest and run.shelved_until_ms is None and _is_plainly_false(runtime, run, at):
+            continue  # by far the most frequent answer
         was_active = run.state.is_active
         yield from step_rule(runtime, run, now)
         if was_active != run.state.is_active:
             active_changed.add(name)
+        run.is_at_rest = run.state.phase == "normal" and run.state.unknown_since is None and run.unknown_since is None
     if active_changed:
         for run in runtime.rules.values():
             if run.state.is_active and active_changed.intersection(run.rule.suppressed_by):
                 yield from step_rule(runtime, run, now)
+
+
+def _is_plainly_false(runtime: Runtime, run: RuleRun, at: int) -> bool:
+    try:
+        return not run.code.quick(runtime.values, runtime.windows, at, 0.0)
+    except NOT_KNOWN:
+        return False
 
 
 def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:
@@ -120,7 +128,7 @@ def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:
                 equipment=runtime.equipment.id, rule=run.id, at=format_instant(now.wall_ms), unknown=False
             )
     if condition is False and run.state.phase == "normal" and run.state.unknown_since is None:
-        return  # by far the most frequent answer
+        return
     moved = alarm.step(run.state, condition, now, run.settings, run.severity, silence_of(runtime, run))
     if moved.state != run.state:
         runtime.is_dirty |= moved.state.phase != "normal" or run.state.phase != "normal"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from device_profiles.schema import EquipmentClass, Rule
-from edge.rules.expression import Expression, Scope, WindowSpec, scope_of
+from edge.rules.expression import Code, Expression, Scope, WindowSpec, compile_code, scope_of
 from edge.rules.grammar import Compiler, ExpressionError
 from edge.rules.marks import Mark, compile_mark
 
@@ -18,12 +18,20 @@ class RuleCode:
 
     when: Expression
     gate: Expression | None
+    quick: Code
+    """Gate and condition in one: whatever is not plainly false needs a closer look. For alarms that are at rest."""
     marks: tuple[Mark, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every point, limit and rating that it needs."""
         return tuple(dict.fromkeys([*self.when.names, *(self.gate.names if self.gate else ())]))
+
+
+def rule_code(when: Expression, gate: Expression | None, marks: tuple[Mark, ...] = ()) -> RuleCode:
+    """One rule's code from its checked conditions."""
+    both = f"{gate.node.source} and {when.node.source}" if gate else when.node.source
+    return RuleCode(when, gate, compile_code(both), marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,8 @@ class Program:
     rules: Mapping[str, RuleCode]
     tests: Mapping[str, TestCode]
     windows: tuple[WindowSpec, ...]
+    nested: tuple[int, ...]
+    """Windows over windows: time alone changes what they are fed."""
     order: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
 
@@ -88,7 +98,9 @@ def compile_class(
     rules = dict(_rules(bound, compiled, marked))
     tests = dict(_tests(bound, compiled))
     order = _order(equipment_class.rules)
-    return Program(compiler.scope, rules, tests, tuple(compiler.windows), order, tuple(mistakes))
+    windows = tuple(compiler.windows)
+    nested = tuple(index for index, spec in enumerate(windows) if spec.argument.window_indexes)
+    return Program(compiler.scope, rules, tests, windows, nested, order, tuple(mistakes))
 
 
 _Compiled = Callable[[tuple[str, ...], str], Expression | None]
@@ -109,7 +121,7 @@ def _rules(of: EquipmentClass, compiled: _Compiled, marked: _Marked) -> list[tup
         gate = compiled(("rules", name, "gate"), rule.gate) if rule.gate else None
         marks = [marked(("rules", name, "marks", str(at)), text) for at, text in enumerate(rule.marks)]
         if when is not None and (gate is not None or not rule.gate):
-            found.append((name, RuleCode(when, gate, tuple(mark for mark in marks if mark is not None))))
+            found.append((name, rule_code(when, gate, tuple(mark for mark in marks if mark is not None))))
     return found
 
 

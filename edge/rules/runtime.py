@@ -45,6 +45,9 @@ class RuleRun:
     state: AlarmState
     points: tuple[str, ...]
     is_timed: bool
+    is_at_rest: bool = False
+    """Nothing but a condition that may be true can move its alarm."""
+    judged_at: int | None = None
     unknown_since: int | None = None
     is_told: bool = False
     shelved_until_ms: int | None = None

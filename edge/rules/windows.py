@@ -40,50 +40,54 @@ class Window(Protocol):
 class _Stepped:
     """Steps of known time, oldest first: ``[index, known_ms, integral]``."""
 
-    __slots__ = ("_held", "_held_at", "_known", "_span", "_step", "_steps")
+    __slots__ = ("_held", "_held_at", "_integral", "_known", "_span", "_step", "_steps")
 
     def __init__(self, span_ms: int) -> None:
         self._span = max(span_ms, 1)
         self._step = max(self._span // STEPS, 1)
         self._steps: deque[list[float]] = deque()
         self._known = 0.0
+        self._integral = 0.0
         self._held: Held = None
         self._held_at: int | None = None
 
     def push(self, value: Held, at: int) -> None:
         self._advance(at)
         self._held = value
-        self._held_at = at if self._held_at is None else max(at, self._held_at)
-
-    def _first(self, now: int) -> int:
-        """Index of the oldest step inside the window."""
-        return (now - self._span) // self._step + 1
 
     def _advance(self, now: int) -> None:
-        """Credit the held value with the time since it was last credited, then forget what left the window."""
-        if self._held_at is not None and now > self._held_at:
-            if self._held is not None:
-                self._credit(max(self._held_at, self._first(now) * self._step), now)
-            self._held_at = now
-        self._expire(self._first(now))
+        """Credit the held value with the time since it was last credited, then forget what left the window.
 
-    def _credit(self, start: int, end: int) -> None:
-        step = self._step
-        while start < end:
-            index = start // step
-            upto = min((index + 1) * step, end)
-            if not self._steps or self._steps[-1][0] != index:
-                self._steps.append([index, 0, 0.0])
-            self._add(self._steps[-1], upto - start)
-            start = upto
+        Time never goes back: what comes late counts from the newest instant that was seen.
+        """
+        at = self._held_at
+        if at is not None and now <= at:
+            return
+        first = (now - self._span) // self._step + 1
+        if at is not None and self._held is not None:
+            self._credit(float(self._held), max(at, first * self._step), now)
+        self._held_at = now
+        if self._steps and self._steps[0][0] < first:
+            self._expire(first)
 
-    def _add(self, bucket: list[float], ms: int) -> None:
-        bucket[1] += ms
-        self._known += ms
+    def _credit(self, value: float, start: int, end: int) -> None:
+        step, steps = self._step, self._steps
+        for index in range(start // step, (end - 1) // step + 1):
+            ms = min(end, (index + 1) * step) - max(start, index * step)
+            if steps and steps[-1][0] == index:
+                bucket = steps[-1]
+                bucket[1] += ms
+                bucket[2] += value * ms
+            else:
+                steps.append([index, ms, value * ms])
+        self._known += end - start
+        self._integral += value * (end - start)
 
     def _expire(self, first: int) -> None:
-        while self._steps and self._steps[0][0] < first:
-            self._known -= self._steps.popleft()[1]
+        steps = self._steps
+        while steps and steps[0][0] < first:
+            self._known -= steps.popleft()[1]
+        self._integral = sum([bucket[2] for bucket in steps])  # summed anew: no error piles up over weeks
 
     def _require(self, now: int) -> None:
         self._advance(now)
@@ -99,35 +103,17 @@ class _Stepped:
         moved = round(shift / self._step)
         self._steps = deque([bucket[0] + moved, *bucket[1:]] for bucket in saved["steps"])
         self._known = sum(bucket[1] for bucket in self._steps)
+        self._integral = sum(bucket[2] for bucket in self._steps)
 
 
 class Mean(_Stepped):
     """Time-weighted mean."""
 
-    __slots__ = ("_integral",)
-
-    def __init__(self, span_ms: int) -> None:
-        super().__init__(span_ms)
-        self._integral = 0.0
-
-    def _add(self, bucket: list[float], ms: int) -> None:
-        super()._add(bucket, ms)
-        area = float(self._held or 0) * ms
-        bucket[2] += area
-        self._integral += area
-
-    def _expire(self, first: int) -> None:
-        if self._steps and self._steps[0][0] < first:
-            super()._expire(first)
-            self._integral = sum(bucket[2] for bucket in self._steps)  # summed anew: no error piles up over weeks
+    __slots__ = ()
 
     def value(self, now: int) -> float:
         self._require(now)
         return self._integral / self._known
-
-    def restore(self, saved: Checkpoint, shift: int) -> None:
-        super().restore(saved, shift)
-        self._integral = sum(bucket[2] for bucket in self._steps)
 
 
 class Extreme(_Stepped):
@@ -140,11 +126,9 @@ class Extreme(_Stepped):
         self._sign = sign
         self._queue: deque[tuple[int, float]] = deque()
 
-    def _add(self, bucket: list[float], ms: int) -> None:
-        super()._add(bucket, ms)
-        self._enqueue(int(bucket[0]), float(self._held or 0))
-
-    def _enqueue(self, index: int, value: float) -> None:
+    def _credit(self, value: float, start: int, end: int) -> None:
+        super()._credit(value, start, end)
+        index = (end - 1) // self._step
         while self._queue and self._queue[-1][1] * self._sign <= value * self._sign:
             self._queue.pop()
         if not self._queue or self._queue[-1][0] != index:  # a worse one that leaves at the same time says it all
@@ -172,43 +156,50 @@ class Extreme(_Stepped):
             self._queue = deque((index + moved, value) for index, value in saved["queue"])
 
 
-class Change(_Stepped):
-    """How much the value changed across the window; of a counter, how much it counted, resets left out."""
+class Change:
+    """How much the value changed across the window; of a counter, how much it counted, resets left out.
 
-    __slots__ = ("_is_counter", "_is_rate", "_last", "_marks", "_sum")
+    ``marks``: what it stood at when each step in which it was known began, oldest first.
+    """
+
+    __slots__ = ("_held", "_held_at", "_is_counter", "_is_rate", "_last", "_marks", "_span", "_step", "_sum")
 
     def __init__(self, span_ms: int, *, is_rate: bool, is_counter: bool) -> None:
-        super().__init__(span_ms)
+        self._span = max(span_ms, 1)
+        self._step = max(self._span // STEPS, 1)
         self._is_rate, self._is_counter = is_rate, is_counter
         self._marks: deque[tuple[int, float]] = deque()
         self._sum = 0.0
         self._last: float | None = None
+        self._held: Held = None
+        self._held_at: int | None = None
 
     def push(self, value: Held, at: int) -> None:
+        self._advance(at)
+        self._held = value
         if value is None:
-            super().push(None, at)
             return
         number = float(value)
-        self._advance(at)
-        if self._is_counter and self._last is not None:
-            self._sum += max(number - self._last, 0.0)
-        elif not self._is_counter:
+        if not self._is_counter:
             self._sum = number
+        elif self._last is not None:
+            self._sum += max(number - self._last, 0.0)
         self._last = number
-        super().push(number, at)
         if not self._marks:
-            self._marks.append((at, self._sum))
+            self._marks.append((self._held_at or at, self._sum))
 
-    def _add(self, bucket: list[float], ms: int) -> None:
-        super()._add(bucket, ms)
-        start = int(bucket[0]) * self._step
-        if not self._marks or self._marks[-1][0] < start:
-            self._marks.append((start, self._sum))
-
-    def _expire(self, first: int) -> None:
-        super()._expire(first)
-        while self._marks and self._marks[0][0] < first * self._step:
-            self._marks.popleft()
+    def _advance(self, now: int) -> None:
+        at, marks, step = self._held_at, self._marks, self._step
+        if at is not None and now <= at:
+            return
+        first = (now - self._span) // step + 1
+        if at is not None and self._held is not None:
+            for index in range(max(at // step, first), (now - 1) // step + 1):
+                if not marks or marks[-1][0] < index * step:
+                    marks.append((index * step, self._sum))
+        self._held_at = now
+        while marks and marks[0][0] < first * step:
+            marks.popleft()
 
     def value(self, now: int) -> float:
         self._advance(now)
@@ -222,56 +213,58 @@ class Change(_Stepped):
 
     def checkpoint(self) -> Checkpoint:
         marks = [list(mark) for mark in self._marks]
-        return {**super().checkpoint(), "marks": marks, "sum": self._sum, "last": self._last}
+        return {"step": self._step, "marks": marks, "sum": self._sum, "last": self._last}
 
     def restore(self, saved: Checkpoint, shift: int) -> None:
-        super().restore(saved, shift)
-        if saved["step"] == self._step:
+        if saved["step"] == self._step:  # else the span was edited meanwhile: fill anew
             self._marks = deque((at + shift, value) for at, value in saved["marks"])
             self._sum, self._last = saved["sum"], saved["last"]
 
 
-class Count(_Stepped):
-    """How often the value changed (a truth changes twice a cycle). What it saw so far counts from the start."""
+class Count:
+    """How often the value changed (a truth changes twice a cycle). What it saw so far counts from the start.
 
-    __slots__ = ("_events", "_previous", "_total")
+    ``events``: ``[index of a step, changes in it]``, oldest first.
+    """
+
+    __slots__ = ("_events", "_held", "_newest", "_previous", "_span", "_step", "_total")
 
     def __init__(self, span_ms: int) -> None:
-        super().__init__(span_ms)
+        self._span = max(span_ms, 1)
+        self._step = max(self._span // STEPS, 1)
         self._events: deque[list[int]] = deque()
         self._total = 0
+        self._held: Held = None
         self._previous: Held = None
+        self._newest: int | None = None
 
     def push(self, value: Held, at: int) -> None:
-        super().push(value, at)
+        self._newest = at if self._newest is None else max(at, self._newest)
+        self._held = value
         if value is None:
             return
         if self._previous is not None and value != self._previous:
-            index = at // self._step
+            index = self._newest // self._step
             if not self._events or self._events[-1][0] != index:
                 self._events.append([index, 0])
             self._events[-1][1] += 1
             self._total += 1
         self._previous = value
 
-    def _expire(self, first: int) -> None:
-        super()._expire(first)
-        while self._events and self._events[0][0] < first:
-            self._total -= self._events.popleft()[1]
-
     def value(self, now: int) -> int:
-        self._advance(now)
         if self._held is None:
             raise NotKnown
+        first = (now - self._span) // self._step + 1
+        while self._events and self._events[0][0] < first:
+            self._total -= self._events.popleft()[1]
         return self._total
 
     def checkpoint(self) -> Checkpoint:
-        return {**super().checkpoint(), "events": [list(one) for one in self._events], "previous": self._previous}
+        return {"step": self._step, "events": [list(one) for one in self._events], "previous": self._previous}
 
     def restore(self, saved: Checkpoint, shift: int) -> None:
         if saved["step"] != self._step:
             return
-        super().restore(saved, shift)
         moved = round(shift / self._step)
         self._events = deque([index + moved, count] for index, count in saved["events"])
         self._total = sum(count for _, count in self._events)
