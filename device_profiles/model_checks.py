@@ -28,9 +28,10 @@ class _Legal:
     bits: int = 0
     """Highest count of single bits; 0 where ``bit`` means nothing."""
     is_number: bool = True
-    """Whether scale, offset, unit, transform and scale_from mean something."""
+    """Whether scale, offset, unit, transform, ratio, plausible, max_rate and scale_from mean something."""
     has_sentinels: bool = True
     is_float: bool = False
+    is_time: bool = False
 
 
 _LEGAL: dict[str, _Legal] = {
@@ -43,6 +44,9 @@ _LEGAL: dict[str, _Legal] = {
     "float16": _Legal(1, _PAIR, is_float=True), "float32": _Legal(2, _QUAD, is_float=True),
     "float64": _Legal(4, _OCTET, is_float=True),
     "string": _Legal(0, (*_PAIR, "ABCD", "BADC"), is_number=False, has_sentinels=False),
+    "unix32": _Legal(2, _QUAD, is_number=False, is_time=True),
+    **dict.fromkeys(("unix64", "unix_ms64", "cp56time", "bcd_time"), _Legal(4, _OCTET, is_number=False, is_time=True)),
+    "calendar": _Legal(6, (*_PAIR, "ABCD", "BADC"), is_number=False, is_time=True),
 }  # fmt: skip
 
 
@@ -106,6 +110,8 @@ def _options(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
         yield (*path, "sentinels"), f"a {kind} has no sentinels", "Remove them"
     else:
         yield from _sentinels(path, mapping, legal)
+    if mapping.enum and legal.is_time:
+        yield (*path, "enum"), f"words mean nothing for {kind}, which is a time", "Remove them"
     if not legal.is_number or mapping.bit is not None:
         yield from _no_arithmetic(path, mapping, "a single bit" if mapping.bit is not None else f"a {kind}")
     if mapping.transform == "four_quadrant_pf" and not (legal.is_float or mapping.scale != 1):
@@ -221,17 +227,22 @@ def check_meaning(path: NodePath, mapping: _Mapping, point: Point) -> Iterator[M
         yield from _state(path, mapping, point)
     if point.kind == "bit":
         yield from _truth(path, mapping)
-    if point.kind == "text" and isinstance(mapping, RegisterMapping) and mapping.type != "string":
-        yield (*path, "type"), f"a text is a string, not {mapping.type}", "Write type: string and length:"
+    if point.kind == "text" and isinstance(mapping, RegisterMapping) and not _is_text(mapping):
+        yield (*path, "type"), f"a text is a string or a time, not {mapping.type}", "Write type: string and length:"
     if mapping.invert and point.kind in ("state", "text"):
         yield (*path, "invert"), f"a {point.kind} cannot be inverted", "Remove it"
 
 
+def _is_text(mapping: RegisterMapping) -> bool:
+    """What a text point may be read from."""
+    return mapping.type == "string" or _LEGAL[mapping.type].is_time
+
+
 def _number(path: NodePath, mapping: _Mapping, point: Point) -> Iterator[Mistake]:
     if isinstance(mapping, RegisterMapping) and (
-        mapping.type in ("string", "bit") or mapping.bit is not None or mapping.table in ("coil", "discrete")
+        mapping.type == "bit" or _is_text(mapping) or mapping.bit is not None or mapping.table in ("coil", "discrete")
     ):
-        yield path, f"a {point.kind} is a number; one bit or a string cannot tell it", "Read it as a number"
+        yield path, f"a {point.kind} is a number; one bit, a string or a time cannot tell it", "Read it as a number"
     if mapping.unit is None or mapping.unit not in units.KNOWN or point.unit not in units.KNOWN:
         return
     try:
@@ -315,7 +326,7 @@ def _place_in_payload(path: NodePath, mapping: PayloadMapping, payload: str) -> 
             f"does not say where in the {payload} payload it stands",
             "Add at: with the number of its first byte",
         )
-    if "at" in ways and mapping.type in ("bit", "string"):
+    if "at" in ways and (mapping.type in ("bit", "string") or _LEGAL[mapping.type].is_time):
         yield (*path, "type"), f"{mapping.type} cannot be read from a {payload} payload", "Write a type of number"
     elif mapping.order is not None and "order" in ways and mapping.order not in _LEGAL[mapping.type].orders:
         legal = _listed(_LEGAL[mapping.type].orders)

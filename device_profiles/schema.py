@@ -279,6 +279,7 @@ class EquipmentClass(_Strict):
 WireType = Literal[
     "bit", "uint8h", "uint8l", "int8h", "int8l", "uint16", "int16", "uint32", "int32", "uint64", "int64",
     "float16", "float32", "float64", "bcd16", "bcd32", "string",
+    "unix32", "unix64", "unix_ms64", "cp56time", "bcd_time", "calendar",
 ]  # fmt: skip
 Order = Literal[
     "AB", "BA", "ABCD", "CDAB", "BADC", "DCBA", "ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA"

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from contract.messages import Value
 from device_profiles.schema import Order, WireType
 from edge.decode.registers import decode
+from edge.decode.times import TIMES
 from edge.decode.tool import Line, codec_of, is_plausible
 from edge.decode.wire import legal_orders, size_of
 
@@ -53,7 +54,7 @@ def guesses(
     found = [
         guess
         for shift in AROUND
-        for wire_type in types or get_args(WireType)
+        for wire_type in types or (one for one in get_args(WireType) if one not in TIMES)
         if wire_type != "bit"
         for guess in _at(words, address, shift, wire_type, expected)
     ]

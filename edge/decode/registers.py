@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, ModbusLimits, Order, Point, RegisterMapping, WireType
+from edge.decode.times import TIMES, NotValid
 from edge.decode.value import ABSENT, SENTINEL, UNDECODABLE, Conversion, Decoded, conversion
 from edge.decode.wire import BYTES, INTEGERS, Raw, pack, register_count, resolve_order, size_of, swap_bytes, unpack
 
@@ -155,8 +156,8 @@ def decode_bytes(codec: RegisterCodec, payload: bytes, scale_code: int | None = 
         return SENTINEL
     try:
         raw = _raw(codec, payload)
-    except ValueError:
-        return UNDECODABLE
+    except ValueError as error:
+        return SENTINEL if isinstance(error, NotValid) else UNDECODABLE
     if codec.scale_from is None:
         return codec.meaning.convert(raw, min(codec.parts, default=0))
     return _scaled_by_device(codec, raw, scale_code)
@@ -276,7 +277,7 @@ def _words(payload: bytes) -> list[int]:
 
 def _as_wire_number(wire_type: WireType, raw: Raw) -> Raw:
     """The nearest number the type can write; text that spells a number counts as it."""
-    if wire_type == "string":
+    if wire_type == "string" or wire_type in TIMES:
         return raw
     if isinstance(raw, str):
         raw = float(raw)

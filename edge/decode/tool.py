@@ -10,6 +10,7 @@ import msgspec
 
 from device_profiles.schema import Order, WireType
 from edge.decode.registers import RegisterCodec, check_bit, decode, split_sentinels
+from edge.decode.times import TIMES
 from edge.decode.value import EVERYTHING, Conversion, Decoded
 from edge.decode.wire import WIRE_TYPES, legal_orders, resolve_order, size_of
 
@@ -98,7 +99,7 @@ def every_reading(words: Sequence[int], line: Line | None = None) -> Iterator[di
     ``line`` gives scale, offset, sentinels and range to try them with.
     """
     for wire_type in WIRE_TYPES:
-        if wire_type == "bit":
+        if wire_type == "bit" or wire_type in TIMES:
             continue
         for order in legal_orders(wire_type):
             reading = _try(wire_type, order, words, line)

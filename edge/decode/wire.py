@@ -6,6 +6,8 @@ import struct
 from typing import Literal, get_args
 
 from device_profiles.schema import Order, WireType
+from edge.decode import times
+from edge.decode.times import TIMES
 
 Raw = int | float | str | bool
 """A value as the device holds it, before scale, unit and words."""
@@ -23,6 +25,8 @@ INTEGERS: frozenset[WireType] = frozenset({"uint16", "int16", "uint32", "int32",
 FLOATS: frozenset[WireType] = frozenset({"float16", "float32", "float64"})
 BYTES: frozenset[WireType] = frozenset({"uint8h", "uint8l", "int8h", "int8l"})
 HAS_BITS: frozenset[WireType] = frozenset({"bit", *INTEGERS})
+PAIRWISE: frozenset[WireType] = frozenset({"string", "calendar"})
+"""Values whose registers stand in their own order, whatever their number; only the two bytes of each may be swapped."""
 
 _ORDERS: dict[int, tuple[Order, ...]] = {
     2: ("AB", "BA"),
@@ -37,7 +41,7 @@ _PAIRS: dict[Order, Order] = {"ABCD": "AB", "BADC": "BA"}
 
 def size_of(wire_type: WireType) -> int:
     """Bytes one value takes on the wire; 0 for a string, whose length the mapping gives."""
-    return struct.calcsize(">" + FORMATS[wire_type]) if wire_type in FORMATS else 0
+    return struct.calcsize(">" + FORMATS[wire_type]) if wire_type in FORMATS else times.SIZES.get(wire_type, 0)
 
 
 def register_count(wire_type: WireType, length: int | None = None) -> int:
@@ -51,7 +55,7 @@ def register_count(wire_type: WireType, length: int | None = None) -> int:
 
 def legal_orders(wire_type: WireType) -> tuple[Order, ...]:
     """Orders that mean something for this type, the usual one first."""
-    return _ORDERS[size_of(wire_type) or 2]
+    return _ORDERS[2 if wire_type in PAIRWISE else size_of(wire_type)]
 
 
 def resolve_order(wire_type: WireType, order: Order | None, default: ModelOrder = "ABCD") -> Order:
@@ -62,7 +66,7 @@ def resolve_order(wire_type: WireType, order: Order | None, default: ModelOrder 
     legal = legal_orders(wire_type)
     if order is None:
         return legal[_ROW[default]] if len(legal) == 4 else legal[_PAIR_ROW[default]]
-    if wire_type == "string":
+    if wire_type in PAIRWISE:
         order = _PAIRS.get(order, order)
     if order not in legal:
         raise ValueError(f"order {order} is not for {wire_type}; write one of {', '.join(legal)}")
@@ -97,6 +101,8 @@ def unpack(wire_type: WireType, order: Order, payload: bytes, bit: int | None = 
         return _text(straight, limit)
     if len(payload) != size_of(wire_type):
         raise ValueError(f"{wire_type} takes {size_of(wire_type)} bytes, not {len(payload)}")
+    if wire_type in TIMES:
+        return times.read(wire_type, straight)
     (number,) = struct.unpack(">" + FORMATS[wire_type], straight)
     return refine(wire_type, number, bit)
 
@@ -142,6 +148,8 @@ def _straight(wire_type: WireType, raw: Raw, bit: int | None, registers: int) ->
         if len(text) > 2 * registers:
             raise ValueError(f"{raw!r} is longer than {registers} registers")
         return text.ljust(2 * registers, b"\0")
+    if wire_type in TIMES:
+        return times.write(wire_type, str(raw))
     letter = ">" + FORMATS[wire_type]
     if wire_type == "bit" or (bit is not None and wire_type in INTEGERS):
         return struct.pack(letter, _in_signed(wire_type, int(bool(raw)) << (bit or 0)))

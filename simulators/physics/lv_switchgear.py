@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from simulators.physics.plant import Circumstances, Values
 
@@ -32,7 +33,20 @@ def values(now: Circumstances) -> Values:
     """Every point of ``lv_switchgear``."""
     phases = [_phase(now, index) for index in range(3)]
     share = max(phase.current for phase in phases) / now.rating("rated_a", 1000)
-    return _totals(now, phases) | _by_phase(phases) | _quality(now, phases) | _cabinet(now, share) | _energy(now)
+    return (
+        _totals(now, phases)
+        | _by_phase(phases)
+        | _quality(now, phases)
+        | _cabinet(now, share)
+        | _energy(now)
+        | _meter(now)
+    )
+
+
+def _meter(now: Circumstances) -> Values:
+    """What the meter says of itself. Its clock shows UTC, in a zone it does not tell."""
+    clock = datetime.fromtimestamp(math.floor(now.now_s), UTC).replace(tzinfo=None)
+    return {"meter_model": "PM5330", "meter_clock": clock.isoformat(timespec="milliseconds")}
 
 
 def _share(now: Circumstances) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from contract.messages import Cause, Quality
 from device_profiles.schema import ModbusLimits, Order, Point, RegisterMapping, WireType
 from edge.decode.registers import RegisterCodec, compile_point, decode, encode, store
+from edge.decode.times import TIMES
 from edge.decode.value import Decoded
 from edge.decode.wire import FLOATS, HAS_BITS, WIRE_TYPES, legal_orders, register_count, resolve_order
 
@@ -34,9 +36,20 @@ def good(value: object) -> Decoded:
     return Decoded(cast("Any", value))
 
 
+def instants_of(wire_type: WireType) -> st.SearchStrategy[str]:
+    """What a clock of this type can show, as it is told."""
+    spans = {"unix32": (1970, 2105), "cp56time": (2000, 2127), "bcd_time": (1990, 2089)}
+    first, last = spans.get(wire_type, (1970, 9999))
+    told = st.datetimes(datetime(first, 1, 1), datetime(last, 12, 31, 23, 59, 59))  # noqa: DTZ001 - devices tell no zone
+    timespec = "milliseconds" if wire_type in ("unix_ms64", "cp56time", "bcd_time") else "seconds"
+    return told.map(lambda one: one.isoformat(timespec=timespec) + "Z" * wire_type.startswith("unix"))
+
+
 def raws_of(wire_type: WireType) -> st.SearchStrategy[Any]:
     if wire_type == "string":
         return st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=2)
+    if wire_type in TIMES:
+        return instants_of(wire_type)
     if wire_type in FLOATS:
         return st.floats(width=cast("Any", int(wire_type[5:])), allow_nan=False, allow_infinity=False)
     if wire_type == "bit":
@@ -139,6 +152,46 @@ def test_an_order_of_another_width_is_refused_with_the_legal_ones() -> None:
 ])  # fmt: skip
 def test_each_type_reads_what_a_device_writes(wire_type: str, words: list[int], value: object) -> None:
     assert decode(codec(type=wire_type, length=len(words) if wire_type == "string" else None), words) == good(value)
+
+
+@pytest.mark.parametrize(("wire_type", "order", "words", "instant"), [
+    ("unix32", "ABCD", [0x692A, 0x1A80], "2025-11-28T21:56:16Z"), ("unix32", "CDAB", [0x1A80, 0x692A], "2025-11-28T21:56:16Z"),
+    ("unix64", "ABCDEFGH", [0, 0, 0x692A, 0x1A80], "2025-11-28T21:56:16Z"),
+    ("unix_ms64", "ABCDEFGH", [0, 0x019A, 0xCC5B, 0xA7FB], "2025-11-28T21:25:50.203Z"),
+    ("cp56time", "ABCDEFGH", [0x001A, 0x0BF5, 0x1305, 0xEA5F], "2026-11-21T19:05:59.999"),
+    ("cp56time", "GHEFCDAB", [0xEA5F, 0x1305, 0x0B15, 0x001A], "2026-11-21T19:05:59.999"),
+    ("cp56time", "HGFEDCBA", [0x5FEA, 0x0593, 0x150B, 0x1A00], "2026-11-21T19:05:59.999"),
+    ("bcd_time", "ABCDEFGH", [0x2611, 0x2119, 0x0559, 0x9997], "2026-11-21T19:05:59.999"),
+    ("calendar", "AB", [2026, 11, 21, 19, 5, 59], "2026-11-21T19:05:59"), ("calendar", "AB", [26, 11, 21, 19, 5, 59], "2026-11-21T19:05:59"),
+    ("calendar", "BA", [0x1A00, 0x0B00, 0x1500, 0x1300, 0x0500, 0x3B00], "2026-11-21T19:05:59"),
+])  # fmt: skip
+def test_each_clock_reads_what_a_device_writes(wire_type: str, order: str, words: list[int], instant: str) -> None:
+    """Flags beside the figures (summer time, day of the week) change nothing: 0xF5 is a Sunday, 0x93 summer time."""
+    assert decode(codec(type=wire_type, order=order), words) == good(instant)
+
+
+def test_a_clock_that_calls_itself_not_valid_has_no_time() -> None:
+    words = [0x001A, 0x0B15, 0x1385, 0xEA5F]
+    assert decode(codec(type="cp56time"), words) == Decoded(None, Quality.BAD, Cause.SENTINEL)
+
+
+@pytest.mark.parametrize(("wire_type", "words"), [
+    ("cp56time", [0, 0, 0, 0]), ("cp56time", [0x001A, 0x0B1F, 0x1305, 0]), ("cp56time", [0x001A, 0x0B15, 0x1305, 60_000]),
+    ("bcd_time", [0x2611, 0x2119, 0x0559, 0x99F7]), ("bcd_time", [0x2613, 0x2119, 0x0559, 0x9997]),
+    ("calendar", [0] * 6), ("calendar", [2026, 2, 29, 0, 0, 0]), ("calendar", [65_535] * 6),
+    ("unix64", [0x8000, 0, 0, 0]), ("unix_ms64", [0xFFFF] * 4),
+])  # fmt: skip
+def test_words_that_are_no_instant_are_undecodable(wire_type: str, words: list[int]) -> None:
+    assert decode(codec(type=wire_type), words) == Decoded(None, Quality.BAD, Cause.UNDECODABLE)
+
+
+@pytest.mark.parametrize(("wire_type", "instant"), [
+    ("unix32", "1969-12-31T00:00:00Z"), ("unix32", "2107-01-01T00:00:00Z"), ("cp56time", "1999-01-01T00:00:00"),
+    ("bcd_time", "2090-01-01T00:00:00"), ("calendar", "yesterday"),
+])  # fmt: skip
+def test_an_instant_that_a_clock_cannot_show_is_not_written(wire_type: str, instant: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        encode(codec(type=wire_type), instant)
 
 
 @pytest.mark.parametrize(("wire_type", "words"), [
