@@ -29,6 +29,7 @@ from edge.clock import SystemClock
 from edge.commission.desk import serve_desk
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
+from edge.machine import Look
 from edge.memory import SETTLE_S, settle
 from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
@@ -88,7 +89,7 @@ def run(
             )
         say_what_is_missing(site)
         beside: dict[str, gateway.Side] = {"reload": reloader.run, "desk": partial(serve_desk, data=folder)}
-        work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside)
+        work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside, look=Look(folder))
         stopped_by = until_stopped(work, reloader.ask)
     raise typer.Exit(Exit.INTERRUPTED if stopped_by == signal.SIGINT else Exit.DONE)
 

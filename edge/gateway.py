@@ -16,7 +16,7 @@ import structlog
 from contract.conventions import format_instant
 from contract.messages import Record
 from device_profiles.library import Finding
-from edge import health
+from edge import health, own
 from edge.acquire.health import HealthBoard
 from edge.announce import announce
 from edge.buses import Buses, Runs
@@ -24,6 +24,7 @@ from edge.clock import Clock
 from edge.cycle import Cycle, Intake
 from edge.errors import Transient
 from edge.hooks import Call, Caller, LifeSafety
+from edge.machine import Machine
 from edge.outbox.sqlite import IN_MEMORY, LANES, Outbox
 from edge.plans import device_plans, plan_site
 from edge.routine import Routine
@@ -61,6 +62,12 @@ class Parts:
     """Why the site file as it is on the disk is not what runs; empty when it is."""
     deliveries: list[Delivery] = field(default_factory=list)
     cloud: Cloud | None = None
+    look: Callable[[], Machine] | None = None
+    """Looks at this machine, for the gateway's own points; None where it has none."""
+
+    def judged(self, site: Site) -> Site:
+        """What the rules know: the site as written, and the gateway itself."""
+        return site if self.look is None else own.joined(site, self.look())
 
 
 Side = Callable[[Parts], Awaitable[None]]
@@ -78,20 +85,22 @@ async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, e
     jitter: Callable[[], float] = random.random,
     page: Side | None = health.serve,
     beside: Mapping[str, Side] | None = None,
+    look: Callable[[], Machine] | None = None,
 ) -> None:
     """Run one gateway until cancelled; then everything read is judged and saved.
 
     ``transport``, ``bus_factory``, ``inline`` (database calls on the loop), ``jitter`` and ``page`` (given the running
     parts; None for no status page) are what a run in virtual time replaces. ``beside`` names what else works on the running
-    parts: the reloader, the desk. Raises Misconfigured or Transient when it cannot start.
+    parts: the reloader, the desk. With ``look`` the gateway is a piece of equipment of its own. Raises Misconfigured or Transient when it cannot start.
     """
     log: Log = structlog.get_logger("edge")
-    parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter)
+    parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter, look=look)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(parts.cycle.run(), name="cycle")
             group.create_task(parts.caller.run(), name="hooks")
             group.create_task(_keep_budget(parts), name="budget")
+            group.create_task(_measure_itself(parts), name="own health")
             for delivery in parts.deliveries:
                 group.create_task(delivery.run(), name=f"uplink {delivery.session.lane}")
             parts.buses = Buses(group, _maker(parts, bus_factory or partial(_bus, data)), clock, log)
@@ -123,6 +132,7 @@ def build(
     log: Log,
     transport: httpx.AsyncBaseTransport | None = None,
     jitter: Callable[[], float] = random.random,
+    look: Callable[[], Machine] | None = None,
 ) -> Parts:
     """Open the outbox, restore the rules and connect the parts; nothing runs yet."""
     now = clock.moment()
@@ -131,7 +141,7 @@ def build(
         log.warning(
             "outbox_set_aside", file=str(outbox.set_aside), remedy="it was damaged; what it held is in that file"
         )
-    engine = Engine(site, now, outbox.load_state())
+    engine = Engine(site if look is None else own.joined(site, look()), now, outbox.load_state())
     plans = device_plans(plan_site(site))
 
     def announcement() -> Record:
@@ -148,7 +158,9 @@ def build(
         wake=lambda: _wake(deliveries),
         answered=outbox.answered(),
     )  # fmt: skip
-    parts = Parts(site, clock, engine, store, cycle, board, link, log, caller, routine, plans, deliveries=deliveries)
+    parts = Parts(
+        site, clock, engine, store, cycle, board, link, log, caller, routine, plans, deliveries=deliveries, look=look
+    )  # fmt: skip
     caller.ring(_still_active(engine, life_safety))
     if site.gateway.cloud is not None:
         parts.cloud = Cloud.open(site.gateway, transport)
@@ -212,6 +224,21 @@ async def _keep_budget(parts: Parts) -> None:
             continue  # the cycle tells of a disk that fails
         if steps:
             parts.log.warning("samples_thinned", steps=steps, budget_bytes=config.budget_bytes)
+
+
+async def _measure_itself(parts: Parts) -> None:
+    """The gateway's own points, as samples among the others."""
+    started_ms = parts.clock.now_ms()
+    while parts.look is not None:
+        device = next((one for one in parts.engine.site.devices if one.id == parts.site.gateway.id), None)
+        if device is not None:
+            now, depths = parts.clock.moment(), parts.outbox.outbox.depths
+            state = own.State(
+                parts.link.is_up, parts.link.last_receipt_ms, started_ms, parts.link.clock_offset_ms,
+                depths["events"], depths["samples"], health.is_disk_well(parts), tuple(parts.board.rows(now)),
+            )  # fmt: skip
+            await parts.cycle.intake.put(own.samples(device, parts.look(), state, now))
+        await parts.clock.sleep(own.EVERY_MS / 1000)
 
 
 async def _stop(parts: Parts) -> None:

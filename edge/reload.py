@@ -150,7 +150,7 @@ def _refuse(parts: Parts, findings: Sequence[Finding]) -> None:
 def _try_engine(parts: Parts, site: Site) -> None:
     """The new rules with the state of the old, before anything is stopped. Raises Misconfigured."""
     try:
-        make_engine(parts.engine, site, parts.clock.moment(), _state_of(parts))
+        make_engine(parts.engine, parts.judged(site), parts.clock.moment(), _state_of(parts))
     except (ValueError, KeyError, TypeError) as error:
         message = f"the rules cannot continue from where they are: {error}"
         remedy = "Restart the gateway with this file"
@@ -178,7 +178,9 @@ def take_over(parts: Parts, site: Site, plans: Mapping[str, tuple[str, ...]]) ->
     Nothing here waits, so that no sample is judged half by the old and half by the new.
     """
     before = parts.cycle.announcement()
-    parts.engine = parts.cycle.engine = make_engine(parts.engine, site, parts.clock.moment(), _state_of(parts))
+    parts.engine = parts.cycle.engine = make_engine(
+        parts.engine, parts.judged(site), parts.clock.moment(), _state_of(parts)
+    )  # fmt: skip
     parts.site, parts.plans, parts.mistakes = site, plans, ()
     parts.routine.serve(site, parts.engine)
     parts.board.keep(device.id for device in site.devices)

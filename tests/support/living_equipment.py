@@ -29,6 +29,7 @@ RATINGS: Mapping[str, Mapping[str, float | str]] = {
     "tank": {"height": 2.5},
     "room": {},
     "lighting": {"rated_kw": 6},
+    "gateway": {},
     "emergency_light": {"battery_nominal_v": 36, "lamps": 100},
 }
 START_S = 1_795_000_000
