@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import zlib
 from collections.abc import Sequence
 
@@ -12,6 +14,12 @@ from contract.messages import CONTRACT_VERSION, Envelope, Receipt, Record
 
 MAX_INFLATED_BYTES = 16 * 1024 * 1024
 """Largest envelope either side inflates: a few kilobytes of gzip must not become gigabytes of memory."""
+
+BODY_DIGEST = "Content-Digest"
+"""Header of a request: ``digest`` of its body as sent, compressed (RFC 9530)."""
+ANSWER_DIGEST = "Plantroom-Answer-Digest"
+"""Header of an answer: ``digest`` of the request's body as received, followed by the answer's own. It says that the cloud
+itself answered, that it answered this request, and that neither was changed on the way."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _envelope = msgspec.json.Decoder(Envelope)
@@ -76,6 +84,14 @@ def decode_receipt(body: bytes) -> Receipt:
         return _receipt.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ContractError(str(error)) from error
+
+
+def digest(*parts: bytes) -> str:
+    """SHA-256 of the parts together, written as RFC 9530 does."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        hashed.update(part)
+    return f"sha-256=:{base64.b64encode(hashed.digest()).decode()}:"
 
 
 def deflate(body: bytes) -> bytes:

@@ -25,7 +25,7 @@ class Weather:
     """Send at most this many bytes at once, with ``trickle_s`` between; 0 sends all."""
     trickle_s: float = 0.01
     garble: float = 0.0
-    """Share of bytes that are flipped, 0 to 1."""
+    """Share of bytes of which one bit flips, 0 to 1."""
     duplicate: bool = False
     """Send each chunk twice."""
     half_open: bool = False
@@ -77,7 +77,7 @@ class BrokenNetwork:
         self._weather = replace(self._weather, trickle=size, trickle_s=pause_s)
 
     def garble(self, share: float) -> None:
-        """Flip this share of all bytes."""
+        """Flip one bit of this share of all bytes: a digit may become another digit."""
         self._weather = replace(self._weather, garble=share)
 
     def duplicate(self) -> None:
@@ -148,4 +148,5 @@ class BrokenNetwork:
     def _garbled(self, chunk: bytes, share: float) -> bytes:
         if not share:
             return chunk
-        return bytes(byte ^ 0x5A if self._noise.random() < share else byte for byte in chunk)
+        noise = self._noise
+        return bytes(byte ^ 1 << noise.randrange(8) if noise.random() < share else byte for byte in chunk)

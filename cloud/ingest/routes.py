@@ -5,21 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import DataError
 
 from cloud.errors import Refused
 from cloud.ingest.accept import LARGEST
 from cloud.ingest.service import ingest
-from contract.codec import ContractError, TooLarge, decode_envelope, encode_receipt, inflate
+from contract.codec import (
+    ANSWER_DIGEST,
+    BODY_DIGEST,
+    ContractError,
+    TooLarge,
+    decode_envelope,
+    digest,
+    encode_receipt,
+    inflate,
+)
 from contract.messages import Envelope
 
 router = APIRouter(prefix="/api/v1", tags=["gateways"])
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+_GZIP = b"\x1f\x8b"
+"""How gzip begins and JSON never does: a header that was lost on the way spoils no envelope."""
 _FEWER = "send fewer records in one envelope"
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "An envelope of the contract, gzip, with the gateway's bearer credential.",
+        "description": "An envelope of the contract, gzip, with the gateway's bearer credential. `Content-Digest: "
+        "sha-256=:…:` of the body as sent, where given, is checked before anything else.",
         "content": {
             "application/json": {
                 "schema": {"type": "object"},
@@ -39,7 +52,8 @@ _BODY: dict[str, Any] = {
 }
 _RECEIPT: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Committed. Every number up to ``through`` may be forgotten by the gateway.",
+        "description": "Committed. Every number up to ``through`` may be forgotten by the gateway, when the header "
+        "`Plantroom-Answer-Digest` is the SHA-256 of the request's body as sent followed by this one.",
         "content": {
             "application/json": {
                 "example": {
@@ -58,10 +72,26 @@ _RECEIPT: dict[int | str, dict[str, Any]] = {
 
 @router.post("/ingest", summary="Deliver records; the receipt names what is committed", responses=_RECEIPT, openapi_extra=_BODY)  # fmt: skip
 async def deliver(request: Request) -> Response:
-    envelope = _envelope(await _body(request), request.headers.get("content-encoding", ""))
+    body = await _body(request)
+    try:
+        answer = await _commit(request, body)
+    except Refused as error:
+        answer = await request.app.exception_handlers[Refused](request, error)
+    answer.headers[ANSWER_DIGEST] = digest(body, bytes(answer.body))
+    return answer
+
+
+async def _commit(request: Request, body: bytes) -> Response:
+    told = request.headers.get(BODY_DIGEST)
+    if told is not None and told != digest(body):
+        raise Refused(400, "garbled", "the body is not the one its Content-Digest tells of", "send it again")
+    envelope = _envelope(body, request.headers.get("content-encoding", ""))
     state = request.app.state
     authorization = request.headers.get("authorization", "")
-    outcome = await ingest(state.database, state.desk, authorization, envelope, state.clock.now_ms())
+    try:
+        outcome = await ingest(state.database, state.desk, authorization, envelope, state.clock.now_ms())
+    except DataError as error:
+        raise Refused(422, "invalid", "a value cannot be stored", "leave out control characters") from error
     state.hub.publish(*outcome.topics)
     state.wake(outcome.topics)
     return Response(encode_receipt(outcome.receipt), media_type="application/json")
@@ -78,7 +108,7 @@ async def _body(request: Request) -> bytes:
 
 def _envelope(body: bytes, encoding: str) -> Envelope:
     try:
-        envelope = decode_envelope(inflate(body) if encoding.lower() == "gzip" else body)
+        envelope = decode_envelope(inflate(body) if encoding.lower() == "gzip" or body.startswith(_GZIP) else body)
         if envelope.epoch < 0 or max(envelope.epoch, envelope.first + len(envelope.records)) >= LARGEST:
             raise ContractError("epoch and numbers are whole numbers from 0 to 2^63")
         return envelope

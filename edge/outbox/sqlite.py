@@ -25,6 +25,7 @@ from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
 LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
 IN_MEMORY = ":memory:"
+NO_BOUND = 2**63 - 1
 ANSWERS_KEPT_MS = 90 * 86_400_000
 
 
@@ -39,6 +40,9 @@ class Batch:
     previous: Previous | None
     running: int
     """The epoch that was running when this was read; it changes when the numbers start over."""
+    given: int
+    """The last number given out in its epoch and lane. An earlier epoch is over: a backup or a power cut may know fewer of
+    its numbers than this gateway once sent, so that there is no bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +257,16 @@ class Outbox:
             if seq != first + len(bodies) or (bodies and size > most_bytes):
                 break
             bodies.append(body)
-        return Batch(epoch, lane, first, tuple(bodies), self._previous(epoch) if first == 1 else None, self.epoch)
+        previous = self._previous(epoch) if first == 1 else None
+        return Batch(epoch, lane, first, tuple(bodies), previous, self.epoch, self._given(epoch, lane))
+
+    def _given(self, epoch: int, lane: Lane) -> int:
+        return self._seq[lane] if epoch == self.epoch else NO_BOUND
 
     def heartbeat(self) -> Batch:
         """An empty batch of the running epoch's events lane."""
-        return Batch(self.epoch, "events", self._seq["events"] + 1, (), None, self.epoch)
+        given = self._seq["events"]
+        return Batch(self.epoch, "events", given + 1, (), None, self.epoch, given)
 
     def _previous(self, epoch: int) -> Previous | None:
         row = self._one("previous_epoch", epoch=epoch)

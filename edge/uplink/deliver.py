@@ -118,7 +118,7 @@ class Delivery:
             previous=batch.previous,
         )  # fmt: skip
         answer = await self.send(encode_envelope(envelope))
-        sent = Sent(batch.epoch, batch.first, len(batch.bodies))
+        sent = Sent(batch.epoch, batch.first, len(batch.bodies), batch.given)
         decision = self.session.receive(sent, answer, self.clock.moment().steady_ms, self.jitter())
         self._note(decision, now.wall_ms, len(batch.bodies))
         await self._carry_out(decision, batch)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from contract.codec import deflate
+from contract.codec import ANSWER_DIGEST, BODY_DIGEST, deflate, digest
 from edge.errors import Rejected, Transient
 from edge.site import GatewayConfig
 from edge.uplink.session import Answer
@@ -44,10 +44,12 @@ class Cloud:
             credential = self.credential_file.read_text(encoding="utf-8").strip()
         except OSError as error:
             return Answer(0, reason=f"no credential in {self.credential_file}: {error.strerror}; enrol this gateway")
+        sent = deflate(body)
         headers = {
-            "Authorization": f"Bearer {credential}", "Content-Encoding": "gzip", "Content-Type": "application/json"
+            "Authorization": f"Bearer {credential}", "Content-Encoding": "gzip", "Content-Type": "application/json",
+            BODY_DIGEST: digest(sent),
         }  # fmt: skip
-        return await self._post("/api/v1/ingest", deflate(body), headers)
+        return await self._post("/api/v1/ingest", sent, headers)
 
     async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         try:
@@ -60,7 +62,7 @@ class Cloud:
                     received += chunk
                     if len(received) > MOST_ANSWER_BYTES:
                         return Answer(0, reason="the answer is too long for a receipt")
-                return Answer(response.status_code, bytes(received), _retry_after(response))
+                return _answer(response, body, bytes(received))
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
             return Answer(0, reason=f"{type(error).__name__}: {error}".rstrip(": "))
 
@@ -91,6 +93,13 @@ def _trust(config: GatewayConfig) -> ssl.SSLContext | bool:
     except (OSError, ssl.SSLError) as error:
         raise Transient(f"certificate files of gateway {config.id}: {error}") from error
     return context
+
+
+def _answer(response: httpx.Response, sent: bytes, received: bytes) -> Answer:
+    told = response.headers.get(ANSWER_DIGEST)
+    if told is not None and told != digest(sent, received):
+        return Answer(0, reason="changed on the way, or the answer to another request")
+    return Answer(response.status_code, received, _retry_after(response), is_sure=told is not None)
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -1,13 +1,15 @@
 """outbox → uplink ═ contract: delivery of one lane, decided without touching a wire (pure).
 
 The session says what to do next (send so much, or wait until then) and what an answer means. Whatever is not a receipt
-is not an acknowledgement: a captive portal's page, a proxy's error and silence all mean try again.
+is not an acknowledgement: a captive portal's page, a proxy's error and silence all mean try again. Nothing is given up on
+the word of anybody but the cloud: only an answer whose digest is right is believed.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 from contract.codec import ContractError, decode_receipt
 from contract.messages import CONTRACT_VERSION, Committed, Directive, Lane, Receipt, Refused
@@ -19,6 +21,8 @@ MOST_BYTES = 500_000
 LEAST_RECORDS = 1
 REFUSED_WAIT_S = 30.0
 """How often a refused credential is tried again: it may have been renewed meanwhile."""
+CERTAIN_AFTER = 3
+"""What somebody in between says so often in a row about the same record is believed."""
 
 
 class Outcome(enum.StrEnum):
@@ -45,6 +49,10 @@ _OUTCOMES = {
 }  # fmt: skip
 
 
+_CODES = {Outcome.REFUSED: ("contract", "invalid"), Outcome.EPOCH_CONFLICT: ("epoch_taken",)}
+"""What only the cloud can know, with the code of its problem document; from others it is just a failure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Send:
     """Send at most so much."""
@@ -67,6 +75,8 @@ class Sent:
     epoch: int
     first: int
     count: int
+    given: int
+    """The last number this process gave out in the epoch. What the cloud holds beyond it is another life's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ class Answer:
     body: bytes = b""
     retry_after_s: float | None = None
     reason: str = ""
+    is_sure: bool = False
+    """The cloud itself answered, this request and no other, and nothing was changed on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,9 @@ class Session:
         self.gateway, self.lane = gateway, lane
         self.records = MOST_RECORDS[lane]
         self.failures = 0
+        self._last, self._repeats = Outcome.COMMITTED, 0
+        self._has_digests = False
+        """An older cloud gives none; one that gave one always does."""
         self._wait_until = 0
 
     def next_action(self, now_ms: int) -> Send | Wait:
@@ -117,6 +132,10 @@ class Session:
     def receive(self, sent: Sent, answer: Answer, now_ms: int, jitter: float) -> Decision:
         """Understand an answer and set when and how much to send next. ``jitter`` lies between 0 and 1."""
         decision = self._understand(sent, answer)
+        self._note(decision.outcome)
+        self._has_digests = self._has_digests or answer.is_sure
+        if sent.count == 1 and self._is_hopeless(decision.outcome, answer):
+            decision = replace(decision, quarantine=sent.first)
         if decision.outcome is Outcome.COMMITTED:
             self.failures, self._wait_until = 0, 0
             self.records = min(self.records * 2, MOST_RECORDS[self.lane])
@@ -124,13 +143,24 @@ class Session:
             self._badly(decision, answer, now_ms, jitter)
         return decision
 
+    def _note(self, outcome: Outcome) -> None:
+        self._repeats = self._repeats + 1 if outcome is self._last else 1
+        self._last = outcome
+
+    def _is_hopeless(self, outcome: Outcome, answer: Answer) -> bool:
+        """Whether one record alone is refused for what it is."""
+        is_believed = answer.is_sure or self._repeats >= CERTAIN_AFTER
+        return outcome is Outcome.REFUSED or (outcome is Outcome.TOO_LARGE and is_believed)
+
     def _badly(self, decision: Decision, answer: Answer, now_ms: int, jitter: float) -> None:
         self.failures += 1
         before, is_content = self.records, decision.outcome in (Outcome.TOO_LARGE, Outcome.REFUSED)
         if is_content or decision.outcome is Outcome.UNREACHABLE:
             self.records = max(self.records // 2, LEAST_RECORDS)
         seconds = wait_s(self.failures, jitter, answer.retry_after_s)
-        if decision.outcome is Outcome.UNAUTHORISED:
+        if (
+            decision.outcome is Outcome.UNAUTHORISED and self._repeats > 1
+        ):  # once may be a credential garbled on the way
             seconds = REFUSED_WAIT_S
         if is_content and (self.records != before or decision.quarantine is not None):
             seconds = 0.0  # the next try is a different one
@@ -140,38 +170,47 @@ class Session:
 
     def _understand(self, sent: Sent, answer: Answer) -> Decision:
         if answer.status == 200:
-            return self._receipt(sent, answer.body)
+            return self._receipt(sent, answer)
         outcome = _OUTCOMES.get(answer.status, Outcome.FAILED)
-        alone = sent.count == 1 and outcome in (Outcome.TOO_LARGE, Outcome.REFUSED)
-        return Decision(
-            outcome, _problem(answer) if answer.status else answer.reason,
-            start_over=outcome is Outcome.EPOCH_CONFLICT, quarantine=sent.first if alone else None,
-        )  # fmt: skip
+        if outcome in _CODES and not (answer.is_sure and _code(answer) in _CODES[outcome]):
+            outcome = Outcome.FAILED
+        reason = _problem(answer) if answer.status else answer.reason
+        return Decision(outcome, reason, start_over=outcome is Outcome.EPOCH_CONFLICT)
 
-    def _receipt(self, sent: Sent, body: bytes) -> Decision:
+    def _receipt(self, sent: Sent, answer: Answer) -> Decision:
         try:
-            receipt = decode_receipt(body)
+            receipt = decode_receipt(answer.body)
         except ContractError as error:
             return Decision(Outcome.NOT_A_RECEIPT, f"200 without a receipt ({error}); is a sign-in page in between?")
+        if self._has_digests and not answer.is_sure:
+            return Decision(Outcome.NOT_A_RECEIPT, "a receipt without the digest that this cloud gives")
         if receipt.contract != CONTRACT_VERSION or receipt.gateway != self.gateway:
             return Decision(Outcome.NOT_A_RECEIPT, f"a receipt for {receipt.gateway}, contract {receipt.contract}")
         return self._committed(sent, receipt)
 
     def _committed(self, sent: Sent, receipt: Receipt) -> Decision:
         mine = [one for one in receipt.committed if (one.epoch, one.lane) == (sent.epoch, self.lane)]
-        through = mine[0].through if mine else 0
+        if not mine:
+            return Decision(Outcome.NOT_A_RECEIPT, f"a receipt that does not name epoch {sent.epoch} of {self.lane}")
+        through = mine[0].through
         is_behind = bool(sent.count) and through < sent.first - 1
-        ahead = tuple(one for one in mine if one.through > sent.first + sent.count - 1)
-        known = tuple(one for one in mine if one not in ahead)
-        if ahead:  # never forget what was not sent: it was numbered by another life of this gateway
+        if through > sent.given:  # never forget what was not sent: it was numbered by another life of this gateway
             return Decision(Outcome.EPOCH_CONFLICT, f"the cloud holds up to {through}", start_over=True)
         if sent.count and through == sent.first - 1:
             return Decision(Outcome.FAILED, f"a receipt that commits nothing: through {through}")
         return Decision(
-            Outcome.BEHIND if is_behind else Outcome.COMMITTED, committed=() if is_behind else known,
+            Outcome.BEHIND if is_behind else Outcome.COMMITTED, committed=() if is_behind else tuple(mine),
             refused=tuple(receipt.refused), directives=tuple(receipt.directives), server_time=receipt.server_time,
             start_over=is_behind,
         )  # fmt: skip
+
+
+def _code(answer: Answer) -> str:
+    """The code of a problem document, or nothing."""
+    try:
+        return str(json.loads(answer.body)["code"])
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def _problem(answer: Answer) -> str:

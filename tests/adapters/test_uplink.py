@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.codec import inflate
+from contract.codec import ANSWER_DIGEST, BODY_DIGEST, deflate, digest, inflate
 from edge.errors import Rejected, Transient
 from edge.uplink.http import Cloud, store_credential
 from tests.support.plant import make_gateway
@@ -77,6 +77,20 @@ async def test_a_connection_cut_after_the_request_is_no_answer(tmp_path: Path) -
         found = await cloud.ingest(b"{}")
     assert found.status == 0
     assert found.reason
+
+
+async def test_an_answer_is_sure_when_its_digest_names_this_request_and_this_answer(tmp_path: Path) -> None:
+    sent, heads = deflate(b"{}"), []
+
+    async def talk(head: bytes, _body: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(head.decode())
+        told = (digest(sent, b"receipt"), digest(sent, b"receipT"), digest(b"another", b"receipt"))[len(heads) - 1]
+        writer.write(answer("200 OK", b"receipt", f"{ANSWER_DIGEST}: {told}"))
+
+    async with serving(talk, tmp_path) as cloud:
+        found = [await cloud.ingest(b"{}") for _ in range(3)]
+    assert [(one.status, one.is_sure) for one in found] == [(200, True), (0, False), (0, False)]
+    assert f"{BODY_DIGEST}: {digest(sent)}".lower() in heads[0].lower()
 
 
 async def test_an_answer_cut_in_the_middle_is_no_answer(tmp_path: Path) -> None:

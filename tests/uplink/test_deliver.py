@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.codec import decode_envelope, decode_record, encode_receipt, inflate
+from contract.codec import ANSWER_DIGEST, decode_envelope, decode_record, digest, encode_receipt, inflate
 from contract.messages import (
     Committed,
     Directive,
@@ -47,7 +47,7 @@ class Desk:
         override = self.answers.pop(0) if self.answers else None
         if override is not None:
             return override(request)
-        return httpx.Response(200, content=self.take(envelope))
+        return sure(request, 200, self.take(envelope))
 
     def take(self, envelope: Envelope) -> bytes:
         lane = self.committed.setdefault((envelope.epoch, envelope.lane), [])
@@ -93,6 +93,15 @@ class Bench:
         return decision.outcome.value
 
 
+def sure(request: httpx.Request, status: int, body: bytes) -> httpx.Response:
+    """An answer of the cloud's own."""
+    return httpx.Response(status, content=body, headers={ANSWER_DIGEST: digest(request.content, body)})
+
+
+def refuse_surely(status: int, code: str) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: sure(request, status, f'{{"code": "{code}"}}'.encode())
+
+
 def refuse(status: int, **headers: str) -> Callable[[httpx.Request], httpx.Response]:
     return lambda _request: httpx.Response(status, headers=headers, text="refused")
 
@@ -118,7 +127,19 @@ async def test_a_receipt_lost_on_the_way_makes_a_repeat_that_changes_nothing(tmp
     assert bench.desk.rules() == ["rule_1", "rule_2", "rule_3"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503])
+async def test_a_receipt_lost_for_many_records_doubles_none_of_them_although_fewer_go_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.outbox.save(NOW, events=[event(number) for number in range(10)])
+    bench.delivery.session.records = 10
+    bench.desk.answers = [bench.desk.lose_the_receipt]
+    assert await bench.send() == "unreachable"
+    assert bench.delivery.session.records == 5
+    assert await bench.send() == "committed"
+    assert bench.outbox.depths["events"].records == 0
+    assert bench.desk.rules() == [f"rule_{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 422, 429, 500, 502, 503])
 async def test_no_refusal_loses_a_record(tmp_path: Path, status: int) -> None:
     bench = Bench(tmp_path)
     bench.outbox.save(NOW, events=[event(1)])
@@ -143,13 +164,13 @@ async def test_one_record_the_cloud_can_never_take_is_set_aside_with_its_reason_
     bench = Bench(tmp_path)
     bench.outbox.save(NOW, events=[event(1), event(2)])
     bench.delivery.session.records = 1
-    bench.desk.answers = [refuse(400)]
+    bench.desk.answers = [refuse_surely(400, "contract")]
     assert await bench.send() == "refused"
     assert await bench.send() == "committed"
     assert await bench.send() == "committed"
     (lane,) = bench.desk.committed.values()
     assert isinstance(lane[0], SamplesThinned)
-    assert "400 refused" in lane[0].reason
+    assert "contract" in lane[0].reason
     assert isinstance(lane[1], RuleUnknown)
 
 
@@ -157,7 +178,7 @@ async def test_after_a_conflict_everything_waiting_goes_again_in_a_new_epoch(tmp
     bench = Bench(tmp_path)
     bench.outbox.save(NOW, events=[event(1)])
     before = bench.outbox.epoch
-    bench.desk.answers = [refuse(409)]
+    bench.desk.answers = [refuse_surely(409, "epoch_taken")]
     assert await bench.send() == "epoch_conflict"
     assert await bench.send() == "committed"
     assert bench.outbox.epoch > before

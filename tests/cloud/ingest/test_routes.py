@@ -91,6 +91,23 @@ async def test_a_body_that_is_not_packed_is_read_too(tmp_path: Path) -> None:
         assert answer.status_code == 200
 
 
+async def test_every_answer_is_bound_to_its_request_and_a_changed_body_is_not_taken(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        body = codec.deflate(codec.encode_envelope(gateway.envelope(announcement())))
+        headers = {"Authorization": f"Bearer {gateway.credential}", codec.BODY_DIGEST: codec.digest(body[:-1])}
+        garbled = await d.http.post("/api/v1/ingest", content=body, headers=headers)
+        assert code(garbled) == (400, "garbled")
+        assert await rows(d.database, t.record) == []
+        headers[codec.BODY_DIGEST] = codec.digest(body)
+        taken = await d.http.post(
+            "/api/v1/ingest", content=body, headers=headers
+        )  # the encoding's header was lost, too
+        assert taken.status_code == 200
+        for answer in (garbled, taken):
+            assert answer.headers[codec.ANSWER_DIGEST] == codec.digest(body, answer.content)
+
+
 async def test_a_few_bytes_cannot_become_gigabytes(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
