@@ -9,11 +9,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paho.mqtt.client import MQTTMessage
+from edge.decode.payload import Publication, matches
 
-from edge.decode.payload import matches
-
-Received = Callable[[MQTTMessage], None]
+Received = Callable[[list[Publication]], None]
 
 
 class MemoryBroker:
@@ -31,18 +29,16 @@ class MemoryBroker:
             self._retained[topic] = data
         for link in self.links:
             if any(matches(wanted, topic) for wanted in link.topics):
-                link.received(self._message(topic, data, qos, retain=False))
+                link.received([self._message(topic, data, qos, retain=False)])
 
-    def retained(self, topics: Sequence[str]) -> list[MQTTMessage]:
+    def retained(self, topics: Sequence[str]) -> list[Publication]:
         """What a new subscriber hears at once."""
         found = [topic for topic in self._retained if any(matches(wanted, topic) for wanted in topics)]
         return [self._message(topic, self._retained[topic], 1, retain=True) for topic in found]
 
-    def _message(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> MQTTMessage:
+    def _message(self, topic: str, payload: bytes, qos: int, *, retain: bool) -> Publication:
         self._number = self._number % 0xFFFF + 1
-        message = MQTTMessage(self._number, topic.encode())
-        message.payload, message.qos, message.retain = payload, qos, retain
-        return message
+        return Publication(topic, payload, qos, retain, self._number, len(payload))
 
 
 class MemoryLink:
@@ -64,8 +60,7 @@ class MemoryLink:
         self.topics = tuple(topics)
         self._lost.clear()
         self._broker.links.append(self)
-        for message in self._broker.retained(topics):
-            self.received(message)
+        self.received(self._broker.retained(topics))
         return []
 
     async def wait_lost(self) -> str:
@@ -81,7 +76,7 @@ class MemoryLink:
         if self.is_open:
             self._broker.links.remove(self)
 
-    def acknowledge(self, generation: int, messages: Sequence[tuple[int, int]]) -> None:
+    def acknowledge(self, generation: int, mids: Sequence[int]) -> None:
         """Nothing is kept here that could be sent again."""
 
     def pause(self) -> None:

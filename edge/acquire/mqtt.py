@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from paho.mqtt.client import MQTTMessage
 
 from contract.conventions import EpochMs
 from contract.messages import Cause, Quality
@@ -21,7 +20,15 @@ from edge.acquire.reader import bad_sample, judged, unit_of, watches
 from edge.acquire.schedule import Due, Poll, Schedule
 from edge.acquire.sink import Sink
 from edge.clock import Clock
-from edge.decode.payload import Message, MessageCodec, availability, compile_messages, decode_messages, matches
+from edge.decode.payload import (
+    Message,
+    MessageCodec,
+    Publication,
+    availability,
+    compile_messages,
+    decode_messages,
+    matches,
+)
 from edge.decode.sample import Moment, Sample
 from edge.decode.watch import Watch
 from edge.site import Binding, Bus, Device
@@ -30,6 +37,7 @@ RECONNECT_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 MOST_WAITING = 2_000
 """Messages held before the socket is left alone, and how far that must fall before it is read again."""
 FEW_WAITING = 500
+MOST_WAITING_BYTES = 16_000_000
 MOST_AT_ONCE = 500
 KEPT_MALFORMED = 5
 KEPT_BYTES = 1_000
@@ -110,7 +118,8 @@ class MqttBus:
         for speaker in self._speakers.values():
             health.register(speaker.device.id)
             self._route(speaker)
-        self._waiting: deque[tuple[int, Moment, MQTTMessage]] = deque()
+        self._waiting: deque[tuple[int, Moment, Publication]] = deque()
+        self._waiting_bytes = 0
         self._arrival = asyncio.Event()
         self._has_tried = asyncio.Event()
         self._is_listening = False
@@ -175,10 +184,13 @@ class MqttBus:
             self._is_listening = False
             self._log.warning("broker_lost", error=why)
 
-    def _receive(self, message: MQTTMessage) -> None:
-        self._waiting.append((self._link.generation, self._clock.moment(), message))
+    def _receive(self, messages: Sequence[Publication]) -> None:
+        generation, at = self._link.generation, self._clock.moment()
+        for message in messages:
+            self._waiting.append((generation, at, message))
+            self._waiting_bytes += len(message.payload)
         self._arrival.set()
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
             self._link.pause()
 
     # --- messages → samples -------------------------------------------------------------------------------------
@@ -189,26 +201,28 @@ class MqttBus:
                 self._arrival.clear()
                 await self._arrival.wait()
             samples: list[Sample] = []
-            taken: dict[int, list[tuple[int, int]]] = {}
+            taken: dict[int, list[int]] = {}
             while self._waiting and len(samples) < MOST_AT_ONCE:
                 generation, at, message = self._waiting.popleft()
+                self._waiting_bytes -= len(message.payload)
                 samples += self._decode(message, at)
-                taken.setdefault(generation, []).append((message.mid, message.qos))
+                if message.qos:
+                    taken.setdefault(generation, []).append(message.mid)
             await self._put(samples, taken)
-            if len(self._waiting) <= FEW_WAITING:
+            if len(self._waiting) <= FEW_WAITING and self._waiting_bytes < MOST_WAITING_BYTES // 2:
                 self._link.resume()
 
-    async def _put(self, samples: Sequence[Sample], taken: dict[int, list[tuple[int, int]]]) -> None:
+    async def _put(self, samples: Sequence[Sample], taken: dict[int, list[int]]) -> None:
         def committed() -> None:
-            for generation, messages in taken.items():
-                self._link.acknowledge(generation, messages)
+            for generation, mids in taken.items():
+                self._link.acknowledge(generation, mids)
 
         if samples:
             await self._sink.put(samples, committed)
         else:
             committed()
 
-    def _decode(self, message: MQTTMessage, at: Moment) -> Iterator[Sample]:
+    def _decode(self, message: Publication, at: Moment) -> Iterator[Sample]:
         heard = self._exact.get(message.topic)
         if heard is None:
             heard = [(speaker, pattern) for pattern, speaker in self._patterns if matches(pattern, message.topic)]
@@ -220,7 +234,7 @@ class MqttBus:
             if topic in speaker.codec.points and speaker.codec.tells_values(message.topic):
                 yield from self._spoken(speaker, topic, message, at)
 
-    def _spoken(self, speaker: Speaker, topic: str, message: MQTTMessage, at: Moment) -> Iterator[Sample]:
+    def _spoken(self, speaker: Speaker, topic: str, message: Publication, at: Moment) -> Iterator[Sample]:
         if message.retain:
             live_ms = speaker.live_topics.get(topic)
             if live_ms is not None and at.steady_ms - live_ms <= speaker.stale_ms:
@@ -241,13 +255,13 @@ class MqttBus:
         else:
             self._health.failed(speaker.device.id, at, flaw.cause, f"no value of the message is good: {flaw.cause}")
 
-    def _keep(self, speaker: Speaker, message: MQTTMessage, at: Moment, reason: str) -> None:
+    def _keep(self, speaker: Speaker, message: Publication, at: Moment, reason: str) -> None:
         speaker.heard_ms = at.steady_ms
         speaker.malformed.append(Malformed(at.wall_ms, message.topic, bytes(message.payload[:KEPT_BYTES]), reason))
         text = f"message on {message.topic} cannot be read: {reason}"
         self._health.failed(speaker.device.id, at, Cause.UNDECODABLE, text)
 
-    def _last_will(self, speaker: Speaker, message: MQTTMessage, at: Moment) -> Iterator[Sample]:
+    def _last_will(self, speaker: Speaker, message: Publication, at: Moment) -> Iterator[Sample]:
         is_online = availability(speaker.codec, bytes(message.payload), message.topic)
         if is_online is None:
             return

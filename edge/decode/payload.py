@@ -26,6 +26,17 @@ _LARGEST_SECONDS = 1e11
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)")
 
 
+class Publication(msgspec.Struct, frozen=True, gc=False):
+    """One message as it came. ``qos`` is 0 or 1; ``size`` is the payload's length, also where it was too long to keep."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    mid: int
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class MessagePoint:
     """One point of one device: in which message, where in it, and what it means."""
