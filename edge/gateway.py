@@ -229,6 +229,7 @@ async def _keep_budget(parts: Parts) -> None:
 async def _measure_itself(parts: Parts) -> None:
     """The gateway's own points, as samples among the others."""
     started_ms = parts.clock.now_ms()
+    await parts.clock.sleep(own.FIRST_S)
     while parts.look is not None:
         device = next((one for one in parts.engine.site.devices if one.id == parts.site.gateway.id), None)
         if device is not None:

@@ -19,6 +19,8 @@ from edge.site import Binding, Bus, Device, Equipment, Site
 
 CLASS = "gateway"
 EVERY_MS = 30_000
+FIRST_S = 3.0
+"""After a start, so that the first word about the line to the cloud is a true one."""
 STALE_AFTER_MS = 3 * EVERY_MS
 _OF_THE_CLOUD = frozenset({"cloud_reached", "receipt_age", "clock_offset"})
 """Points that a gateway without a cloud does not have."""
