@@ -23,9 +23,14 @@ LARGEST = 2**63
 """What no database column of ours can hold."""
 
 
+_LOOKED_THROUGH = SampleBatch(series=[])
+"""Stands for samples that were found good. They are kept as their bytes: decoded, an envelope of them is tens of thousands of
+objects, which nobody looks at again here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A record that is new and readable."""
+    """A record that is new and readable. ``record`` has no samples: those stay in ``body``."""
 
     seq: int
     body: bytes
@@ -82,22 +87,26 @@ def judge(seq: int, body: bytes, now: EpochMs) -> Accepted | SetAside:
         return SetAside(seq, body, str(error))
     if isinstance(record, SampleBatch) and (reason := _wrong_samples(record, now)):
         return SetAside(seq, body, reason)
-    return Accepted(seq, body, record)
+    return Accepted(seq, body, _LOOKED_THROUGH if isinstance(record, SampleBatch) else record)
 
 
 def _wrong_samples(batch: SampleBatch, now: EpochMs) -> str:
+    latest = now + FUTURE_MS
     for series in batch.series:
-        size = len(series.at)
-        columns = (series.value, *(column for column in (series.quality, series.cause) if column))
-        if any(len(column) != size for column in columns):
+        at, value = series.at, series.value
+        size = len(at)
+        if len(value) != size or any(column and len(column) != size for column in (series.quality, series.cause)):
             return f"{series.equipment}/{series.point}: columns of different length"
-        if size and max(series.at) > now + FUTURE_MS:
-            ahead_s = (max(series.at) - now) // 1000
+        if not size:
+            continue
+        if max(at) > latest:
+            ahead_s = (max(at) - now) // 1000
             return f"{series.equipment}/{series.point}: sampled {ahead_s} s in the future; check the gateway's clock"
-        if size and min(series.at) < 0:
+        if min(at) < 0:
             return f"{series.equipment}/{series.point}: sampled before 1970; check the gateway's clock"
-        if any(type(value) is int and abs(value) >= LARGEST for value in series.value):
-            return f"{series.equipment}/{series.point}: a value needs more than 64 bits"
+        for one in value:
+            if type(one) is int and not -LARGEST < one < LARGEST:
+                return f"{series.equipment}/{series.point}: a value needs more than 64 bits"
     return ""
 
 
