@@ -259,7 +259,9 @@ class AlarmRaised(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     on_delay_ms: int = 0
     because: list[Term] = []
     suppressed_by: str = ""
-    """Rule or reason that silences it by design; empty when it is not."""
+    """Rule or reason that silences it by design; empty when it is not. ``storm``: one of ``storms`` speaks for it."""
+    storms: list[str] = []
+    """Ids of the running storms that it is a member of."""
 
 
 class AlarmCleared(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -284,6 +286,57 @@ class AlarmChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     severity: Severity | None = None
     reason: str = ""
     until: Instant | None = None
+
+
+StormKind = Literal["chattering", "flood"]
+
+
+class StormMember(msgspec.Struct, frozen=True, kw_only=True):
+    """One activation of an alarm that belongs to a storm."""
+
+    equipment: str
+    rule: str
+    instance: str = ""
+    severity: Severity
+    raised_at: Instant
+
+
+class StormBegan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Alarms came too thick: one alarm again and again, or many at once (EEMUA 191, ISA-18.2).
+
+    From here on the gateway silences its members by design, life safety never. Who joins later says so in
+    ``AlarmRaised.storms``.
+    """
+
+    storm: str
+    """Its id, unique on this gateway for ever."""
+    kind: StormKind
+    equipment: str = ""
+    """Of chattering: the alarm that chatters; empty for a flood."""
+    rule: str = ""
+    instance: str = ""
+    began_at: Instant
+    """When the first of ``members`` was raised."""
+    recognised_at: Instant
+    within_ms: int
+    """The time in which they came."""
+    members: list[StormMember]
+    """The activations it was recognised by; they keep their tickets."""
+
+
+class StormEnded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A storm is over; members that are still active speak for themselves again."""
+
+    storm: str
+    kind: StormKind
+    equipment: str = ""
+    rule: str = ""
+    instance: str = ""
+    began_at: Instant
+    recognised_at: Instant
+    ended_at: Instant
+    raises: int
+    """How often its members were raised in all."""
 
 
 class RuleUnknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -365,6 +418,8 @@ Record = (
     | AlarmRaised
     | AlarmCleared
     | AlarmChanged
+    | StormBegan
+    | StormEnded
     | RuleUnknown
     | TestObserved
     | SamplesThinned

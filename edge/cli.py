@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
 
+from dataclasses import asdict
 import structlog
 import typer
 
@@ -39,6 +40,7 @@ from edge.site import Site
 from edge.uplink.http import Cloud, store_credential
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+from edge.rules.storm import describe
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
@@ -192,6 +194,7 @@ def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterat
     yield f"{site.id}: {len(site.equipment)} equipment, {len(site.devices)} devices on {len(site.buses)} buses; it can run"
 
 
+    yield f"storms: {describe(site.gateway.storms)}"
 def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[str, Any]:
     return {
         "site": site.id,
@@ -218,6 +221,7 @@ def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[
     }  # fmt: skip
 
 
+        "storms": asdict(site.gateway.storms),
 # --- enrol, password ------------------------------------------------------------------------------------------------
 
 

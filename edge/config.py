@@ -13,7 +13,7 @@ from device_profiles.model_checks import check_meaning
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
-from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of
+from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of, storms_of
 from edge.mended import further
 from edge.site import (
     DEFAULT_EVERY_MS,
@@ -134,6 +134,7 @@ class _Builder:
             key_file=self._file(section.key_file), interval_ms=section.interval,
             status=StatusPage(status.host, status.port, self._file(status.password_file)),
             hooks=hooks, budget_bytes=section.outbox.megabytes * 1_000_000, budget_days=section.outbox.days,
+            storms=storms_of(section.storms),
         )  # fmt: skip
 
     # --- equipment ----------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from device_profiles.schema import EquipmentClass, Limit, Rule, Text, parse_duration_ms
-from edge.site import LimitValue
-from edge.site_file import RuleSection
+from edge.site import LimitValue, StormFigures
+from edge.site_file import RuleSection, StormsSection
 
 MS_PER_UNIT = {"s": 1000, "min": 60_000, "h": 3_600_000}
 
@@ -60,3 +60,8 @@ def name_of(written: Text | str | None, of: EquipmentClass, equipment_id: str) -
     number = equipment_id.rpartition("_")[2]
     tail = f" {number}" if number.isdigit() else f" ({equipment_id})"
     return Text(en=of.name.en + tail, zh=of.name.zh + tail)
+
+
+def storms_of(section: StormsSection) -> StormFigures:
+    chattering, flood = section.chattering, section.flood
+    return StormFigures(chattering.cycles, chattering.within, flood.more_than, flood.within, flood.ends_below)

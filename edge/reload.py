@@ -225,6 +225,8 @@ def _is_same_served(old: Engine, before: Runtime, engine: Engine) -> bool:
 
 def _carry(before: Runtime, after: Runtime) -> None:
     for one in fields(Runtime):
+        if one.name == "storms":  # those of the whole gateway, which go on by themselves
+            continue
         value: Any = getattr(before, one.name)
         setattr(after, one.name, value)
 

@@ -47,6 +47,26 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class StormFigures:
+    """When alarms come too thick. The defaults are those of EEMUA 191 and ISA-18.2 for what one operator can follow."""
+
+    cycles: int = 3
+    """Chattering: one alarm raised and cleared so often …"""
+    cycles_ms: int = 60_000
+    """… within this time; over when it has not been raised for as long."""
+    more_than: int = 10
+    """Flood: more alarms than this raised …"""
+    flood_ms: int = 600_000
+    """… within this time; …"""
+    ends_below: int = 5
+    """… over when fewer than these were."""
+
+
+STORM_SOURCE = "EEMUA 191, ISA-18.2"
+"""Where the default figures come from."""
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     """One edge process. ``cloud`` is None for a gateway that works alone."""
 
@@ -61,6 +81,7 @@ class GatewayConfig:
     hooks: Hooks
     budget_bytes: int
     budget_days: int
+    storms: StormFigures = StormFigures()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from device_profiles.fitting import Channel, Ratio
 from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
@@ -86,6 +86,35 @@ class GatewaySection(_Strict):
 
     id: Identifier
     cloud: WebAddress | None = None
+class ChatteringSection(_Strict):
+    """One alarm that comes and goes: so many cycles within a time."""
+
+    cycles: int = Field(default=3, ge=2)
+    within: DurationMs = Field(default=60_000, gt=0)
+
+
+class FloodSection(_Strict):
+    """Many alarms at once: more than so many within a time, until fewer than so many are."""
+
+    more_than: int = Field(default=10, ge=1)
+    within: DurationMs = Field(default=600_000, gt=0)
+    ends_below: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _has_a_life(self) -> Self:
+        if self.ends_below > self.more_than:
+            msg = f"a flood of more than {self.more_than} would be over as soon as it began; write ends_below: {self.more_than} or less"
+            raise ValueError(msg)
+        return self
+
+
+class StormsSection(_Strict):
+    """When alarms come too thick and become one storm; the defaults are those of EEMUA 191 and ISA-18.2."""
+
+    chattering: ChatteringSection = ChatteringSection()
+    flood: FloodSection = FloodSection()
+
+
     credential_file: Path = Path("credential")
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -99,6 +128,7 @@ class GatewaySection(_Strict):
 class RuleSection(_Strict):
     """What a site may change about a rule of a class."""
 
+    storms: StormsSection = StormsSection()
     enabled: bool = True
     severity: SeverityName | None = None
     on_delay: DelayMs | None = None

@@ -14,6 +14,7 @@ from contract.messages import Severity
 from edge.decode.sample import Moment
 
 Phase = Literal["normal", "pending", "active", "clearing", "latched"]
+Standing = Literal["normal", "active_unacknowledged", "active_acknowledged", "cleared_unacknowledged"]
 Condition = bool | None
 """None: not known."""
 
@@ -59,11 +60,20 @@ class AlarmState:
     unknown_since: int | None = None
     acknowledged: bool = False
     silenced_by: str = ""
+    returned: Moment | None = None
+    """When it cleared although nobody had acknowledged it; it stays known as such until a person does."""
 
     @property
     def is_active(self) -> bool:
         """Raised and not yet cleared: also while its off-delay runs or a latch holds it."""
         return self.phase in ("active", "clearing", "latched")
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands between machine and people, as IEC 62682 names it."""
+        if self.is_active:
+            return "active_acknowledged" if self.acknowledged else "active_unacknowledged"
+        return "normal" if self.returned is None else "cleared_unacknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,9 @@ def acknowledge(state: AlarmState, now: Moment) -> Step:
     """A person has seen it; a latched alarm whose condition has gone is cleared by that."""
     if state.phase == "latched":
         return Step(AlarmState(severity=state.severity), (Change(What.CLEARED, now),), "acknowledged after it had gone")
-    return Step(replace(state, acknowledged=True), (), "acknowledged")
+    if state.is_active:
+        return Step(replace(state, acknowledged=True), (), "acknowledged")
+    return Step(replace(state, returned=None), (), "acknowledged after it had gone")
 
 
 def due(state: AlarmState, settings: Settings) -> int | None:
@@ -146,7 +158,7 @@ def _move(  # noqa: PLR0911 - the state table, one line a cell
         case "normal", True:
             return _wait_or_raise(replace(state, phase="pending", began=now, since=now.steady_ms), now, settings)
         case "pending", False:
-            return Step(AlarmState(severity=state.severity), (), "the condition went before its on-delay was over")
+            return Step(_rest(state), (), "the condition went before its on-delay was over")
         case "pending", True:
             return _wait_or_raise(state, now, settings)
         case "active", True:
@@ -164,7 +176,7 @@ def _wait_or_raise(state: AlarmState, now: Moment, settings: Settings) -> Step:
     left = state.since + settings.on_delay_ms - now.steady_ms
     if left > 0:
         return Step(state, (), f"waits {left / 1000:g} s more of its on-delay")
-    raised = replace(state, phase="active", raised=now, acknowledged=False)
+    raised = replace(state, phase="active", raised=now, acknowledged=False, returned=None)
     return Step(raised, (Change(What.RAISED, now),), "the condition lasted through its on-delay")
 
 
@@ -174,7 +186,15 @@ def _wait_or_clear(state: AlarmState, now: Moment, settings: Settings) -> Step:
         return Step(state, (), f"waits {left / 1000:g} s more of its off-delay")
     if settings.latching and not state.acknowledged:
         return Step(replace(state, phase="latched"), (), "latched until a person acknowledges it")
-    return Step(AlarmState(severity=state.severity), (Change(What.CLEARED, now),), "false through its off-delay")
+    is_seen = state.acknowledged or state.silenced_by
+    over = _rest(replace(state, returned=None if is_seen else now))
+    return Step(over, (Change(What.CLEARED, now),), "false through its off-delay")
+
+
+def _rest(state: AlarmState) -> AlarmState:
+    """Normal, with what people have not seen yet."""
+    raised = state.raised if state.returned else None
+    return AlarmState(severity=state.severity, raised=raised, returned=state.returned)
 
 
 def _severity(state: AlarmState, now: Moment, settings: Settings, severity: Severity, *, is_new: bool) -> Severity:
@@ -198,7 +218,7 @@ def to_json(state: AlarmState) -> dict[str, Any]:
     return {
         "phase": state.phase, "severity": state.severity.value, "since": state.since,
         "began": _pair(state.began), "raised": _pair(state.raised), "unknown_since": state.unknown_since,
-        "acknowledged": state.acknowledged, "silenced_by": state.silenced_by,
+        "acknowledged": state.acknowledged, "silenced_by": state.silenced_by, "returned": _pair(state.returned),
     }  # fmt: skip
 
 
@@ -218,7 +238,7 @@ def from_json(saved: dict[str, Any], shift: int, now: Moment) -> AlarmState:
         phase=saved["phase"], severity=Severity(saved["severity"]), began=moment(saved["began"]),
         raised=moment(saved["raised"]), since=steady(saved["since"]),
         unknown_since=None if saved["unknown_since"] is None else steady(saved["unknown_since"]),
-        acknowledged=saved["acknowledged"], silenced_by=saved["silenced_by"],
+        acknowledged=saved["acknowledged"], silenced_by=saved["silenced_by"], returned=moment(saved.get("returned")),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def alarms_body(runtime: Runtime, limits: dict[str, dict[str, Any]], now: Moment
             "shelved_until_ms": run.shelved_until_ms, "shelf_reason": run.shelf_reason,
         }
         for run in runtime.rules.values()
-        if run.state.phase != "normal" or run.is_told or run.shelved_until_ms is not None
+        if run.state.phase != "normal" or run.state.returned or run.is_told or run.shelved_until_ms is not None
     }  # fmt: skip
     return msgspec.json.encode(
         {

@@ -6,14 +6,14 @@ shelved. A limit set here is kept apart from the site file, wins over it, and su
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from contract.conventions import format_instant, instant_ms
-from contract.messages import AlarmChanged, AlarmCleared, Directive, Record, Severity
+from contract.messages import AlarmChanged, Directive, Record, Severity
 from edge.decode.sample import Moment
 from edge.rules import alarm
 from edge.rules.engine import Engine
-from edge.rules.judge import NO_DATA, set_service, step_rule, unshelve
+from edge.rules.judge import NO_DATA, Subject, follow, set_service, step_rule, unshelve
 from edge.rules.runtime import RuleRun, Runtime
 
 
@@ -45,7 +45,7 @@ def _to_equipment(engine: Engine, runtime: Runtime, directive: Directive, now: M
         case "set_limit":
             return _set_limit(engine, runtime, directive, now)
         case "acknowledge" if directive.rule == NO_DATA:
-            return _acknowledge_device(runtime, directive)
+            return _acknowledge_device(runtime, directive, now)
     if (run := runtime.rules.get(directive.rule)) is None:
         return _refused(f"rule {directive.rule} does not run on {directive.equipment}")
     return _to_alarm(runtime, run, directive, now)
@@ -95,25 +95,18 @@ def _set_limit(engine: Engine, runtime: Runtime, directive: Directive, now: Mome
 
 
 def _acknowledge(runtime: Runtime, run: RuleRun, now: Moment) -> Answer:
-    if not run.state.is_active:
+    before, moved = run.state, alarm.acknowledge(run.state, now)
+    if before.standing == "normal":
         return Answer(is_applied=True, reason="it is no longer active")
-    raised = run.state.raised or now
-    moved = alarm.acknowledge(run.state, now)
-    run.state, runtime.is_dirty = moved.state, True
-    cleared = [
-        AlarmCleared(
-            equipment=runtime.equipment.id, rule=run.id, raised_at=format_instant(raised.wall_ms),
-            cleared_at=format_instant(now.wall_ms),
-            because=runtime.terms([run.code.when, run.code.gate], now.steady_ms),
-        )
-        for _ in moved.changes
-    ]  # fmt: skip
+    runtime.is_dirty = True
+    terms = runtime.terms([run.code.when, run.code.gate], now.steady_ms) if moved.changes else []
+    run.state, cleared = follow(runtime, Subject(run.id, "", run.rule.clause), moved, before, terms)
     return Answer(is_applied=True, records=tuple(cleared))
 
 
-def _acknowledge_device(runtime: Runtime, directive: Directive) -> Answer:
+def _acknowledge_device(runtime: Runtime, directive: Directive, now: Moment) -> Answer:
     if (state := runtime.no_data.get(directive.instance)) is not None:
-        runtime.no_data[directive.instance], runtime.is_dirty = replace(state, acknowledged=True), True
+        runtime.no_data[directive.instance], runtime.is_dirty = alarm.acknowledge(state, now).state, True
     return Answer(is_applied=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,16 +15,19 @@ from device_profiles.names import CLOCK
 from device_profiles.schema import EquipmentClass, Text
 from edge.decode.sample import Moment, Sample
 from edge.rules import checkpoint
-from edge.rules.alarm import due
-from edge.rules.judge import NO_DATA, judge, tick
+from edge.rules.alarm import AlarmState, Standing, due
+from edge.rules.judge import NO_DATA, judge, step_rule, tick
 from edge.rules.program import Program, compile_class
 from edge.rules.runtime import RuleRun, Runtime, create_runtime
+from edge.rules.storm import Storms, ended
 from edge.site import Binding, Equipment, Site
 
 TICK_MS = 1_000
 """How often time alone is looked at where nothing is due earlier."""
 WINDOWS_EVERY_MS = 30_000
 """How much of a window a kill can cost."""
+STORMS_KEY = "storms"
+"""Where the storms are saved, beside ``alarms/…`` of each piece of equipment."""
 NO_DATA_NAME = Text(en="No data from the device", zh="设备无数据")
 
 
@@ -41,6 +44,8 @@ class ActiveAlarm:
     raised_ms: int
     is_acknowledged: bool
     silenced_by: str
+    returned_ms: int | None = None
+    """When it cleared, of an alarm that nobody has acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class Explanation:
     gate: str
     condition: bool | None
     phase: str
+    standing: Standing
     waits_until_ms: int | None
     terms: tuple[tuple[Term, int | None], ...]
     """Each value with its age in milliseconds where it has one."""
@@ -78,7 +84,11 @@ class Engine:
         self._touched: dict[str, Runtime] = {}
         self._next_tick = now.steady_ms
         self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
+        self.storms = Storms(site.gateway.storms)
+        if (body := (saved or {}).get(STORMS_KEY)) is not None:
+            self.storms.restore(body, now)
         for runtime in self._runtimes.values():
+            runtime.storms = self.storms
             self._start(runtime, now, saved or {})
 
     def _start(self, runtime: Runtime, now: Moment, saved: Mapping[str, bytes]) -> None:
@@ -94,7 +104,7 @@ class Engine:
 
     def evaluate(self, samples: Sequence[Sample], now: Moment) -> list[Record]:
         """Take the samples in order, judge what they change, and let time pass until ``now``."""
-        records: list[Record] = []
+        records = list(self._end_storms(now)) if self.storms.running else []
         touched: dict[str, Runtime] = {}
         self._tell_time(now)
         for sample in samples:
@@ -140,6 +150,15 @@ class Engine:
                 yield from tick(runtime, now)
                 self._note_due(runtime)
 
+    def _end_storms(self, now: Moment) -> Iterator[Record]:
+        """What a storm spoke for speaks for itself again."""
+        for storm in self.storms.pass_time(now):
+            yield ended(storm, now)
+            for equipment, rule, _ in storm.silenced:
+                runtime = self.runtime(equipment)
+                if runtime is not None and (run := runtime.rules.get(rule)) is not None:
+                    yield from step_rule(runtime, run, now)
+
     def _tell_time(self, now: Moment) -> None:
         """The site's own hour and weekday, each minute, to whom it may concern."""
         minute = now.wall_ms // 60_000
@@ -175,6 +194,9 @@ class Engine:
     def take_dirty(self, now: Moment, *, everything: bool = False) -> list[tuple[str, bytes]]:
         """State that changed since the last call, to be saved in the same transaction as the events it led to."""
         rows = []
+        if self.storms.is_dirty or everything:
+            self.storms.is_dirty = False
+            rows.append((STORMS_KEY, self.storms.to_json(now)))
         touched, self._touched = self._runtimes if everything else self._touched, {}
         for name, runtime in touched.items():
             if runtime.is_dirty or everything:
@@ -189,13 +211,22 @@ class Engine:
         return rows
 
     def next_alarm_due(self) -> int | None:
-        """``steady_ms`` at which the next delay or escalation ends; None when nothing waits."""
+        """``steady_ms`` at which the next delay, escalation or storm ends; None when nothing waits."""
         dues = [runtime.due_at for runtime in self._waiting.values() if runtime.due_at is not None]
+        if (end := self.storms.next_end()) is not None:
+            dues.append(end)
         return min(dues, default=None)
 
     def active_alarms(self) -> list[ActiveAlarm]:
         """Every raised alarm, worst first, then oldest."""
-        found = [alarm for runtime in self._runtimes.values() for alarm in _active(runtime)]
+        return self._alarms(lambda state: state.is_active)
+
+    def returned_alarms(self) -> list[ActiveAlarm]:
+        """Every alarm that cleared before anybody acknowledged it, worst first, then oldest."""
+        return self._alarms(lambda state: state.standing == "cleared_unacknowledged")
+
+    def _alarms(self, is_wanted: Callable[[AlarmState], bool]) -> list[ActiveAlarm]:
+        found = [alarm for runtime in self._runtimes.values() for alarm in _listed(runtime, is_wanted)]
         return sorted(found, key=lambda one: (-one.severity.rank, one.raised_ms))
 
     def explain(self, equipment: str, rule: str, now: Moment) -> Explanation | None:
@@ -206,7 +237,9 @@ class Engine:
         if (run := runtime.rules.get(rule)) is None:
             written = runtime.equipment.rules[rule]
             why = runtime.unwatched.get(rule, "")
-            return Explanation(equipment, rule, written.when, written.gate or "", None, "normal", None, (), "", why)
+            return Explanation(
+                equipment, rule, written.when, written.gate or "", None, "normal", "normal", None, (), "", why
+            )
         return _explain(runtime, run, now)
 
 
@@ -250,19 +283,15 @@ def _bound(site: Site) -> dict[str, dict[str, tuple[str, Binding]]]:
     return found
 
 
-def _active(runtime: Runtime) -> Iterator[ActiveAlarm]:
-    for run in runtime.rules.values():
-        state = run.state
-        if state.is_active and state.began and state.raised:
+def _listed(runtime: Runtime, is_wanted: Callable[[AlarmState], bool]) -> Iterator[ActiveAlarm]:
+    rules = [(run.id, "", run.rule.name, run.state) for run in runtime.rules.values()]
+    devices = [(NO_DATA, device, NO_DATA_NAME, state) for device, state in runtime.no_data.items()]
+    for rule, instance, name, state in (*rules, *devices):
+        if is_wanted(state) and state.raised:
+            began = state.began or state.raised
             yield ActiveAlarm(
-                runtime.equipment.id, run.id, "", run.rule.name, state.severity, state.began.wall_ms,
-                state.raised.wall_ms, state.acknowledged, state.silenced_by,
-            )  # fmt: skip
-    for device, state in runtime.no_data.items():
-        if state.is_active and state.began and state.raised:
-            yield ActiveAlarm(
-                runtime.equipment.id, NO_DATA, device, NO_DATA_NAME, state.severity, state.began.wall_ms,
-                state.raised.wall_ms, state.acknowledged, state.silenced_by,
+                runtime.equipment.id, rule, instance, name, state.severity, began.wall_ms, state.raised.wall_ms,
+                state.acknowledged, state.silenced_by, state.returned.wall_ms if state.returned else None,
             )  # fmt: skip
 
 
@@ -276,7 +305,7 @@ def _explain(runtime: Runtime, run: RuleRun, now: Moment) -> Explanation:
     return Explanation(
         equipment=runtime.equipment.id, rule=run.id, when=run.code.when.text,
         gate=run.code.gate.text if run.code.gate else "", condition=runtime.condition(run, now.steady_ms),
-        phase=run.state.phase, waits_until_ms=due(run.state, run.settings),
+        phase=run.state.phase, standing=run.state.standing, waits_until_ms=due(run.state, run.settings),
         terms=tuple((term, age(term)) for term in terms), silenced_by=run.state.silenced_by, unwatched="",
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from contract.conventions import format_instant
@@ -133,16 +133,35 @@ def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:
     if moved.state != run.state:
         runtime.is_dirty |= moved.state.phase != "normal" or run.state.phase != "normal"
     before, run.state = run.state, moved.state
-    for change in moved.changes:
+    if moved.changes:
         terms = runtime.terms([run.code.when, run.code.gate], now.steady_ms)
         subject = Subject(run.id, "", run.rule.clause, run.settings.on_delay_ms)
-        yield _event(runtime, subject, change, before, run.state, terms)
+        run.state, records = follow(runtime, subject, moved, before, terms)
+        yield from records
+
+
+def follow(
+    runtime: Runtime, subject: Subject, moved: alarm.Step, before: AlarmState, because: list[Term]
+) -> tuple[AlarmState, list[Record]]:
+    """The state after a step as the storms leave it, and the step's events."""
+    state, key = moved.state, (runtime.equipment.id, subject.rule, subject.instance)
+    records: list[Record] = []
+    for change in moved.changes:
+        storms: tuple[str, ...] = ()
+        if change.what is What.RAISED:
+            joined = runtime.storms.raised(key, state.severity, change.at, state.silenced_by)
+            records += joined.records
+            state, storms = replace(state, silenced_by=joined.silence), joined.storms
+        records.append(_event(runtime, subject, change, before, state, because, storms))
+        if change.what is What.CLEARED:
+            records += runtime.storms.cleared(key, change.at)
+    return state, records
 
 
 def silence_of(runtime: Runtime, run: RuleRun) -> str:
-    """Why an alarm is silent by design: a permit to work; a cause that explains it; a shelf.
+    """Why an alarm is silent by design: a permit to work; a cause that explains it; a shelf; a storm.
 
-    Life at risk is not shelved, and only another alarm of the same weight may speak for it.
+    Life at risk is neither shelved nor lost in a storm, and only another alarm of the same weight may speak for it.
     """
     if runtime.out_of_service:
         return OUT_OF_SERVICE
@@ -151,7 +170,13 @@ def silence_of(runtime: Runtime, run: RuleRun) -> str:
         other = runtime.rules.get(cause)
         if other is not None and other.state.is_active and (not is_life or other.severity is Severity.LIFE_SAFETY):
             return cause
-    return SHELVED if run.shelved_until_ms is not None and not is_life else ""
+    if is_life:
+        return ""
+    return SHELVED if run.shelved_until_ms is not None else _storm_of(runtime, run.id)
+
+
+def _storm_of(runtime: Runtime, rule: str, instance: str = "") -> str:
+    return runtime.storms.silence((runtime.equipment.id, rule, instance)) if runtime.storms.running else ""
 
 
 def unshelve(runtime: Runtime, run: RuleRun, now: Moment, reason: str) -> Record:
@@ -163,8 +188,9 @@ def unshelve(runtime: Runtime, run: RuleRun, now: Moment, reason: str) -> Record
 
 
 def _event(
-    runtime: Runtime, subject: Subject, change: Change, before: AlarmState, state: AlarmState, because: list[Term]
-) -> Record:
+    runtime: Runtime, subject: Subject, change: Change, before: AlarmState, state: AlarmState, because: list[Term],
+    storms: tuple[str, ...],
+) -> Record:  # fmt: skip
     """A change as the contract words it."""
     equipment, at = runtime.equipment.id, format_instant(change.at.wall_ms)
     rule, instance = subject.rule, subject.instance
@@ -173,7 +199,7 @@ def _event(
         return AlarmRaised(
             equipment=equipment, rule=rule, instance=instance, severity=state.severity, clause=subject.clause,
             began_at=format_instant(began.wall_ms), raised_at=at, on_delay_ms=subject.on_delay_ms, because=because,
-            suppressed_by=state.silenced_by,
+            suppressed_by=state.silenced_by, storms=list(storms),
         )  # fmt: skip
     if change.what is What.CLEARED:
         raised = before.raised or change.at
@@ -221,14 +247,14 @@ def _no_data(runtime: Runtime, silent: dict[str, tuple[PointState, Severity]], n
     for device in dict.fromkeys([*runtime.no_data, *silent]):
         state = runtime.no_data.get(device, AlarmState())
         severity = silent[device][1] if device in silent else state.severity
-        silence = OUT_OF_SERVICE if runtime.out_of_service else ""
+        silence = OUT_OF_SERVICE if runtime.out_of_service else _storm_of(runtime, NO_DATA, device)
         moved = alarm.step(state, device in silent, now, _NO_DELAY, severity, silence)
-        runtime.no_data[device] = moved.state
         because = [_missing_term(silent[device][0])] if device in silent else []
-        for change in moved.changes:
-            runtime.is_dirty = True
-            yield _event(runtime, Subject(NO_DATA, device, NO_DATA_CLAUSE), change, state, moved.state, because)
-        if moved.state.phase == "normal":
+        subject = Subject(NO_DATA, device, NO_DATA_CLAUSE)
+        runtime.no_data[device], records = follow(runtime, subject, moved, state, because)
+        runtime.is_dirty |= bool(records)
+        yield from records
+        if runtime.no_data[device].standing == "normal":
             del runtime.no_data[device]
 
 

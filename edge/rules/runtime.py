@@ -14,6 +14,7 @@ from edge.rules.alarm import AlarmState, Settings, due
 from edge.rules.expression import Expression, TermSpec, can_be
 from edge.rules.observe import Observation, Reading
 from edge.rules.program import Program, RuleCode, TestCode
+from edge.rules.storm import Storms
 from edge.rules.windows import NotKnown, Window
 from edge.site import Binding, Equipment
 
@@ -86,6 +87,8 @@ class Runtime:
     changed_at: Moment | None = None
     due_at: int | None = None
     is_dirty: bool = False
+    storms: Storms = field(default_factory=Storms)
+    """Those of the whole gateway."""
     _affected: dict[tuple[str, ...], tuple[tuple[int, ...], tuple[str, ...]]] = field(default_factory=dict)
 
     def take(self, sample: Sample) -> None:

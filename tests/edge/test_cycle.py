@@ -85,7 +85,7 @@ async def test_an_alarm_is_saved_at_once_with_its_state_and_its_samples(tmp_path
     await floor.read(load=101.0)
     assert [type(record) for record in floor.kept()] == [AlarmRaised]
     assert len(floor.kept("samples")) == 1
-    assert set(floor.outbox.load_state()) == {"alarms/pump_1"}
+    assert set(floor.outbox.load_state()) == {"alarms/pump_1", "storms"}
     assert floor.woken == 1
     assert floor.told == floor.kept()
 
