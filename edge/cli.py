@@ -10,11 +10,11 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
 
-from dataclasses import asdict
 import structlog
 import typer
 
@@ -36,11 +36,11 @@ from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
 from edge.reload import Reloader
 from edge.rules.engine import Engine
+from edge.rules.storm import describe
 from edge.site import Site
 from edge.uplink.http import Cloud, store_credential
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-from edge.rules.storm import describe
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
 app.add_typer(rules, name="rules")
@@ -191,10 +191,10 @@ def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterat
     for runtime in engine.runtimes():
         yield f"equipment {runtime.equipment.id}: {len(runtime.rules)} rules watched, {len(runtime.tests)} tests recognised"
         yield from (f"  not watched: {rule} ({why})" for rule, why in runtime.unwatched.items())
+    yield f"storms: {describe(site.gateway.storms)}"
     yield f"{site.id}: {len(site.equipment)} equipment, {len(site.devices)} devices on {len(site.buses)} buses; it can run"
 
 
-    yield f"storms: {describe(site.gateway.storms)}"
 def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[str, Any]:
     return {
         "site": site.id,
@@ -218,10 +218,10 @@ def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[
             }
             for runtime in engine.runtimes()
         ],
+        "storms": asdict(site.gateway.storms),
     }  # fmt: skip
 
 
-        "storms": asdict(site.gateway.storms),
 # --- enrol, password ------------------------------------------------------------------------------------------------
 
 

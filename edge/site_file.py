@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from device_profiles.fitting import Channel, Ratio
 from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
@@ -81,11 +81,6 @@ class OutboxSection(_Strict):
     days: int = Field(default=30, ge=1)
 
 
-class GatewaySection(_Strict):
-    """One edge process with an identity. Without ``cloud`` it works alone."""
-
-    id: Identifier
-    cloud: WebAddress | None = None
 class ChatteringSection(_Strict):
     """One alarm that comes and goes: so many cycles within a time."""
 
@@ -115,6 +110,11 @@ class StormsSection(_Strict):
     flood: FloodSection = FloodSection()
 
 
+class GatewaySection(_Strict):
+    """One edge process with an identity. Without ``cloud`` it works alone."""
+
+    id: Identifier
+    cloud: WebAddress | None = None
     credential_file: Path = Path("credential")
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -123,12 +123,12 @@ class StormsSection(_Strict):
     status: StatusSection = StatusSection()
     hooks: HooksSection = HooksSection()
     outbox: OutboxSection = OutboxSection()
+    storms: StormsSection = StormsSection()
 
 
 class RuleSection(_Strict):
     """What a site may change about a rule of a class."""
 
-    storms: StormsSection = StormsSection()
     enabled: bool = True
     severity: SeverityName | None = None
     on_delay: DelayMs | None = None
