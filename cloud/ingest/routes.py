@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import DataError
+from starlette.requests import ClientDisconnect
 
 from cloud.errors import Refused
 from cloud.ingest.accept import LARGEST
@@ -99,10 +100,13 @@ async def _commit(request: Request, body: bytes) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes", _FEWER)
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise Refused(413, "too_large", f"the body is larger than {MAX_BODY_BYTES} bytes", _FEWER)
+    except ClientDisconnect as error:  # a line that breaks is nothing to report; nobody hears the answer
+        raise Refused(400, "cut", "the body ends before its end", "send it again") from error
     return bytes(body)
 
 

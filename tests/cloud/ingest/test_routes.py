@@ -2,6 +2,7 @@
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -106,6 +107,24 @@ async def test_every_answer_is_bound_to_its_request_and_a_changed_body_is_not_ta
         assert taken.status_code == 200
         for answer in (garbled, taken):
             assert answer.headers[codec.ANSWER_DIGEST] == codec.digest(body, answer.content)
+
+
+async def test_a_line_that_breaks_in_the_middle_of_a_body_is_no_failure_of_the_cloud(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        told = iter([{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}])
+        answered: list[Any] = []
+
+        async def receive() -> Any:
+            return next(told)
+
+        async def send(message: Any) -> None:
+            answered.append(message)
+
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+                 "path": "/api/v1/ingest", "raw_path": b"", "query_string": b"", "headers": [], "server": ("t", 1)}  # fmt: skip
+        await d.app(scope, receive, send)
+        assert answered[0]["status"] == 400
+        assert await rows(d.database, t.record) == []
 
 
 async def test_a_few_bytes_cannot_become_gigabytes(tmp_path: Path) -> None:

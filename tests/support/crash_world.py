@@ -1,0 +1,359 @@
+"""A plant, a gateway and a cloud whose processes may be killed at any moment, and a witness of what was committed.
+
+The gateway and the cloud are the real commands. Between them lies a BrokenNetwork. The witness is a table in the
+gateway's own database, filled by triggers inside the gateway's own transactions: it knows exactly what was committed, and
+nothing forgets it when the cloud has acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import func, select
+
+from cloud.people import gateways
+from cloud.storage import tables as t
+from cloud.storage.migrate import migrate
+from cloud.storage.session import Database, open_database
+from cloud.telemetry.embedded import EmbeddedStore
+from contract.codec import decode_record
+from contract.messages import AlarmCleared, AlarmRaised, Record, SampleBatch
+from edge.outbox.sqlite import Outbox
+from edge.uplink.http import store_credential
+from simulators.broken_network import BrokenNetwork
+from simulators.broker import free_port
+from simulators.clock import SystemClock
+from simulators.plant import PlantServers, SimulatedPlant
+from simulators.processes import Family, last_lines, program
+from simulators.site import build_site, load_library
+
+GATEWAY, SITE = "gw_1", "crash"
+WITNESS = """
+CREATE TABLE witness (n INTEGER PRIMARY KEY, lane TEXT, epoch INTEGER, seq INTEGER, body BLOB);
+CREATE TABLE rewritten (epoch INTEGER, seq INTEGER, what TEXT);
+CREATE TRIGGER written AFTER INSERT ON outbox BEGIN
+  INSERT INTO witness (lane, epoch, seq, body) VALUES (new.lane, new.epoch, new.seq, new.body);
+END;
+CREATE TRIGGER changed AFTER UPDATE ON outbox BEGIN
+  INSERT INTO rewritten VALUES (old.epoch, old.seq, iif(new.epoch <> old.epoch, 'moved', 'body'));
+END;
+"""
+Key = tuple[str, int, int]
+"""Lane, epoch and number of a record."""
+Fault = tuple[str, str]
+"""Equipment and fault."""
+
+FAULTS: Mapping[str, Sequence[str]] = {
+    "pump_1": ("dry_run", "high_discharge_pressure", "drive_fault"),
+    "fire_pump_1": ("not_in_auto", "low_water_pressure", "power_a_lost"),
+    "incomer_1": ("low_power_factor", "overload", "phase_loss"),
+}
+
+
+def site(ports: Mapping[str, int], cloud: str) -> dict[str, Any]:
+    """A small site with delays of a second, so that a fault becomes a ticket while a test waits."""
+    return {
+        "site": {"id": SITE, "name": "Crash", "zone": "Asia/Shanghai"},
+        "gateway": {
+            "id": GATEWAY, "cloud": cloud, "credential_file": "credential", "interval": "60s",
+            "status": {"host": "127.0.0.1", "port": ports["status"]},
+        },
+        "overrides": {
+            "lv_switchgear": {
+                "limits": {"pf_window": "1s", "pf_hold": "1s", "load_hold": "1s"},
+                "rules": {name: {"off_delay": "1s"} for name in ("low_power_factor", "overcurrent", "phase_loss")},
+            },
+            "pump": {
+                "limits": {"dry_run_hold": "1s", "pressure_high_hold": "1s"},
+                "rules": {
+                    "dry_run": {"off_delay": "1s"}, "discharge_pressure_high": {"off_delay": "1s"},
+                    "pump_fault": {"on_delay": "1s"},
+                },
+            },
+            "fire_pump": {
+                "limits": {"pressure_hold": "1s", "power_hold": "1s"},
+                "rules": {"low_water_pressure": {"off_delay": "1s"}},
+            },
+        },
+        "equipment": [
+            {"id": "incomer_1", "class": "lv_switchgear", "roles": ["compensated_incomer"], "ratings": {"rated_a": 1600}},
+            {
+                "id": "pump_1", "class": "pump", "roles": ["booster"],
+                "ratings": {"rated_kw": 7.5, "rated_a": 14.2, "setpoint_mpa": 0.55},
+            },
+            {
+                "id": "fire_pump_1", "class": "fire_pump", "roles": ["electric"],
+                "ratings": {"main_start_mpa": 0.7, "jockey_start_mpa": 0.8, "jockey_stop_mpa": 0.9},
+            },
+        ],
+        "buses": [{"id": "lan", "modbus": "tcp", "host": "127.0.0.1", "port": ports["lan"]}],
+        "devices": [
+            {"id": "meter_1", "model": "eastron_sdm630", "bus": "lan", "address": 1, "equipment": "incomer_1", "every": "250ms"},
+            {"id": "drive_1", "model": "grundfos_cim", "bus": "lan", "address": 2, "equipment": "pump_1", "every": "250ms"},
+            {
+                "id": "fire_controller_1", "model": "fire_pump_controller", "bus": "lan", "address": 3,
+                "equipment": "fire_pump_1", "every": "250ms",
+            },
+        ],
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One sample, as both sides must know it."""
+
+    equipment: str
+    point: str
+    at: int
+    value: object
+
+
+class Witness:
+    """What the gateway has committed, in the order in which it did."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen = 0
+        self.events: list[Record] = []
+        Outbox(file, round(time.time() * 1000)).close()
+        with contextlib.closing(sqlite3.connect(file)) as db:
+            db.executescript(WITNESS)
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """A look that holds nothing open, so that a killed gateway's file is recovered by its successor."""
+        with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True, timeout=10)) as db:
+            return db.execute(query, values).fetchall()
+
+    def look(self) -> None:
+        """Learn of the events committed since the last look."""
+        query = "SELECT n, body FROM witness WHERE lane = 'events' AND n > ? ORDER BY n"
+        for number, body in self.rows(query, self._seen):
+            self._seen = number
+            self.events.append(decode_record(body))
+
+    def records(self, upto: int) -> dict[Key, bytes]:
+        found = self.rows("SELECT lane, epoch, seq, body FROM witness WHERE n <= ?", upto)
+        return {(lane, epoch, seq): body for lane, epoch, seq, body in found}
+
+    def last(self) -> int:
+        found: int = self.rows("SELECT coalesce(max(n), 0) FROM witness")[0][0]
+        return found
+
+    def waiting(self, upto: int) -> int:
+        """How many of the records witnessed so far the cloud has not yet acknowledged."""
+        query = "SELECT count(*) FROM witness JOIN outbox USING (lane, epoch, seq) WHERE n <= ?"
+        found: int = self.rows(query, upto)[0][0]
+        return found
+
+    def count(self, kind: type[AlarmRaised | AlarmCleared], equipment: str, rule: str) -> int:
+        return sum(isinstance(e, kind) and (e.equipment, e.rule) == (equipment, rule) for e in self.events)
+
+
+class World:
+    """Everything around one test. ``database_url`` names a PostgreSQL database; without it the cloud keeps SQLite."""
+
+    def __init__(self, folder: Path, *, seed: int = 0, database_url: str = "", wrapper: Path | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.clock = folder, SystemClock()
+        self.database_url = database_url or f"sqlite:///{folder / 'cloud.db'}"
+        self._ports = {name: free_port() for name in ("cloud", "status", "lan")}
+        self.network = BrokenNetwork(self.clock, "127.0.0.1", self._ports["cloud"], seed=seed)
+        self.family = Family(folder, {"PLANTROOM_DATABASE_URL": self.database_url})
+        self.database: Database = open_database(self.database_url)
+        self._wrapper = wrapper
+        self._seed = seed
+
+    async def start(self) -> None:
+        """Plant, network, a migrated cloud that knows the gateway, and both processes."""
+        await self.network.start()
+        data = site(self._ports, f"http://127.0.0.1:{self.network.port}")
+        (self.folder / "site.yaml").write_text(yaml.safe_dump(data))
+        simulated = build_site(data, load_library(data, self.folder))
+        self.plant = SimulatedPlant(simulated, self.clock, seed=self._seed)
+        self._servers = PlantServers(self.plant, self.clock)
+        await self._servers.start_modbus()
+        await self._enrol()
+        self.witness = Witness(self.folder / "edge.db")
+        await self.start_cloud()
+        await self.start_gateway()
+
+    async def _enrol(self) -> None:
+        await migrate(self.database)
+        now = self.clock.now_ms()
+        async with self.database.write() as connection:
+            await gateways.add(connection, GATEWAY, SITE, "code", now)
+            credential = await gateways.enrol(connection, GATEWAY, "code", now, lambda: "secret")
+        store_credential(self.folder / "credential", credential)
+
+    async def stop(self) -> None:
+        await self.family.stop()
+        await self.network.stop()
+        await self._servers.stop_modbus()
+        await self.database.close()
+
+    def _command(self, name: str, *words: str) -> list[str]:
+        if self._wrapper is None:
+            return [*program(name), *words]
+        return [sys.executable, str(self._wrapper), name, str(self.folder), *words]
+
+    async def start_gateway(self) -> None:
+        words = ("run", str(self.folder / "site.yaml"), "--data", str(self.folder))
+        await self.family.start("gateway", self._command("plantroom-edge", *words))
+
+    async def start_cloud(self, name: str = "cloud", port: int = 0) -> None:
+        words = ("serve", "--port", str(port or self._ports["cloud"]), "--data", str(self.folder))
+        await self.family.start(name, self._command("plantroom-cloud", *words))
+
+    async def start_again(self, name: str) -> None:
+        await (self.start_gateway() if name == "gateway" else self.start_cloud(name))
+
+    # --- faults ---------------------------------------------------------------------------------------------------
+
+    async def play(self, fault: Fault, hold_s: float) -> None:
+        """Let a fault happen until the gateway has committed its alarms, and repair it until they are committed as over."""
+        equipment, name = fault
+        rules = self.plant.site.equipment[equipment].equipment_class.faults[name].raises
+        self.witness.look()
+        raised = [self.witness.count(AlarmRaised, equipment, rule) for rule in rules]
+        cleared = [self.witness.count(AlarmCleared, equipment, rule) for rule in rules]
+        self.plant.inject(equipment, name)
+        await self._committed(AlarmRaised, equipment, rules, raised)
+        await asyncio.sleep(hold_s)
+        self.plant.clear(equipment, name)
+        await self._committed(AlarmCleared, equipment, rules, cleared)
+
+    async def _committed(
+        self, kind: type[AlarmRaised | AlarmCleared], equipment: str, rules: Sequence[str], before: Sequence[int]
+    ) -> None:
+        def is_there() -> bool:
+            self.witness.look()
+            return all(self.witness.count(kind, equipment, rule) > was for rule, was in zip(rules, before, strict=True))
+
+        await self.until(is_there, f"{kind.__name__} of {equipment}/{'/'.join(rules)}", 60)
+
+    async def until(self, is_true: Callable[[], Any], what: str, seconds: float) -> None:
+        """Ask until it is true. Fails with what was waited for and the last lines of both logs."""
+        limit = time.monotonic() + seconds
+        while not is_true():
+            assert time.monotonic() < limit, f"waited {seconds:.0f} s for {what}\n{self.logs()}"
+            await asyncio.sleep(0.05)
+
+    def logs(self) -> str:
+        return "\n".join(f"{log.name}:\n{last_lines(log, 25)}" for log in sorted(self.folder.glob("*.log")))
+
+    # --- the end ---------------------------------------------------------------------------------------------------
+
+    async def settle(self, seconds: float = 90) -> int:
+        """Wait until all that was committed so far is acknowledged and in the history; stop both. Up to where that was."""
+        upto = self.witness.last()
+        await self.until(lambda: not self.witness.waiting(upto), "the outbox to be empty", seconds)
+        await self.family.end("gateway")
+        limit = time.monotonic() + 20
+        while await self._unmoved():
+            assert time.monotonic() < limit, f"samples stay behind\n{self.logs()}"
+            await asyncio.sleep(0.05)
+        await self.family.stop()
+        return upto
+
+    async def _unmoved(self) -> int:
+        query = select(func.count()).select_from(t.record).where(t.record.c.applied_at.is_(None))
+        async with self.database.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
+    async def tickets(self) -> Counter[tuple[str, str]]:
+        async with self.database.read() as connection:
+            found = (await connection.execute(select(t.ticket))).mappings().all()
+        return Counter((one["equipment_id"], one["rule"]) for one in found)
+
+    async def stored(self) -> list[dict[str, Any]]:
+        """Every record the cloud holds, as it numbers them."""
+        query = select(t.record).order_by(t.record.c.lane, t.record.c.epoch, t.record.c.seq)
+        async with self.database.read() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def quarantined(self) -> int:
+        async with self.database.read() as connection:
+            return (await connection.execute(select(func.count()).select_from(t.quarantine))).scalar_one()
+
+    async def history(self, wanted: Iterable[Sampled]) -> set[Sampled]:
+        """Every sample in the cloud's history of the points that are wanted."""
+        store = EmbeddedStore(self.folder / "telemetry.db")
+        await store.open()
+        try:
+            found: set[Sampled] = set()
+            for (equipment, point), (first, last) in spans(wanted).items():
+                buckets = await store.range(SITE, equipment, point, first, last + 1, last + 1 - first)
+                found |= {Sampled(equipment, point, one.start_ms, one.last) for one in buckets}
+            return found
+        finally:
+            await store.close()
+
+
+def spans(samples: Iterable[Sampled]) -> dict[tuple[str, str], tuple[int, int]]:
+    """First and last instant of each point."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for one in samples:
+        first, last = found.get((one.equipment, one.point), (one.at, one.at))
+        found[one.equipment, one.point] = (min(first, one.at), max(last, one.at))
+    return found
+
+
+def samples_of(bodies: Iterable[bytes]) -> set[Sampled]:
+    """The samples in records of the samples lane."""
+    found = set()
+    for body in bodies:
+        batch = decode_record(body)
+        for series in batch.series if isinstance(batch, SampleBatch) else ():
+            found |= {
+                Sampled(series.equipment, series.point, at, value)
+                for at, value in zip(series.at, series.value, strict=True)
+            }
+    return found
+
+
+async def check(world: World, upto: int) -> None:
+    """Nothing lost, nothing doubled, nothing out of order: what the cloud holds is what the gateway committed."""
+    told, every = world.witness.records(upto), world.witness.records(world.witness.last())
+    held = {(row["lane"], row["epoch"], row["seq"]): row for row in await world.stored()}
+    assert [key for key in told if key not in held] == []  # nothing lost
+    assert [key for key, row in held.items() if every.get(key) != row["body"]] == []  # nothing invented or changed
+    assert world.witness.rows("SELECT * FROM rewritten") == []  # no number was given twice, no sample thinned
+    assert world.witness.rows("SELECT * FROM quarantine") == []
+    assert await world.quarantined() == 0
+    for lane in ("events", "samples"):
+        check_order([(epoch, seq, row["received_at"]) for (of, epoch, seq), row in held.items() if of == lane])
+    wanted = samples_of(body for (lane, _, _), body in told.items() if lane == "samples")
+    missing = wanted - await world.history(wanted)
+    assert len(wanted) > 100
+    assert missing == set()
+
+
+def check_order(arrived: Sequence[tuple[int, int, int]]) -> None:
+    """Epochs one after the other, numbers without a gap, and each received no earlier than the one before it."""
+    expected: dict[int, int] = {}
+    for epoch, seq, _ in arrived:
+        expected[epoch] = expected.get(epoch, 0) + 1
+        assert seq == expected[epoch], f"epoch {epoch}: {expected[epoch]} is missing, {seq} is there"
+    received = [at for _, _, at in arrived]
+    assert received == sorted(received)
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path, **how: Any) -> AsyncIterator[World]:
+    """A running world; nothing of it is left behind."""
+    made = World(folder, **how)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.stop()
