@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,9 +15,10 @@ from device_profiles.library import Finding
 from edge.cli_speech import Json, SiteArgument, speaking
 from edge.clock import SystemClock
 from edge.config import load_site
-from edge.decode.sample import Moment
+from edge.decode.sample import Moment, Sample
 from edge.errors import Misconfigured
-from edge.replay import Reader, Row, event_line, replay
+from edge.recorded import Reader
+from edge.replay import Turn, event_line, replay
 from edge.rules.checkpoint import recall_values
 from edge.rules.engine import Engine, Explanation
 from edge.site import Site
@@ -34,16 +34,30 @@ def rules_replay(
     """Run recorded samples through the site's rules in virtual time; print the events as JSON lines."""
     with speaking():
         site = load_site(site_file)
-        for _, _, records in replay(site, _rows(samples, site)):
+        for engine, _, records in _turns(site, samples):
             for record in records:
-                if (line := event_line(record)) is not None:
+                if (line := event_line(engine, record)) is not None:
                     typer.echo(line)
 
 
-def _rows(path: Path, site: Site) -> Iterator[Row]:
+def _turns(site: Site, path: Path, until_ms: int | None = None) -> Iterator[Turn]:
+    """The file through the rules, to its end or to an instant."""
+    reader, is_empty = Reader(path, site), True
+    for turn in replay(site, reader, _polls(path, reader, until_ms)):
+        is_empty = False
+        yield turn
+    if is_empty:
+        remedy = "Write time,equipment,point,value rows" if until_ms is None else "Choose a later --at"
+        raise Misconfigured([Finding(str(path), 0, "", "holds no samples up to there", remedy)])
+
+
+def _polls(path: Path, reader: Reader, until_ms: int | None) -> Iterator[list[Sample]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            yield from Reader(path, site).rows(lines)
+            for poll in reader.polls(lines):
+                if until_ms is not None and poll[0].sampled_at_ms > until_ms:
+                    return
+                yield poll
     except OSError as error:
         raise Misconfigured(
             [Finding(str(path), 0, "", f"cannot be read: {error.strerror}", "Check the name")]
@@ -86,12 +100,9 @@ def rules_explain(
 
 def _at(site: Site, samples: Path, at: str | None) -> tuple[Engine, Moment]:
     """The engine as it stood at an instant of the file, or at its end."""
-    rows = _rows(samples, site)
-    if at is not None:
-        until_ms = _instant(at)
-        rows = itertools.takewhile(lambda row: row.at_ms <= until_ms, rows)
+    until_ms = None if at is None else _instant(at)
     engine, now = Engine(site, Moment(0, 0)), Moment(0, 0)
-    for engine, now, _ in replay(site, rows):  # noqa: B007 - where it stands at the end counts
+    for engine, now, _ in _turns(site, samples, until_ms):  # noqa: B007 - where it stands at the end counts
         pass
     return engine, now
 
