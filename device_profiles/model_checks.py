@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import jmespath
+from jmespath.exceptions import JMESPathError
+
 from device_profiles import units
 from device_profiles.class_checks import Mistake, unknown
 from device_profiles.reading import NodePath, did_you_mean
-from device_profiles.schema import DeviceModel, EquipmentClass, PayloadMapping, Point, RegisterMapping
+from device_profiles.schema import DeviceModel, EquipmentClass, MqttTopics, PayloadMapping, Point, RegisterMapping
 
 _HALF = ("uint8h", "uint8l", "int8h", "int8l")
 _PAIR = ("AB", "BA")
@@ -299,13 +302,41 @@ def _raw_keys(path: NodePath, mapping: _Mapping) -> Iterator[Mistake]:
 def _topics(model: DeviceModel) -> Iterator[Mistake]:
     if model.mqtt is None:
         return
-    if "{address}" not in model.mqtt.topic:
-        yield ("mqtt", "topic"), "two devices of this model would share one topic", "Put {address} into it"
+    if "{address}" not in model.mqtt.topic and not model.mqtt.device:
+        remedy = "Put {address} into it, or say with device: where in the message the address stands"
+        yield ("mqtt", "topic"), "two devices of this model would share one topic", remedy
+    yield from _sparkplug_topic(model.mqtt)
+    for key in ("timestamp", "device"):
+        yield from _is_path(("mqtt", key), getattr(model.mqtt, key), model.mqtt.payload)
     for key, topic in (("topic", model.mqtt.topic), ("availability", model.mqtt.availability)):
         if "#" in topic or topic.startswith("/") or topic.endswith("/"):
             yield ("mqtt", key), f"{topic!r} is no usable topic", "Write levels with / between, without # at the end"
     for name, mapping in model.payload.items():
         yield from _place_in_payload(("payload", name), mapping, model.mqtt.payload)
+
+
+def _sparkplug_topic(mqtt: MqttTopics) -> Iterator[Mistake]:
+    levels = mqtt.topic.split("/")
+    is_whole = len(levels) in (4, 5) and levels[0] == "spBv1.0" and levels[2] == "+"
+    if mqtt.payload == "sparkplug_b" and not is_whole:
+        remedy = "Write spBv1.0/GROUP/+/NODE/{address}: the + lets births, data and deaths in"
+        yield ("mqtt", "topic"), f"{mqtt.topic!r} is no topic of a Sparkplug device", remedy
+
+
+def _is_path(path: NodePath, text: str, payload: str) -> Iterator[Mistake]:
+    if not text:
+        return
+    if not payload.startswith("json"):
+        yield path, f"a {payload} payload has no paths", "Remove it"
+        return
+    try:
+        jmespath.compile(text)
+    except JMESPathError as error:
+        yield (
+            path,
+            f"{text!r} is no JMESPath: {str(error).splitlines()[0]}",
+            'Write names with dots: params."em:0".act_power',
+        )
 
 
 _WAYS = {
@@ -331,6 +362,8 @@ def _place_in_payload(path: NodePath, mapping: PayloadMapping, payload: str) -> 
     elif mapping.order is not None and "order" in ways and mapping.order not in _LEGAL[mapping.type].orders:
         legal = _listed(_LEGAL[mapping.type].orders)
         yield (*path, "order"), f"order {mapping.order} is not for {mapping.type}", f"Write one of {legal}"
+    if payload.startswith("json"):
+        yield from _is_path((*path, "path"), mapping.path, payload)
     if payload == "sparkplug_b" and not mapping.path:
         yield path, "names no metric", "Add path: with the metric's name"
     if "pattern" in ways:

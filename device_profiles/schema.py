@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -39,6 +40,16 @@ def _check_period(text: str) -> str:
         msg = f"{text!r} is not an ISO 8601 period; write P1D, P7D, P1M, P6M, P1Y …"
         raise ValueError(msg)
     return text
+
+
+def _check_zone(name: str) -> str:
+    if name not in ("", "site"):
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            msg = f"{name!r} is not a time zone; write site, UTC or a name of the IANA database such as Asia/Shanghai"
+            raise ValueError(msg) from error
+    return name
 
 
 def _duration_or_limit(value: object) -> int | str:
@@ -380,7 +391,13 @@ class MqttTopics(_Strict):
     payload: Literal["json", "json_lines", "json_array", "raw", "text", "hex", "binary", "sparkplug_b"] = "json"
     """``json_lines`` and ``json_array`` hold several messages, oldest first; ``raw`` is the value itself."""
     timestamp: str = ""
-    """JMESPath of the device's own time (ISO 8601 text or epoch s/ms); empty means time of arrival."""
+    """JMESPath of the device's own time (ISO 8601, or epoch s, ms, us, ns, also as text); empty means time of arrival."""
+    zone: Annotated[str, AfterValidator(_check_zone)] = ""
+    """Of device times that name none: ``site``, ``UTC`` or an IANA name. Empty does not believe such a time."""
+    skew: DurationMs = 300_000
+    """How far the device's clock may be off. Beyond it a value is uncertain and late."""
+    device: str = ""
+    """JMESPath of the device's address, where several devices share the topic and the message says whose it is."""
     availability: str = ""
     """Topic of the last will."""
     online: str = "online"

@@ -49,6 +49,7 @@ class MemoryLink:
         self.received = received
         self.topics: tuple[str, ...] = ()
         self.generation = 0
+        self.version = "5"
         self._lost = asyncio.Event()
 
     @property

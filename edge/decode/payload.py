@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,11 +20,11 @@ from edge.decode.sample import Moment
 from edge.decode.value import ABSENT, SENTINEL, UNDECODABLE, Conversion, Decoded, bad, conversion, key_of
 
 SKEW_MS = 300_000
-"""How far a device's clock may be from ours before its samples count as late."""
+"""How far a device's clock may be from ours before its samples count as late, unless the model says otherwise."""
 UNSET_CLOCK_MS = 30 * 86_400_000
 """A device time this far in the past is a clock that was never set, not an old message."""
 _LARGEST_SECONDS = 1e11
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?")
 
 
 class Publication(msgspec.Struct, frozen=True, gc=False):
@@ -66,13 +67,28 @@ class MessageCodec:
     availability: str
     online: str
     offline: str
+    address: str = ""
+    device: str = ""
+    """Where a message says whose it is, when the topic does not."""
+    find_device: Callable[[Any], Any] | None = None
+    zone: tzinfo | None = None
+    """Of device times that name none; None does not believe those."""
+    skew_ms: int = SKEW_MS
     births: sparkplug.Births = field(default_factory=sparkplug.Births)
     """What a Sparkplug device said of its metrics when it came up."""
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What to subscribe to: the messages, then the last will."""
+        """Topics that mean something: the messages, then the last will."""
         return (*self.points, *((self.availability,) if self.availability else ()))
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """What to ask the broker for. Of a Sparkplug node that is everything: each of its messages has a number."""
+        if self.form != "sparkplug_b":
+            return self.topics
+        nodes = (sparkplug.node_of(topic).partition("/") for topic in self.topics)
+        return tuple(dict.fromkeys(f"spBv1.0/{group}/+/{node}/#" for group, _, node in nodes if node))
 
     def tells_values(self, topic: str) -> bool:
         """Whether a message on this topic is news of points: of Sparkplug's, only births and data are."""
@@ -93,10 +109,12 @@ def compile_messages(
     points: Mapping[str, Point],
     address: int | str,
     units: Mapping[str, tuple[float, float]] | None = None,
+    site_zone: str = "UTC",
 ) -> MessageCodec:
     """A model's messages for one address. ``points`` is by the model's own point names; those it lacks are left out.
 
-    ``units`` holds (scale, offset) of points whose unit on the wire differs. Raises ValueError for a bad path.
+    ``units`` holds (scale, offset) of points whose unit on the wire differs; ``site_zone`` is what a model means by
+    ``zone: site``. Raises ValueError for a bad path.
     """
     if model.mqtt is None:
         raise ValueError(f"{model.id} does not speak MQTT")
@@ -118,7 +136,16 @@ def compile_messages(
         availability=at_address(model.mqtt.availability, address),
         online=model.mqtt.online,
         offline=model.mqtt.offline,
+        address=str(address),
+        device=model.mqtt.device,
+        find_device=paths.compile_path(model.mqtt.device) if model.mqtt.device else None,
+        zone=_zone(model.mqtt.zone, site_zone),
+        skew_ms=model.mqtt.skew,
     )
+
+
+def _zone(written: str, site_zone: str) -> tzinfo | None:
+    return ZoneInfo(site_zone if written == "site" else written) if written else None
 
 
 def at_address(template: str, address: int | str) -> str:
@@ -159,6 +186,15 @@ def decode_messages(
     return [decode_message(codec, topic_filter, piece, arrived, retained=retained) for piece in pieces]
 
 
+def senders(codec: MessageCodec, payload: bytes) -> list[tuple[str, bytes]]:
+    """Each message in a payload with the address it names, empty for one that names none. Raises ValueError."""
+    found = []
+    for piece in split(codec.form, payload):
+        told = codec.find_device(read(codec.form, piece, codec.births)) if codec.find_device is not None else None
+        found.append((key_of(told) if isinstance(told, (str, int)) else "", piece))
+    return found
+
+
 def _unreadable(codec: MessageCodec, topic_filter: str, arrived: Moment, error: Exception) -> Message:
     points = codec.points.get(topic_filter, ())
     return Message({point.name: UNDECODABLE for point in points}, arrived, str(error) or "not readable")
@@ -183,7 +219,15 @@ def decode_message(
         value = _value(codec, point, document)
         if value is not None:
             found[point.name] = _judged(value, lateness, retained=retained)
-    return Message(found, at)
+    unknown = document.unknown if codec.form == "sparkplug_b" else ()
+    return Message(found, at, _unnamed(unknown) if unknown else "")
+
+
+def _unnamed(numbers: Sequence[int]) -> str:
+    return (
+        f"no birth certificate heard here names metric {', '.join(map(str, numbers[:5]))}; this gateway only listens, so let "
+        "the host application ask for a rebirth, or restart the node"
+    )
 
 
 def _value(codec: MessageCodec, point: MessagePoint, document: Any) -> Decoded | None:  # noqa: ANN401 - JSON
@@ -218,29 +262,27 @@ def _when(codec: MessageCodec, document: Any, arrived: Moment) -> tuple[Moment, 
     """When the values held, and what is wrong with the device's clock: nothing, late, or not to be read at all."""
     if codec.find_timestamp is None:
         return arrived, Cause.NONE
-    told = parse_timestamp(codec.find_timestamp(document))
+    told = parse_timestamp(codec.find_timestamp(document), codec.zone)
     if told is None:
         return arrived, Cause.LATE
     age = arrived.wall_ms - told
-    if age < -SKEW_MS:
+    if age < -codec.skew_ms:
         return arrived, Cause.LATE
     if age > UNSET_CLOCK_MS:
         return arrived, Cause.UNDECODABLE
     held = Moment(wall_ms=told, steady_ms=arrived.steady_ms - age)
-    return held, Cause.LATE if age > SKEW_MS else Cause.NONE
+    return held, Cause.LATE if age > codec.skew_ms else Cause.NONE
 
 
-def parse_timestamp(told: Any) -> EpochMs | None:  # noqa: ANN401 - whatever JSON holds
-    """A device's time in epoch milliseconds: ISO 8601 with a zone, or epoch seconds, milli-, micro- or nanoseconds.
+def parse_timestamp(told: Any, zone: tzinfo | None = None) -> EpochMs | None:  # noqa: ANN401 - whatever JSON holds
+    """A device's time in epoch milliseconds: ISO 8601, or epoch seconds, milli-, micro- or nanoseconds, also as text.
 
-    None for anything else, also for a time without a zone: nobody knows when that was.
+    None for anything else, also for a time without a zone where the model names none: nobody knows when that was.
     """
     if isinstance(told, str):
+        told = told.strip()
         if _ISO.fullmatch(told):
-            try:
-                return to_ms(datetime.fromisoformat(told.replace(",", ".")))
-            except (ValueError, OverflowError):
-                return None
+            return _of_iso(told, zone)
         try:
             told = float(told)
         except ValueError:
@@ -251,6 +293,18 @@ def parse_timestamp(told: Any) -> EpochMs | None:  # noqa: ANN401 - whatever JSO
     while number >= _LARGEST_SECONDS * 1000:
         number /= 1000
     return round(number if number >= _LARGEST_SECONDS else number * 1000)
+
+
+def _of_iso(told: str, zone: tzinfo | None) -> EpochMs | None:
+    try:
+        at = datetime.fromisoformat(told.replace(",", "."))
+        if at.tzinfo is None:
+            if zone is None:
+                return None
+            at = at.replace(tzinfo=zone)
+        return to_ms(at)
+    except (ValueError, OverflowError):
+        return None
 
 
 def availability(codec: MessageCodec, payload: bytes, topic: str = "") -> bool | None:

@@ -10,11 +10,16 @@ import struct
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 
-Metric = int | float | str | bool | None
+Metric = int | float | str | bool | tuple[()] | None
+"""``()`` is a value that is there and whose type no birth told, so that nobody knows the number."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _BITS = {1: 8, 2: 16, 3: 32, 4: 64}
 """Signed data types and their width; they travel as unsigned numbers."""
+_WHOLE = (1, 2, 3, 4, 5, 6, 7, 8, 13)
+"""Data types that travel as whole numbers; 13 is an instant."""
 _FLOAT, _DOUBLE, _BOOLEAN, _STRING = 9, 10, 11, 12
+NUMBERED = ("NBIRTH", "NDATA", "DBIRTH", "DDATA", "DDEATH")
+"""Kinds of messages that count on in ``seq``."""
 _LONGEST_VARINT = 10
 
 
@@ -24,6 +29,8 @@ class Message:
 
     metrics: Mapping[str, Metric]
     timestamp: int | None
+    unknown: tuple[int, ...] = ()
+    """Numbers that no birth gave a name."""
 
 
 @dataclass(slots=True)
@@ -32,6 +39,52 @@ class Births:
 
     names: MutableMapping[int, str] = field(default_factory=dict)
     types: MutableMapping[str, int] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """What was told holds no more."""
+        self.names.clear()
+        self.types.clear()
+
+
+@dataclass(slots=True)
+class Sequence:
+    """What an edge node's message numbers tell: they run from 0 to 255 and start anew with each birth."""
+
+    last: int | None = None
+    born_as: int | None = None
+
+    def lost(self, kind: str, payload: bytes) -> int:
+        """How many messages are missing before this one; it is the last heard from now on. Never raises."""
+        try:
+            number, born_as = _counted(payload)
+        except ValueError:
+            return 0
+        before, self.last = self.last, number
+        if kind == "NBIRTH":
+            self.born_as = born_as
+            return 0
+        return 0 if before is None or number is None else (number - before - 1) % 256
+
+    def is_own_death(self, payload: bytes) -> bool:
+        """Whether a node's death belongs to its last birth: an older session's will may come after a newer birth."""
+        try:
+            _, died_as = _counted(payload)
+        except ValueError:
+            return False
+        return self.born_as is None or died_as is None or died_as == self.born_as
+
+
+def _counted(payload: bytes) -> tuple[int | None, int | None]:
+    """``seq`` and the metric bdSeq of a payload. Raises ValueError."""
+    numbers = [value for number, value in _fields(payload) if number == 3 and isinstance(value, int)]
+    told = decode(payload, Births()).metrics.get("bdSeq")
+    return (numbers[-1] if numbers else None), told if isinstance(told, int) else None
+
+
+def node_of(topic: str) -> str:
+    """``group/node`` of a Sparkplug topic; empty for any other."""
+    levels = topic.split("/")
+    return f"{levels[1]}/{levels[3]}" if len(levels) > 3 and levels[0] == "spBv1.0" else ""
 
 
 def kind_of(topic: str) -> str:
@@ -46,22 +99,29 @@ def decode(payload: bytes, births: Births) -> Message:
     Raises ValueError for bytes that are no such payload.
     """
     found: dict[str, Metric] = {}
+    unknown: list[int] = []
     timestamp: int | None = None
     for number, value in _fields(payload):
         if number == 1 and isinstance(value, int):
             timestamp = value
         elif number == 2 and isinstance(value, bytes):
             told = _metric(value, births)
-            if told is not None:
+            if isinstance(told, tuple):
                 found[told[0]] = told[1]
-    return Message(found, timestamp)
+            elif told is not None:
+                unknown.append(told)
+    return Message(found, timestamp, tuple(unknown))
 
 
-def _metric(body: bytes, births: Births) -> tuple[str, Metric] | None:
+def _metric(body: bytes, births: Births) -> tuple[str, Metric] | int | None:
+    """A metric, the number of one that no birth named, or None for one that is not now."""
     fields = dict(_fields(body))
     name = _name(fields, births)
-    if name is None or fields.get(5):
+    if fields.get(5):
         return None
+    if name is None:
+        alias = fields.get(2)
+        return alias if isinstance(alias, int) else None
     kind = fields.get(4)
     kind = births.types.get(name, 0) if not isinstance(kind, int) else kind
     births.types[name] = kind
@@ -82,7 +142,7 @@ def _value(fields: Mapping[int, int | bytes], kind: int) -> Metric:
     for number in (10, 11):
         whole = fields.get(number)
         if isinstance(whole, int):
-            return _signed(whole, _BITS[kind]) if kind in _BITS else whole
+            return _signed(whole, _BITS[kind]) if kind in _BITS else whole if kind in _WHOLE else ()
     for number, letter in ((12, "<f"), (13, "<d")):
         packed = fields.get(number)
         if isinstance(packed, bytes):
@@ -149,6 +209,8 @@ def _told(name: str, value: Metric) -> bytes:
         return head + _typed(_BOOLEAN) + _tagged(14, _VARINT) + _number(int(value))
     if isinstance(value, int):
         return head + _typed(4) + _tagged(11, _VARINT) + _number(value & (1 << 64) - 1)
+    if isinstance(value, tuple):
+        raise ValueError(f"{name} has a value of no known type")  # noqa: TRY004 - as for every value that cannot be told
     if isinstance(value, float):
         return head + _typed(_DOUBLE) + _tagged(13, _FIXED64) + struct.pack("<d", value)
     return head + _typed(_STRING) + _sized(15, value.encode())
