@@ -181,8 +181,7 @@ def check(site_file: SiteArgument, as_json: Json = False) -> None:
 
 def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterator[str]:
     for one in plans:
-        where = one.bus.serial_port or f"{one.bus.host}:{one.bus.port}"
-        yield f"bus {one.bus.id} ({one.bus.kind} {where})"
+        yield f"bus {one.bus.id} ({one.bus.kind} {one.where})"
         for device, lines in one.devices:
             yield f"  {device.id} ({device.model.id}, address {device.address}) serves {', '.join(device.equipment)}"
             yield from (f"    {line}" for line in lines)
@@ -201,7 +200,7 @@ def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[
         "gateway": site.gateway.id,
         "buses": [
             {
-                "id": one.bus.id, "kind": one.bus.kind, "requests": one.requests, "registers": one.registers,
+                "id": one.bus.id, "kind": one.bus.kind, "where": one.where, "requests": one.requests, "registers": one.registers,
                 "busy_ms_per_s": None if one.load is None else round(1000 * one.load.share, 1),
                 "devices": [
                     {"id": device.id, "model": device.model.id, "address": device.address, "plan": list(lines)}

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, cast, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -19,6 +19,23 @@ from device_profiles.reading import did_you_mean
 from device_profiles.schema import WireType
 from edge.acquire.frames import FUNCTION_OF, Read
 from edge.acquire.read_plan import BIT_TABLES
+from edge.cli_bus import (
+    BaudOption,
+    CaOption,
+    CertOption,
+    HostOption,
+    KeyOption,
+    KindOption,
+    ParityOption,
+    PortOption,
+    Rs485Option,
+    SerialOption,
+    StopBitsOption,
+    TimeoutOption,
+    bus_of,
+    table_of,
+    wrong,
+)
 from edge.cli_speech import Json, SiteArgument, put_json, speaking
 from edge.clock import SystemClock
 from edge.commission.asking import Asker, Outcome, find_desk, open_asker, words_of
@@ -29,40 +46,6 @@ from edge.errors import Misconfigured, Transient
 from edge.site import Bus, Device, Site
 
 Data = Annotated[Path | None, typer.Option(help="The running gateway's data folder. Default: as for run.")]
-Kind = Literal["tcp", "rtu", "rtu_over_tcp", "udp"]
-Table = Literal["holding", "input", "coil", "discrete"]
-
-HostOption = Annotated[str, typer.Option(help="Host of a TCP device or converter.")]
-PortOption = Annotated[int, typer.Option(min=1, max=65_535)]
-SerialOption = Annotated[str, typer.Option("--serial", help="Serial port instead of a host, such as /dev/ttyS1.")]
-BaudOption = Annotated[int, typer.Option(min=300)]
-ParityOption = Annotated[str, typer.Option(help="N, E or O.")]
-KindOption = Annotated[str, typer.Option("--kind", help="tcp, rtu_over_tcp, udp; rtu with --serial.")]
-TimeoutOption = Annotated[
-    int, typer.Option("--timeout", min=10, max=60_000, help="Milliseconds to wait for an answer.")
-]
-
-
-def wrong(what: str, how: str) -> Misconfigured:
-    """A mistake on the command line."""
-    return Misconfigured([Finding("plantroom-edge", 0, "", what, how)])
-
-
-def bus_of(kind: str, host: str, port: int, serial: str, baud: int, parity: str) -> Bus:
-    """The line that the options name. Raises Misconfigured when they name none."""
-    if bool(host) == bool(serial):
-        raise wrong("no line is named, or two", "Write --host 10.0.0.5 or --serial /dev/ttyS1")
-    if kind not in get_args(Kind) or (kind == "rtu") > bool(serial):
-        raise wrong(
-            f"{kind!r} is no kind of line over {'a port' if serial else 'a network'}",
-            did_you_mean(kind, get_args(Kind)),
-        )
-    if parity not in ("N", "E", "O"):
-        raise wrong(f"{parity!r} is no parity", "Write N, E or O")
-    if serial:
-        return Bus("line", "rtu", serial_port=serial, baud=baud, parity=parity)
-    return Bus("line", cast("Kind", kind), host=host, port=port)
-
 
 # --- read -----------------------------------------------------------------------------------------------------------
 
@@ -172,11 +155,16 @@ def probe(
     unit: Annotated[int, typer.Option("--id", min=0, max=255, help="Unit id of the device.")],
     address: Annotated[str, typer.Option(help="Address, such as 62 or 0x3E.")],
     host: HostOption = "",
-    port: PortOption = 502,
+    port: PortOption = None,
     serial: SerialOption = "",
     baud: BaudOption = 9600,
     parity: ParityOption = "N",
+    stop_bits: StopBitsOption = 1,
+    rs485: Rs485Option = False,
     kind: KindOption = "tcp",
+    ca_file: CaOption = None,
+    cert_file: CertOption = None,
+    key_file: KeyOption = None,
     in_table: Annotated[str, typer.Option("--table", help="holding, input, coil or discrete.")] = "holding",
     one_based: Annotated[bool, typer.Option("--one-based", help="The manual counts from 1.")] = False,
     expect: Annotated[float | None, typer.Option(help="What the display shows.")] = None,
@@ -188,7 +176,10 @@ def probe(
 ) -> None:
     """Read an address and its neighbours under every type and order; the readings nearest to --expect come first."""
     with speaking():
-        bus = bus_of("rtu" if serial else kind, host, port, serial, baud, parity)
+        bus = bus_of(
+            kind=kind, host=host, port=port, serial=serial, baud=baud, parity=parity, stop_bits=stop_bits, rs485=rs485,
+            ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+        )  # fmt: skip
         types = (_wire_type(wire_type),) if wire_type else ()
         asked = _Probe(unit, table_of(in_table), _address(address, one_based=one_based), timeout)
         found = asyncio.run(_probe(bus, asked, data_directory(data)))
@@ -206,12 +197,6 @@ def _wire_type(word: str) -> WireType:
     if word not in get_args(WireType):
         raise wrong(f"type {word!r} is not known", did_you_mean(word, get_args(WireType)))
     return cast("WireType", word)
-
-
-def table_of(word: str) -> str:
-    if word not in FUNCTION_OF:
-        raise wrong(f"{word!r} is no table", did_you_mean(word, FUNCTION_OF))
-    return word
 
 
 def _address(text: str, *, one_based: bool) -> int:

@@ -12,20 +12,24 @@ import typer
 from contract.conventions import Exit, data_directory, from_ms
 from device_profiles.library import Finding
 from device_profiles.schema import check_identifier
-from edge.cli_lines import (
+from edge.cli_bus import (
     BaudOption,
-    Data,
+    CaOption,
+    CertOption,
     HostOption,
+    KeyOption,
     KindOption,
     ParityOption,
     PortOption,
+    Rs485Option,
     SerialOption,
+    StopBitsOption,
     TimeoutOption,
     bus_of,
     table_of,
-    tell_through,
     wrong,
 )
+from edge.cli_lines import Data, tell_through
 from edge.cli_speech import Json, fail, put_json, speaking
 from edge.clock import SystemClock
 from edge.commission.asking import line_of, open_asker
@@ -36,11 +40,16 @@ from edge.site import Bus
 def scan(
     *,
     host: HostOption = "",
-    port: PortOption = 502,
+    port: PortOption = None,
     serial: SerialOption = "",
     baud: BaudOption = 9600,
     parity: ParityOption = "N",
+    stop_bits: StopBitsOption = 1,
+    rs485: Rs485Option = False,
     kind: KindOption = "tcp",
+    ca_file: CaOption = None,
+    cert_file: CertOption = None,
+    key_file: KeyOption = None,
     ids: Annotated[str, typer.Option(help="Ids to try, such as 1-20 or 1,5,7.")] = "1-32",
     addresses: Annotated[str, typer.Option(help="First and last address to try.")] = "0-199",
     tables: Annotated[str, typer.Option(help="Tables to try, with commas between.")] = "holding,input",
@@ -53,7 +62,10 @@ def scan(
 ) -> None:
     """Find the ids that answer on a line and what they let read, one request at a time; write a draft mapping."""
     with speaking():
-        bus = bus_of("rtu" if serial else kind, host, port, serial, baud, parity)
+        bus = bus_of(
+            kind=kind, host=host, port=port, serial=serial, baud=baud, parity=parity, stop_bits=stop_bits, rs485=rs485,
+            ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+        )  # fmt: skip
         units = _numbers(ids, 0, 255)
         span = _numbers(addresses, 0, 65_535)
         wanted = [table_of(one.strip()) for one in tables.split(",")]

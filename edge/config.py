@@ -15,6 +15,7 @@ from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
 from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of, storms_of
 from edge.mended import further
+from edge.modbus_lines import line_mistakes, line_of_section
 from edge.site import (
     DEFAULT_EVERY_MS,
     Binding,
@@ -43,7 +44,6 @@ from edge.site_file import (
 __all__ = ["Binding", "Bus", "Device", "Equipment", "GatewayConfig", "LimitValue", "Site", "load_site"]
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_MODBUS_PORT = {"tcp": 502, "rtu_over_tcp": 502, "udp": 502, "tls": 802}
 _Path = tuple[str | int, ...]
 
 
@@ -258,23 +258,13 @@ class _Builder:
             section.id, "mqtt", host=parts.hostname or "", port=parts.port or (8883 if secure else 1883),
             tls=self._tls(section) if secure else None, credential_file=self._file(section.credential_file),
             client_id=section.client_id or f"{self.written.gateway.id}-{section.id}",
+            mqtt_version=section.mqtt_version, zone=self.written.site.zone,
         )  # fmt: skip
 
     def _modbus(self, index: int, section: BusSection) -> Bus:
-        kind = section.modbus or "tcp"
-        serial = kind == "rtu"
-        if serial and not isinstance(section.port, str):
-            self._wrong(("buses", index, "id"), f"bus {section.id} names no serial port", "add port: /dev/ttyS1")
-        if not serial and (not section.host or isinstance(section.port, str)):
-            self._wrong(
-                ("buses", index, "id"), f"bus {section.id} needs a host and a port number", "add host: 10.0.0.5"
-            )
-        number = section.port if isinstance(section.port, int) else _MODBUS_PORT.get(kind, 0)
-        return Bus(
-            section.id, kind, host=section.host, port=number, serial_port=str(section.port) if serial else "",
-            baud=section.baud, parity=section.parity, stop_bits=section.stop_bits, data_bits=section.data_bits,
-            tls=self._tls(section) if kind == "tls" else None,
-        )  # fmt: skip
+        for message, remedy in line_mistakes(section):
+            self._wrong(("buses", index, "id"), message, remedy)
+        return line_of_section(section, self._tls(section))
 
     def _devices(self, equipment: Sequence[Equipment], buses: Sequence[Bus]) -> Iterator[Device]:
         things = {one.id: one for one in equipment}
@@ -370,9 +360,10 @@ class _Builder:
         return Binding(device_point, thing.id, point, of, mapping, every_ms, stale_after_ms(of, every_ms))
 
     def _one_address_once(self, devices: Sequence[Device]) -> None:
-        seen: dict[tuple[str, str], str] = {}
+        """On MQTT two models may read the messages of one device: its climate and its relay."""
+        seen: dict[tuple[str, str, str], str] = {}
         for device in devices:
-            key = (device.bus.id, str(device.address))
+            key = (device.bus.id, str(device.address), device.model.id if device.bus.kind == "mqtt" else "")
             if (other := seen.setdefault(key, device.id)) != device.id:
                 self._wrong(
                     self._at("devices", device.id, "address"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from device_profiles.library import Finding
 from edge.acquire.read_plan import BusLoad, Infeasible, ReadPlan, bus_load, plan
 from edge.errors import Misconfigured
+from edge.modbus_lines import settings_of
 from edge.rules.engine import check_conditions
 from edge.site import Bus, Device, Site
 
@@ -20,6 +21,11 @@ class BusPlan:
     requests: int
     registers: int
     load: BusLoad | None
+
+    @property
+    def where(self) -> str:
+        """Address of the line, and how it is spoken to."""
+        return settings_of(self.bus)
 
 
 def plan_site(site: Site) -> list[BusPlan]:

@@ -94,6 +94,16 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Rs485:
+    """How a serial port switches between sending and listening: RTS high while sending, or low; delays around it."""
+
+    rts_on_send: bool = True
+    delay_before_send_ms: int = 0
+    delay_after_send_ms: int = 0
+    echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Bus:
     """One line, address or broker. Serial fields matter for ``rtu`` only, ``tls`` is set for ``tls`` and ``mqtts``."""
 
@@ -106,10 +116,16 @@ class Bus:
     parity: str = "N"
     stop_bits: int = 1
     data_bits: int = 8
+    rs485: Rs485 | None = None
+    """None where the adapter switches by itself."""
     tls: Tls | None = None
     credential_file: Path | None = None
     """One line ``user:password``."""
     client_id: str = ""
+    mqtt_version: Literal["", "3.1.1", "5"] = ""
+    """Empty tries 5 and takes 3.1.1 where the broker does not speak it."""
+    zone: str = "UTC"
+    """The site's, for device times that name none."""
 
     def read_login(self) -> tuple[str, str] | None:
         """User and password for the broker, None when it needs none. Raises OSError for an unreadable file."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from device_profiles.fitting import Channel, Ratio
 from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
@@ -45,6 +45,11 @@ def _broker_address(text: str) -> str:
         msg = "a password does not belong in the site file; put user:password into a file and name it credential_file"
         raise ValueError(msg)
     return text
+
+
+def _as_written(value: object) -> object:
+    """YAML reads a lone 5 as a number."""
+    return str(value) if isinstance(value, int | float) else value
 
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
@@ -158,6 +163,25 @@ class EquipmentSection(_Strict):
     serves: Identifier | None = None
 
 
+def _switch(value: object) -> object:
+    """``rs485: true`` is the usual manner."""
+    return {} if value is True else value
+
+
+LineDelay = Annotated[DurationMs, Field(le=100)]
+
+
+class Rs485Section(_Strict):
+    """A serial port that switches its own RS-485 driver with RTS. Leave it out for adapters that switch by themselves."""
+
+    rts_on_send: bool = True
+    """RTS is high while sending and low while listening; false is the other way round."""
+    delay_before_send: LineDelay = 0
+    delay_after_send: LineDelay = 0
+    echo: bool = False
+    """True when the port hears what it sends itself."""
+
+
 class BusSection(_Strict):
     """One line, address or broker; ``modbus`` or ``mqtt`` says which."""
 
@@ -170,11 +194,13 @@ class BusSection(_Strict):
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
     data_bits: Literal[7, 8] = 8
+    rs485: Annotated[Rs485Section | None, BeforeValidator(_switch)] = None
     credential_file: Path | None = None
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
     client_id: str = ""
+    mqtt_version: Annotated[Literal["", "3.1.1", "5"], BeforeValidator(_as_written)] = ""
 
 
 class DeviceSection(_Strict):
@@ -208,8 +234,9 @@ class SiteFile(_Strict):
 def address_mistake(address: int | str, kind: str) -> tuple[str, str] | None:
     """What is wrong with a device's address on a bus of this kind, and the remedy; None when it is right."""
     if kind == "mqtt":
-        is_usable = str(address) and not set("+#/") & set(str(address))
-        remedy = "write the device's own name, without + # /"
+        text = str(address)
+        is_usable = text and not set("+#\0") & set(text) and not text.startswith("/") and not text.endswith("/")
+        remedy = "write the device's own name as it stands in the topic, without + and # and without / at its ends"
         return None if is_usable else (f"{address!r} cannot stand in a topic", remedy)
     is_serial = kind in ("rtu", "rtu_over_tcp")
     lowest, highest = (1, 247) if is_serial else (0, 255)

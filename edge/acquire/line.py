@@ -30,6 +30,7 @@ from edge.errors import Transient
 from edge.site import Bus, Tls
 
 CONNECT_S = 3.0
+LEAVE_TRIES, LEAVE_S = 20, 0.01
 PAUSE_MS = 500
 """How long a unit on a serial line is left alone after a silence, at least; its late answer usually comes meanwhile."""
 DRAIN_MS = 3_000
@@ -73,13 +74,14 @@ class _Link(asyncio.Protocol):
         self.question: _Question | None = None
         self.late = 0
         self.is_lost = False
+        self.is_gone = False
         self.wire: Any = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - stream, datagram or serial
         self.wire = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_lost = True
+        self.is_lost = self.is_gone = True
         self.fail(NotConnected(f"the connection was lost: {exc}" if exc else "the other side closed the connection"))
 
     def data_received(self, data: bytes) -> None:
@@ -240,6 +242,15 @@ class Line:
             self._link.is_lost = True
             self._link.wire.close()
             self._link = None
+
+    async def leave(self) -> None:
+        """Close, and wait a little until the network has taken leave; TLS does that in words."""
+        link = self._link
+        self.close()
+        tries = 0 if link is None or self.bus.serial_port else LEAVE_TRIES
+        while tries and link is not None and not link.is_gone:
+            tries -= 1
+            await self._clock.sleep(LEAVE_S)
 
     def is_ambiguous(self, unit: int, read: Read) -> bool:  # noqa: ARG002 - what a serial line asks
         """Whether a late answer to an earlier question could be taken for the answer to this one."""

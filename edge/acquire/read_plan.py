@@ -268,7 +268,10 @@ def cost_ms(table: str, count: int, bus: Bus, limits: ModbusLimits) -> float:
     payload = -(-count // 8) if table in BIT_TABLES else 2 * count
     character = character_ms(bus)
     silence = 2 * max(SILENCE_CHARACTERS * character, LEAST_SILENCE_MS)
-    return network + (REQUEST_CHARACTERS + REPLY_CHARACTERS + payload) * character + silence + limits.turnaround
+    rs485 = bus.rs485
+    switching = 0 if rs485 is None else rs485.delay_before_send_ms + rs485.delay_after_send_ms
+    characters = (REQUEST_CHARACTERS + REPLY_CHARACTERS + payload) * character
+    return network + characters + silence + switching + limits.turnaround
 
 
 def character_ms(bus: Bus) -> float:

@@ -7,8 +7,9 @@ import os
 import termios
 
 import serial
+from serial.rs485 import RS485Settings
 
-from edge.site import Bus
+from edge.site import Bus, Rs485
 
 CHUNK = 4096
 
@@ -58,7 +59,7 @@ class SerialPort:
 
 
 def open_port(bus: Bus, receiver: asyncio.Protocol) -> SerialPort:
-    """Open the bus's port for us alone. Raises OSError when it cannot be had."""
+    """Open the bus's port for us alone. Raises OSError when it cannot be had, or cannot switch RS-485 as it should."""
     try:
         port = serial.Serial(
             bus.serial_port,
@@ -71,5 +72,26 @@ def open_port(bus: Bus, receiver: asyncio.Protocol) -> SerialPort:
         )
     except termios.error as error:
         raise OSError(f"{bus.serial_port}: {error}") from error
-    port.reset_input_buffer()
+    try:
+        if bus.rs485 is not None:
+            _switch_by_itself(port, bus.rs485)
+        port.reset_input_buffer()
+    except BaseException:
+        port.close()
+        raise
     return SerialPort(port, receiver)
+
+
+def _switch_by_itself(port: serial.Serial, rs485: Rs485) -> None:
+    """Let the port's driver turn RTS round each frame. Raises OSError for a port that has no such mode."""
+    try:
+        port.rs485_mode = RS485Settings(
+            rts_level_for_tx=rs485.rts_on_send,
+            rts_level_for_rx=not rs485.rts_on_send,
+            loopback=rs485.echo,
+            delay_before_tx=rs485.delay_before_send_ms / 1000,
+            delay_before_rx=rs485.delay_after_send_ms / 1000,
+        )
+    except (ValueError, OSError) as error:
+        remedy = "remove rs485 from the bus if the adapter switches by itself, else use another port"
+        raise OSError(f"{port.name} cannot switch RS-485 with RTS, its driver refuses; {remedy} ({error})") from error

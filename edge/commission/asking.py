@@ -100,8 +100,8 @@ class OwnLine:
             await self._line.connect()
         return await self._line.exchange(unit, read, timeout_ms)
 
-    def close(self) -> None:
-        self._line.close()
+    async def leave(self) -> None:
+        await self._line.leave()
 
 
 # --- through the running gateway ---------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ async def open_asker(bus: Bus, data: Path, clock: Clock) -> AsyncIterator[Asker]
         try:
             yield own
         finally:
-            own.close()
+            await own.leave()
     finally:
         if desk is not None:
             desk.writer.close()

@@ -102,6 +102,8 @@ class Log:
                     self._read = at + 1
                     found: dict[str, Any] = json.loads(line)
                     return found
+            if self.process.poll() is not None:
+                break
             time.sleep(0.05)
         raise AssertionError(f"no {event} in {self.path.read_text()}")
 
