@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from contract.conventions import format_instant
+from contract.conventions import EpochMs, format_instant
 from contract.messages import Cause, DeviceHealth
 from edge.decode.sample import Moment
 
@@ -15,6 +16,21 @@ SLICE_MS = 5_000
 DEGRADED_BELOW = 0.9
 State = Literal["ok", "degraded", "silent", "not_connected", "not_yet"]
 _STATE_OF: dict[Cause, State] = {Cause.NO_RESPONSE: "silent", Cause.NOT_CONNECTED: "not_connected"}
+KEPT_MALFORMED = 5
+KEPT_BYTES = 1_000
+MOST_SHOWN = 50
+LONGEST_SHOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A message that could not be read, kept for inspection."""
+
+    at_ms: EpochMs
+    topic: str
+    payload: bytes
+    """Its first thousand bytes."""
+    reason: str
 
 
 @dataclass(slots=True)
@@ -55,6 +71,10 @@ class HealthBoard:
 
     def __init__(self, devices: Iterable[str] = ()) -> None:
         self._counts = {device: _Counts() for device in devices}
+        self.unreadable: dict[str, deque[Malformed]] = {}
+        """The last few messages that could not be read, by device; by bus where nobody knows whose they are."""
+        self.unreadable_total = 0
+        """All of them since the start."""
 
     def register(self, device: str) -> None:
         """Show the device from the start, before it is first asked."""
@@ -63,6 +83,7 @@ class HealthBoard:
     def keep(self, devices: Iterable[str]) -> None:
         """Show these, in this order; the counts of those that stay go on."""
         self._counts = {device: self._of(device) for device in devices}
+        self.unreadable = {name: kept for name, kept in self.unreadable.items() if name in self._counts}
 
     def _of(self, device: str) -> _Counts:
         return self._counts.setdefault(device, _Counts())
@@ -84,6 +105,19 @@ class HealthBoard:
         counts.errors += 1
         counts.last_error = error
         counts.state = _STATE_OF.get(cause, "degraded")
+
+    def malformed(self, device: str, at: Moment, topic: str, payload: bytes, reason: str) -> None:
+        """The device (or a bus, for what names no device) sent what cannot be read."""
+        self.unreadable_total += 1
+        kept = self.unreadable.setdefault(device, deque(maxlen=KEPT_MALFORMED))
+        kept.append(Malformed(at.wall_ms, topic, payload[:KEPT_BYTES], reason))
+        if device in self._counts:
+            self.failed(device, at, Cause.UNDECODABLE, f"message on {topic} cannot be read: {reason}")
+
+    def last_unreadable(self) -> list[tuple[str, Malformed]]:
+        """What is kept of them all, newest first."""
+        kept = [(device, one) for device, several in self.unreadable.items() for one in several]
+        return sorted(kept, key=lambda row: row[1].at_ms, reverse=True)[:MOST_SHOWN]
 
     def skipped(self, device: str, times: int) -> None:
         """Polls that were due and could not run in time."""
@@ -109,3 +143,13 @@ class HealthBoard:
             errors=counts.errors,
             last_error=counts.last_error,
         )
+
+
+def show_payload(payload: bytes) -> str:
+    """Text where it is text, hex otherwise; never a control character."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        text = f"0x{payload.hex()}"
+    text = "".join(one if one.isprintable() else " " for one in text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -14,7 +14,7 @@ from edge.acquire.health import HealthBoard
 from edge.acquire.line import NotConnected
 from edge.acquire.mqtt_link import MqttLink
 from edge.acquire.mqtt_routes import Routes
-from edge.acquire.mqtt_speaker import OFFLINE, Malformed, make_speaker
+from edge.acquire.mqtt_speaker import OFFLINE, make_speaker
 from edge.acquire.schedule import Due, Poll, Schedule
 from edge.acquire.sink import Sink
 from edge.clock import Clock
@@ -49,7 +49,7 @@ class MqttBus:
         self._log = (log or structlog.get_logger()).bind(bus=bus.id)
         now_ms = clock.moment().steady_ms
         self.speakers = {device.id: make_speaker(device, health, now_ms) for device in devices}
-        self.routes = Routes(self.speakers.values())
+        self.routes = Routes(self.speakers.values(), health, bus.id)
         self._refused: dict[str, str] = {}
         self._why = "it was not tried yet"
         self._waiting: deque[tuple[int, Moment, Publication]] = deque()
@@ -58,11 +58,6 @@ class MqttBus:
         self._has_tried = asyncio.Event()
         self._is_listening = False
         self._link = MqttLink(bus, clock, self._receive)
-
-    @property
-    def malformed(self) -> dict[str, tuple[Malformed, ...]]:
-        """The last unreadable messages of each device, for inspection."""
-        return {name: tuple(speaker.malformed) for name, speaker in self.speakers.items() if speaker.malformed}
 
     @property
     def is_connected(self) -> bool:

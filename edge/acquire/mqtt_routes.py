@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from edge.acquire.mqtt_speaker import KEPT_BYTES, Malformed, SparkplugNode, Speaker
+from edge.acquire.health import HealthBoard
+from edge.acquire.mqtt_speaker import SparkplugNode, Speaker
 from edge.decode import sparkplug
 from edge.decode.payload import MessageCodec, Publication, matches, senders
 from edge.decode.sample import Moment, Sample
@@ -40,7 +41,8 @@ class Listeners:
 class Routes:
     """The devices of one broker by what they listen to."""
 
-    def __init__(self, speakers: Iterable[Speaker]) -> None:
+    def __init__(self, speakers: Iterable[Speaker], health: HealthBoard, bus: str) -> None:
+        self._health, self._bus = health, bus
         self._exact: dict[str, list[tuple[Speaker, str]]] = {}
         self._patterns: list[tuple[str, Speaker]] = []
         self._crowds: dict[tuple[str, str], Crowd] = {}
@@ -50,8 +52,6 @@ class Routes:
         """What to ask the broker for, and which devices need it."""
         self.unmatched = 0
         """Messages that no device of the site file sent, since the start."""
-        self.anonymous: Malformed | None = None
-        """The last message on a shared topic that did not say whose it is."""
         wanted: dict[str, list[str]] = {}
         for speaker in speakers:
             self._add(speaker)
@@ -114,7 +114,7 @@ class Routes:
 
     def _nobodys(self, message: Publication, at: Moment, reason: str) -> None:
         self.unmatched += 1
-        self.anonymous = Malformed(at.wall_ms, message.topic, message.payload[:KEPT_BYTES], reason)
+        self._health.malformed(self._bus, at, message.topic, message.payload, reason)
 
     def needed_by(self, topics: Sequence[str]) -> dict[str, str]:
         """Device to the topic among these that it needs."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from contract.conventions import EpochMs
 from contract.messages import Cause, Quality
 from device_profiles.schema import PayloadMapping
 from edge.acquire.health import HealthBoard
@@ -17,20 +15,7 @@ from edge.decode.sample import Moment, Sample
 from edge.decode.watch import Watch
 from edge.site import Binding, Device
 
-KEPT_MALFORMED = 5
-KEPT_BYTES = 1_000
 OFFLINE = "its last will says that it is offline"
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A message that could not be read, kept for inspection."""
-
-    at_ms: EpochMs
-    topic: str
-    payload: bytes
-    """Its first thousand bytes."""
-    reason: str
 
 
 @dataclass(slots=True)
@@ -45,9 +30,8 @@ class Speaker:
     """When it last spoke, or when we began to listen; steady."""
     live_topics: dict[str, int] = field(default_factory=dict)
     is_offline: bool = False
-    malformed: deque[Malformed] = field(default_factory=lambda: deque(maxlen=KEPT_MALFORMED))
-    malformed_count: int = 0
-    """Since the start."""
+    last: tuple[Moment, Publication] | None = None
+    """What it said last, as it came."""
     watches: dict[str, Watch] = field(default_factory=dict)
 
     # --- what it says -------------------------------------------------------------------------------------------
@@ -62,6 +46,7 @@ class Speaker:
             return
         if message.retain and self._is_known_fresh(topic, at):
             return  # the broker repeats after a resubscription what we heard fresh
+        self.last = (at, message)
         if message.size > len(message.payload):
             self.keep(message, at, f"{message.size} bytes are too long to be read")
             return
@@ -105,10 +90,7 @@ class Speaker:
     def keep(self, message: Publication, at: Moment, reason: str) -> None:
         """Count a message that cannot be read, and keep it for inspection. The device did speak."""
         self.heard_ms = at.steady_ms
-        self.malformed_count += 1
-        self.malformed.append(Malformed(at.wall_ms, message.topic, message.payload[:KEPT_BYTES], reason))
-        text = f"message on {message.topic} cannot be read: {reason}"
-        self.health.failed(self.device.id, at, Cause.UNDECODABLE, text)
+        self.health.malformed(self.device.id, at, message.topic, message.payload, reason)
 
     # --- its last will ------------------------------------------------------------------------------------------
 

@@ -17,7 +17,9 @@ import msgspec
 
 from edge.acquire.frames import Read, ReadOnlyViolation, build_read
 from edge.acquire.modbus import ModbusBus
+from edge.acquire.mqtt import MqttBus
 from edge.commission.asking import SOCKET, find_desk, line_of, outcome_of, socket_path
+from edge.commission.listening import malformed_lines, message_line
 from edge.rules.engine import latest
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ async def _answer(parts: Parts, line: bytes) -> dict[str, Any]:
             lines = [line_of(bus.bus) for bus in parts.buses.values() if isinstance(bus, ModbusBus)]
             return {"gateway": parts.site.gateway.id, "site": parts.site.id, "lines": lines}
         if isinstance(asked, dict) and "latest" in asked:
-            return {"rows": _latest(parts, str(asked["latest"]))}
+            return {"rows": _latest(parts, str(asked["latest"])), "notes": _spoken(parts, str(asked["latest"]))}
         return await _read(parts, msgspec.convert(asked, _Question))
     except (msgspec.MsgspecError, ReadOnlyViolation, ValueError, RecursionError) as error:
         return {"mistake": str(error)}
@@ -105,6 +107,15 @@ async def _read(parts: Parts, asked: _Question) -> dict[str, Any]:
                 "ms": found.ms,
             }  # fmt: skip
     return {"mistake": f"this gateway holds no line {asked.line}"}
+
+
+def _spoken(parts: Parts, device: str) -> list[str]:
+    """What a device that speaks unasked said last, and what of it could not be read."""
+    speakers = [
+        bus.speakers[device] for bus in parts.buses.values() if isinstance(bus, MqttBus) and device in bus.speakers
+    ]
+    last = [message_line(one.last[0].wall_ms, one.last[1]) for one in speakers if one.last is not None]
+    return [*last, *malformed_lines(parts.board.unreadable.get(device, ()))]
 
 
 def _latest(parts: Parts, device: str) -> list[dict[str, Any]]:

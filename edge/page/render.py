@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from contract.conventions import from_ms, parse_instant
 from contract.messages import DeviceHealth, Severity
+from edge.acquire.health import Malformed, show_payload
 from edge.page.words import Language, word
 from edge.rules.engine import ActiveAlarm
 
@@ -45,6 +46,9 @@ class View:
     is_disk_well: bool
     mistakes: Sequence[str] = ()
     """What is wrong with the site file as it is on the disk; the one that runs is an older one."""
+    unreadable: Sequence[tuple[str, Malformed]] = ()
+    """Messages that could not be read, with the device (or bus) they came from, newest first."""
+    unreadable_total: int = 0
 
 
 def page(view: View, language: Language) -> str:
@@ -70,6 +74,7 @@ def live(view: View, language: Language) -> str:
     return (
         f'<div id="sound" data-loudest="{loudest or ""}" data-newest="{newest}"></div>'
         f"{_mistakes(view, language)}{_alarms(view, language)}{_delivery(view, language)}{_devices(view, language)}"
+        f"{_unreadable(view, language)}"
     )
 
 
@@ -159,6 +164,24 @@ def _devices(view: View, language: Language) -> str:
         )  # fmt: skip
     heads = ["device", "state", "answered", "last_answer", "last_error"]
     return f"<section><h2>{word('devices', language)}</h2>{_table(heads, rows, language)}</section>"
+
+
+def _unreadable(view: View, language: Language) -> str:
+    if not view.unreadable:
+        return ""
+    rows = [
+        [
+            escape(device),
+            _clock(one.at_ms, view),
+            escape(one.topic),
+            escape(one.reason),
+            escape(show_payload(one.payload)),
+        ]
+        for device, one in view.unreadable
+    ]
+    heads = ["device", "received", "topic", "last_error", "payload"]
+    title = f"{word('unreadable', language)} <b>{view.unreadable_total}</b>"
+    return f"<section><h2>{title}</h2>{_table(heads, rows, language)}</section>"
 
 
 def _ms(instant: str) -> int:

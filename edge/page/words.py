@@ -32,6 +32,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "silent_device": ("silent", "无应答"),
     "not_connected": ("not connected", "未连接"),
     "not_yet": ("not read yet", "尚未读取"),
+    "unreadable": ("Messages that could not be read", "无法解析的报文"),
+    "received": ("Received", "接收时间"),
+    "topic": ("Topic", "主题"),
+    "payload": ("Message", "报文"),
     "site_file_refused": (
         "The changed site file was refused: the gateway runs on as before",
         "新的站点文件有误，未采用：网关继续按原配置运行",

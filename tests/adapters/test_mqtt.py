@@ -233,7 +233,7 @@ async def test_malformed_messages_stop_nothing_and_the_last_few_are_kept(tmp_pat
                 broker, *(("site/a", b"{%d" % at) for at in range(7)), ("site/a", b"\xff\xfe"), ("site/a", {"p": 1})
             )
             await one.first(value=1)
-            kept = one.bus.malformed["meter_1"]
+            kept = one.health.unreadable["meter_1"]
             assert [row.payload for row in kept] == [b"{3", b"{4", b"{5", b"{6", b"\xff\xfe"]
             assert kept[0].topic == "site/a"
             assert sum(row.cause is Cause.UNDECODABLE for row in one.basket.samples) == 8
