@@ -12,7 +12,6 @@ import contextlib
 import sqlite3
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from simulators.broken_network import BrokenNetwork
 from simulators.broker import free_port
 from simulators.clock import SystemClock
 from simulators.plant import PlantServers, SimulatedPlant
-from simulators.processes import Family, last_lines, program
+from simulators.processes import Child, Family, last_lines, program
 from simulators.site import build_site, load_library
 
 GATEWAY, SITE = "gw_1", "crash"
@@ -52,7 +51,11 @@ Key = tuple[str, int, int]
 """Lane, epoch and number of a record."""
 Fault = tuple[str, str]
 """Equipment and fault."""
+Ticket = tuple[str, str, int]
+"""Equipment, rule, and how often the fault came while the ticket was open."""
 
+NO_STORMS = {"chattering": {"cycles": 10_000}, "flood": {"more_than": 10_000}}
+"""Here the same fault comes again and again, and each time it counts."""
 FAULTS: Mapping[str, Sequence[str]] = {
     "pump_1": ("dry_run", "high_discharge_pressure", "drive_fault"),
     "fire_pump_1": ("not_in_auto", "low_water_pressure", "power_a_lost"),
@@ -67,6 +70,7 @@ def site(ports: Mapping[str, int], cloud: str) -> dict[str, Any]:
         "gateway": {
             "id": GATEWAY, "cloud": cloud, "credential_file": "credential", "interval": "60s",
             "status": {"host": "127.0.0.1", "port": ports["status"]},
+            "storms": NO_STORMS,
         },
         "overrides": {
             "lv_switchgear": {
@@ -170,6 +174,7 @@ class World:
         self.network = BrokenNetwork(self.clock, "127.0.0.1", self._ports["cloud"], seed=seed)
         self.family = Family(folder, {"PLANTROOM_DATABASE_URL": self.database_url})
         self.database: Database = open_database(self.database_url)
+        self.children: dict[str, Child] = {}
         self._wrapper = wrapper
         self._seed = seed
 
@@ -208,11 +213,11 @@ class World:
 
     async def start_gateway(self) -> None:
         words = ("run", str(self.folder / "site.yaml"), "--data", str(self.folder))
-        await self.family.start("gateway", self._command("plantroom-edge", *words))
+        self.children["gateway"] = await self.family.start("gateway", self._command("plantroom-edge", *words))
 
     async def start_cloud(self, name: str = "cloud", port: int = 0) -> None:
         words = ("serve", "--port", str(port or self._ports["cloud"]), "--data", str(self.folder))
-        await self.family.start(name, self._command("plantroom-cloud", *words))
+        self.children[name] = await self.family.start(name, self._command("plantroom-cloud", *words))
 
     async def start_again(self, name: str) -> None:
         await (self.start_gateway() if name == "gateway" else self.start_cloud(name))
@@ -240,6 +245,10 @@ class World:
             return all(self.witness.count(kind, equipment, rule) > was for rule, was in zip(rules, before, strict=True))
 
         await self.until(is_there, f"{kind.__name__} of {equipment}/{'/'.join(rules)}", 60)
+
+    async def counted(self, kind: type[AlarmRaised | AlarmCleared], equipment: str, rule: str, number: int) -> None:
+        """The gateway has committed so many of them."""
+        await self._committed(kind, equipment, [rule], [number - 1])
 
     async def until(self, is_true: Callable[[], Any], what: str, seconds: float) -> None:
         """Ask until it is true. Fails with what was waited for and the last lines of both logs."""
@@ -270,10 +279,10 @@ class World:
         async with self.database.read() as connection:
             return (await connection.execute(query)).scalar_one()
 
-    async def tickets(self) -> Counter[tuple[str, str]]:
+    async def tickets(self) -> list[Ticket]:
         async with self.database.read() as connection:
             found = (await connection.execute(select(t.ticket))).mappings().all()
-        return Counter((one["equipment_id"], one["rule"]) for one in found)
+        return sorted((one["equipment_id"], one["rule"], one["occurrences"]) for one in found)
 
     async def stored(self) -> list[dict[str, Any]]:
         """Every record the cloud holds, as it numbers them."""

@@ -7,13 +7,12 @@ weather again.
 import asyncio
 import os
 import random
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.crash_world import FAULTS, World, check, world
+from tests.support.crash_world import FAULTS, Ticket, World, check, world
 from tests.support.servers import postgres
 
 KILLS_A_ROUND = 20
@@ -80,7 +79,7 @@ async def disturbed(world: World, number: int, count: int) -> None:
     await world.network.drop()
 
 
-async def undisturbed(folder: Path, number: int, rounds: int) -> Counter[tuple[str, str]]:
+async def undisturbed(folder: Path, number: int, rounds: int) -> list[Ticket]:
     async with world(folder, seed=number) as calm:
         await faults(calm, number, rounds)
         await check(calm, await calm.settle())
@@ -95,7 +94,7 @@ async def crash(folder: Path, count: int, database_url: str = "") -> None:
         await disturbed(storm, number, count)
         await check(storm, await storm.settle())
         assert await storm.tickets() == expected
-        assert len(expected) == sum(len(some) for some in FAULTS.values())
+    assert len(expected) == sum(len(some) for some in FAULTS.values())
 
 
 @pytest.fixture(scope="module")
