@@ -1,0 +1,139 @@
+"""Ingest over HTTP into real cloud processes, on SQLite and PostgreSQL, beside a bare insert of the same rows in the same run.
+
+A sample is "accepted" when its receipt came, and "in the history" when the history store has it too; that store is the embedded one
+in each case, so the floor is half of what a bare loop inserts into SQLite: one row a sample, in the same transactions. A rate "on one
+core" is by the processor seconds of all the cloud's processes, of which moving into the history is the larger part. An event is an
+alarm that comes or goes: each finds or opens its ticket, with its clocks and its timeline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import ingest_load
+from benchmarks.ingest_load import Clouds, Load
+from benchmarks.result import Result
+from cloud.clock import SystemClock
+from contract.codec import decode_envelope, decode_record, inflate
+from contract.messages import SampleBatch
+from tests.support.servers import postgres
+
+BENCH = "ingest"
+ENVELOPES = 30
+EVENT_ENVELOPES = 6
+WANTED_PER_CORE = 50_000.0
+LIMIT_S = 300.0
+_TABLE = "CREATE TABLE bare (equipment TEXT, point TEXT, at INTEGER, value REAL, PRIMARY KEY (equipment, point, at))"
+_Row = tuple[str, str, int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Samples or events a second, by the clock and by the processor."""
+
+    by_clock: float
+    per_core: float
+
+
+def run() -> Iterator[Result]:
+    now = SystemClock().now_ms()
+    load = ingest_load.samples("gw_bytes", 5, now)
+    yield Result(BENCH, "a sample on the line, compressed", load.line_bytes / load.items, "bytes")
+    yield Result(BENCH, "a sample before compression", load.plain_bytes / load.items, "bytes")
+    for name in ("sqlite", "postgresql"):
+        with _database(name) as (url, folder):
+            yield from _measure(name, url, folder)
+
+
+@contextmanager
+def _database(name: str) -> Iterator[tuple[str, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        if name == "sqlite":
+            yield f"sqlite:///{folder}/cloud.db", Path(folder)
+        else:
+            with postgres() as url:
+                yield url, Path(folder)
+
+
+def _measure(name: str, url: str, folder: Path) -> Iterator[Result]:
+    now = SystemClock().now_ms()
+    bare = _bare(folder / "bare.db", ingest_load.samples("gw_bare", ENVELOPES, now))
+    yield Result(BENCH, f"{name}: bare insert of the samples, on one core", bare, "samples/s")
+    for replicas in (1, 2):
+        case = f"{name}, {replicas} replica{'s' * (replicas > 1)}"
+        names = [f"gw_{name}_{replicas}_{one}" for one in range(replicas)]
+        loads = [ingest_load.samples(one, ENVELOPES // replicas, now) for one in names]
+        told = [ingest_load.events(f"{one}_events", EVENT_ENVELOPES // replicas, now) for one in names]
+        with ingest_load.clouds(url, folder / str(replicas), replicas) as running:
+            accepted, stored = asyncio.run(_samples(running, loads))
+            opened = asyncio.run(_events(running, told))
+        yield from _pair(f"{case}: samples accepted", accepted, "samples/s", WANTED_PER_CORE)
+        yield from _pair(f"{case}: samples in the history", stored, "samples/s", bare / 2)
+        yield from _pair(f"{case}: events with their tickets", opened, "events/s", None)
+
+
+def _pair(case: str, speed: Speed, unit: str, floor: float | None) -> Iterator[Result]:
+    yield Result(BENCH, case, speed.by_clock, unit)
+    one_core = f"{case}, on one core"
+    if floor is None:
+        yield Result(BENCH, one_core, speed.per_core, unit)
+    else:
+        yield Result.at_least(BENCH, one_core, speed.per_core, unit, floor)
+
+
+async def _samples(running: Clouds, loads: Sequence[Load]) -> tuple[Speed, Speed]:
+    items = sum(one.items for one in loads)
+    accepted, began, cpu = await _deliver(running, loads)
+    limit = time.monotonic() + LIMIT_S
+    while await ingest_load.waiting(running.url) and time.monotonic() < limit:
+        await asyncio.sleep(0.1)
+    return accepted, Speed(items / (time.perf_counter() - began), items / (running.cpu_s() - cpu))
+
+
+async def _events(running: Clouds, loads: Sequence[Load]) -> Speed:
+    return (await _deliver(running, loads))[0]
+
+
+async def _deliver(running: Clouds, loads: Sequence[Load]) -> tuple[Speed, float, float]:
+    """Every gateway at once, each to a replica of its own."""
+    items = sum(one.items for one in loads)
+    credentials = await ingest_load.enrol(running.url, [one.gateway for one in loads])
+    began, cpu = time.perf_counter(), running.cpu_s()
+    pairs = zip(running.addresses, loads, strict=True)
+    await asyncio.gather(*(ingest_load.send(address, load, credentials[load.gateway]) for address, load in pairs))
+    return Speed(items / (time.perf_counter() - began), items / (running.cpu_s() - cpu)), began, cpu
+
+
+# --- the floor ----------------------------------------------------------------------------------------------------
+
+
+def _bare(path: Path, load: Load) -> float:
+    """Samples a processor second as plain rows, one transaction an envelope, with the driver alone."""
+    groups = [list(_rows(body)) for body in load.bodies]
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLE} WITHOUT ROWID;")
+    cpu = ingest_load.own_cpu_s()
+    for group in groups:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO bare VALUES (?, ?, ?, ?)", group)
+        connection.execute("COMMIT")
+    used = ingest_load.own_cpu_s() - cpu
+    connection.close()
+    return load.items / used
+
+
+def _rows(body: bytes) -> Iterator[_Row]:
+    for raw in decode_envelope(inflate(body)).records:
+        batch = decode_record(raw)
+        for series in batch.series if isinstance(batch, SampleBatch) else ():
+            for at, value in zip(series.at, series.value, strict=True):
+                yield series.equipment, series.point, at, msgspec.convert(value, float)
