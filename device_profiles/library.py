@@ -30,7 +30,7 @@ from device_profiles.reading import (
 from device_profiles.schema import Clause, ClauseFile, DeviceModel, EquipmentClass
 
 __all__ = [
-    "Finding", "Library", "LibraryError", "LineMap", "NodePath", "check", "finding", "list_lines", "load", "load_yaml",
+    "Finding", "Library", "LibraryError", "LineMap", "NodePath", "Shelf", "check", "finding", "list_lines", "load", "load_yaml",
     "show_lines", "show_path", "validate",
 ]  # fmt: skip
 
@@ -47,11 +47,11 @@ class Library:
 
 
 @dataclass(slots=True)
-class _Shelf:
+class Shelf:
     """A library while it is read: what was found, where each id stands, and every mistake."""
 
     clauses: dict[str, Clause] = field(default_factory=dict)
-    classes: dict[str, EquipmentClass] = field(default_factory=dict)
+    classes: Mapping[str, EquipmentClass] = field(default_factory=dict)
     models: dict[str, DeviceModel] = field(default_factory=dict)
     places: dict[tuple[str, str], tuple[Path, Path, LineMap, NodePath]] = field(default_factory=dict)
     """(kind, id) to folder, file, lines and node."""
@@ -100,8 +100,9 @@ class _Shelf:
         self.places[kind, one.id] = place
 
     def _shelf_of(self, kind: str) -> dict[str, Any]:
-        shelves: dict[str, dict[str, Any]] = {"clause": self.clauses, "class": self.classes, "model": self.models}
-        return shelves[kind]
+        shelves: dict[str, Any] = {"clause": self.clauses, "class": self.classes, "model": self.models}
+        found: dict[str, Any] = shelves[kind]
+        return found
 
     def cross_check(self, only: Collection[Path] | None = None) -> None:
         """What concerns several files; of ``only`` these files, where given."""
@@ -148,8 +149,8 @@ def _kind_of(data: object) -> str:
     return "model" if {"equipment_class", "protocol", "maker", "registers", "payload"} & keys else "class"
 
 
-def _read(extra: Sequence[Path]) -> _Shelf:
-    shelf = _Shelf()
+def _read(extra: Sequence[Path]) -> Shelf:
+    shelf = Shelf()
     shelf.read_folder(SHIPPED)
     for folder in extra:
         if folder.is_dir():

@@ -59,7 +59,8 @@ class Buses:
 
     def prepare(self, site: Site) -> Change:
         """Make the buses that a site adds or changes; nothing is stopped or started yet."""
-        wanted = {bus.id: (bus, site.devices_on(bus)) for bus in site.buses if site.devices_on(bus)}
+        devices_of = site.devices_by_bus()
+        wanted = {bus.id: (bus, devices_of[bus.id]) for bus in site.buses if bus.id in devices_of}
         kept = tuple(
             name for name, one in self._running.items() if wanted.get(name) == (one.bus, one.devices)
         )  # fmt: skip

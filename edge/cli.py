@@ -6,6 +6,9 @@ with file, line, path and what to do; never a traceback.
 
 from __future__ import annotations
 
+from edge import lean  # before what it keeps out
+
+# isort: split
 import asyncio
 import signal
 import sys
@@ -21,10 +24,7 @@ import typer
 from contract.conventions import Exit, data_directory, json_line
 from device_profiles import library as shelf
 from device_profiles.library import Finding
-from edge import cli_lines, cli_scan, gateway
-from edge.cli_accept import accept
-from edge.cli_import import import_
-from edge.cli_rules import rules
+from edge import gateway
 from edge.cli_speech import Json, SiteArgument, StandardError, fail, speaking
 from edge.clock import SystemClock
 from edge.commission.desk import serve_desk
@@ -38,15 +38,27 @@ from edge.reload import Reloader
 from edge.rules.engine import Engine
 from edge.rules.storm import describe
 from edge.site import Site
-from edge.uplink.http import Cloud, store_credential
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
 app.add_typer(library, name="library")
-app.add_typer(rules, name="rules")
-for command in (cli_lines.read, cli_lines.probe, cli_scan.scan, accept):
-    app.command()(command)
-app.command("import")(import_)
+
+
+def add_tools() -> None:
+    """The commands with files of their own. A gateway runs without them."""
+    from edge import cli_lines, cli_scan
+    from edge.cli_accept import accept
+    from edge.cli_import import import_
+    from edge.cli_rules import rules
+
+    app.add_typer(rules, name="rules")
+    for command in (cli_lines.read, cli_lines.probe, cli_scan.scan, accept):
+        app.command()(command)
+    app.command("import")(import_)
+
+
+if not lean.IS_GATEWAY:
+    add_tools()
 
 
 def main() -> None:
@@ -227,6 +239,8 @@ def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[
 @app.command()
 def enrol(site_file: SiteArgument, code: Annotated[str, typer.Argument(help="The one-time code.")]) -> None:
     """Exchange the one-time code of ``plantroom-cloud gateway add`` for this gateway's credential."""
+    from edge.uplink.http import store_credential
+
     with speaking():
         site = load_site(site_file)
         config = site.gateway
@@ -242,6 +256,8 @@ def enrol(site_file: SiteArgument, code: Annotated[str, typer.Argument(help="The
 
 
 async def _enrol(site: Site, code: str) -> str:
+    from edge.uplink.http import Cloud
+
     cloud = Cloud.open(site.gateway)
     try:
         return await cloud.enrol(site.gateway.id, code)
@@ -252,6 +268,8 @@ async def _enrol(site: Site, code: str) -> str:
 @app.command()
 def password(file: Annotated[Path, typer.Argument(help="The password file to write.")]) -> None:
     """Write the password file of an opened status page. Reads the password from the terminal or standard input."""
+    from edge.uplink.http import store_credential
+
     if sys.stdin.isatty():
         word = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from device_profiles import library as shelf
 from device_profiles.fitting import fitted
 from device_profiles.library import Finding, Library
 from device_profiles.model_checks import check_meaning
+from device_profiles.on_demand import load_needed
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
@@ -65,7 +66,7 @@ def load_site(path: Path, library: Library | None = None) -> Site:
 
 def _load_library(path: Path, written: SiteFile) -> Library:
     try:
-        return shelf.load([path.parent / written.library] if written.library else [])
+        return load_needed([path.parent / written.library] if written.library else [])
     except shelf.LibraryError as error:
         raise Misconfigured(error.findings) from error
 
@@ -102,16 +103,16 @@ class _Builder:
         remedy = remedy[:1].upper() + remedy[1:]
         self.findings.append(shelf.finding(self.path, self.lines, path, message, remedy))
 
-    def _known(self, path: _Path, what: str, word: str, known: Iterable[str]) -> bool:
-        names = list(known)
-        if word in names:
+    def _known(self, path: _Path, what: str, word: str, known: Collection[str]) -> bool:
+        if word in known:
             return True
-        self._wrong(path, f"{what} {word} is not known", did_you_mean(word, names))
+        self._wrong(path, f"{what} {word} is not known", did_you_mean(word, known))
         return False
 
     def _unique(self, section: str, ids: Sequence[str]) -> None:
+        first = {one: index for index, one in reversed(list(enumerate(ids)))}
         for index, one in enumerate(ids):
-            if one in ids[:index]:
+            if first[one] < index:
                 self._wrong((section, index, "id"), f"{one} is used twice in {section}", "give each its own id")
 
     def _file(self, name: Path | None) -> Path | None:
@@ -175,7 +176,7 @@ class _Builder:
                     self._wrong((*path, key), f"limit {value} is in {unit or 'no unit'}, which is no time", "write 5s")
 
     def _equipment(self) -> Iterator[Equipment]:
-        known = [one.id for one in self.written.equipment]
+        known = dict.fromkeys(one.id for one in self.written.equipment)
         for index, section in enumerate(self.written.equipment):
             path: _Path = ("equipment", index)
             if section.serves is not None:
@@ -188,7 +189,7 @@ class _Builder:
                 ratings = self._ratings(path, section, of)
                 yield self._frozen_equipment(section, of, ratings)
 
-    def _serves(self, path: _Path, section: EquipmentSection, known: Sequence[str]) -> None:
+    def _serves(self, path: _Path, section: EquipmentSection, known: Collection[str]) -> None:
         if section.serves == section.id:
             self._wrong(path, f"{section.id} cannot serve itself", "name the equipment that it feeds, or leave it out")
         elif section.serves not in known:
@@ -269,8 +270,8 @@ class _Builder:
     def _devices(self, equipment: Sequence[Equipment], buses: Sequence[Bus]) -> Iterator[Device]:
         things = {one.id: one for one in equipment}
         lines = {bus.id: bus for bus in buses}
-        written_buses = [bus.id for bus in self.written.buses]
-        written_things = [one.id for one in self.written.equipment]
+        written_buses = dict.fromkeys(bus.id for bus in self.written.buses)
+        written_things = dict.fromkeys(one.id for one in self.written.equipment)
         for index, section in enumerate(self.written.devices):
             path: _Path = ("devices", index)
             known = self._known((*path, "model"), "model", section.model, self.library.models)

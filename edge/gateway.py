@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import structlog
 
 from contract.conventions import format_instant
 from contract.messages import Record
 from device_profiles.library import Finding
-from edge import health, own
+from edge import own
 from edge.acquire.health import HealthBoard
 from edge.announce import announce
 from edge.buses import Buses, Runs
@@ -32,8 +32,12 @@ from edge.rules.engine import Engine
 from edge.site import Bus, Device, Site
 from edge.store import AsyncOutbox, Log
 from edge.uplink.deliver import Delivery, Link
-from edge.uplink.http import Cloud
 from edge.uplink.session import Session
+
+if TYPE_CHECKING:
+    import httpx
+
+    from edge.uplink.http import Cloud
 
 BUDGET_EVERY_S = 60.0
 
@@ -65,6 +69,11 @@ class Parts:
     look: Callable[[], Machine] | None = None
     """Looks at this machine, for the gateway's own points; None where it has none."""
 
+    @property
+    def is_disk_well(self) -> bool:
+        """Whether what is judged outlives this process."""
+        return self.cycle.is_disk_well and self.outbox.outbox.is_lasting
+
     def judged(self, site: Site) -> Site:
         """What the rules know: the site as written, and the gateway itself."""
         return site if self.look is None else own.joined(site, self.look())
@@ -72,6 +81,13 @@ class Parts:
 
 Side = Callable[[Parts], Awaitable[None]]
 """Something that works on the running parts until it is cancelled."""
+
+
+async def status_page(parts: Parts) -> None:
+    """The page on its own port. Loaded when the devices are being read already: a value waits for no web server."""
+    from edge import health
+
+    await health.serve(parts)
 
 
 async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, each by its name
@@ -83,7 +99,7 @@ async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, e
     bus_factory: BusFactory | None = None,
     inline: bool = False,
     jitter: Callable[[], float] = random.random,
-    page: Side | None = health.serve,
+    page: Side | None = status_page,
     beside: Mapping[str, Side] | None = None,
     look: Callable[[], Machine] | None = None,
 ) -> None:
@@ -163,6 +179,8 @@ def build(
     )  # fmt: skip
     caller.ring(_still_active(engine, life_safety))
     if site.gateway.cloud is not None:
+        from edge.uplink.http import Cloud
+
         parts.cloud = Cloud.open(site.gateway, transport)
         deliveries += [
             Delivery(
@@ -236,7 +254,7 @@ async def _measure_itself(parts: Parts) -> None:
             now, depths = parts.clock.moment(), parts.outbox.outbox.depths
             state = own.State(
                 parts.link.is_up, parts.link.last_receipt_ms, started_ms, parts.link.clock_offset_ms,
-                depths["events"], depths["samples"], health.is_disk_well(parts), tuple(parts.board.rows(now)),
+                depths["events"], depths["samples"], parts.is_disk_well, tuple(parts.board.rows(now)),
             )  # fmt: skip
             await parts.cycle.intake.put(own.samples(device, parts.look(), state, now))
         await parts.clock.sleep(own.EVERY_MS / 1000)

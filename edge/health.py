@@ -104,7 +104,7 @@ class _Pages:
     async def healthz(self, _request: Request) -> Response:
         cycle = self.parts.cycle
         is_stuck = self.parts.clock.moment().steady_ms - cycle.turned_at > STUCK_AFTER_MS
-        state = "stuck" if is_stuck else "ok" if is_disk_well(self.parts) else "disk_failing"
+        state = "stuck" if is_stuck else "ok" if self.parts.is_disk_well else "disk_failing"
         return JSONResponse({"status": state}, status_code=200 if state == "ok" else 503)
 
     async def metrics(self, request: Request) -> Response:
@@ -136,14 +136,9 @@ def view(parts: Parts) -> render.View:
         devices=parts.board.rows(parts.clock.moment()), cloud=site.gateway.cloud, is_up=link.is_up,
         link_reason=link.reason, last_receipt_ms=link.last_receipt_ms, events=depths["events"].records,
         samples=depths["samples"].records, oldest_ms=min(oldest, default=None),
-        is_disk_well=is_disk_well(parts), mistakes=[str(one) for one in parts.mistakes],
+        is_disk_well=parts.is_disk_well, mistakes=[str(one) for one in parts.mistakes],
         unreadable=parts.board.last_unreadable(), unreadable_total=parts.board.unreadable_total,
     )  # fmt: skip
-
-
-def is_disk_well(parts: Parts) -> bool:
-    """Whether what is judged outlives this process."""
-    return parts.cycle.is_disk_well and parts.outbox.outbox.is_lasting
 
 
 def _language(request: Request) -> Language:

@@ -10,13 +10,16 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import httpx
 import msgspec
 
 from contract.messages import AlarmChanged, AlarmCleared, AlarmRaised, Record, Severity
 from edge.site import Hooks
 from edge.store import Log
+
+if TYPE_CHECKING:
+    import httpx
 
 MOST_WAITING = 100
 
@@ -152,6 +155,8 @@ class Caller:
         self._tell("hook_ran", process.returncode == 0, command=self._hooks.command[0], status=process.returncode)
 
     async def _webhook(self, call: Call, address: str) -> None:
+        import httpx
+
         headers = {"Content-Type": "application/json"}
         try:
             async with httpx.AsyncClient(transport=self._transport, timeout=self._hooks.timeout_ms / 1000) as client:

@@ -1,4 +1,4 @@
-"""The process, not the flow: what the start left behind is given back, so that weeks of work need little memory."""
+"""The process, not the flow: a gateway runs for weeks beside other programs, in little memory and with few pauses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ import gc
 
 SETTLE_S = 5.0
 """When a gateway has announced itself and read its devices once, what is alive stays alive."""
+COLLECT_AFTER = 50_000
+"""Nearly everything here is freed by its last reference; Python's usual 700 costs a tenth of the time for nothing."""
+ARENAS, MMAP_FROM = -8, -3
+"""``M_ARENA_MAX`` and ``M_MMAP_THRESHOLD`` of glibc's ``mallopt``."""
+LARGE_BYTES = 256 * 1024
+
+
+def one_heap() -> None:
+    """Before anything is loaded: one heap for all threads, and every large block goes back as soon as it is free.
+
+    Left alone, glibc keeps a heap a thread, and keeps what a large block needed once. Another C library is left as it is.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(ARENAS, 1)
+        libc.mallopt(MMAP_FROM, LARGE_BYTES)
 
 
 def settle() -> None:
@@ -17,5 +33,6 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

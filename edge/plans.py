@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device_profiles.library import Finding
@@ -31,10 +32,10 @@ class BusPlan:
 def plan_site(site: Site) -> list[BusPlan]:
     """The plan of every bus. Raises Misconfigured for what cannot be read or kept, and for unusable conditions."""
     findings = check_conditions(site)
-    plans = []
+    plans, devices_of = [], site.devices_by_bus()
     for bus in site.buses:
         try:
-            one = _plan_bus(site, bus)
+            one = _plan_bus(bus, devices_of.get(bus.id, ()))
         except Infeasible as error:
             findings.append(_finding(site, f"buses.{bus.id}", str(error), "Mend the model or choose another"))
             continue
@@ -50,8 +51,7 @@ def _finding(site: Site, path: str, message: str, remedy: str) -> Finding:
     return Finding(str(site.path), 0, path, message, remedy)
 
 
-def _plan_bus(site: Site, bus: Bus) -> BusPlan:
-    devices = site.devices_on(bus)
+def _plan_bus(bus: Bus, devices: Sequence[Device]) -> BusPlan:
     if bus.kind == "mqtt":
         return BusPlan(bus, tuple((device, (_topics(device),)) for device in devices), 0, 0, None)
     plans: list[ReadPlan] = [plan(device) for device in devices]

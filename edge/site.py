@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -208,14 +208,19 @@ class Site:
     equipment: tuple[Equipment, ...]
     buses: tuple[Bus, ...]
     devices: tuple[Device, ...]
-    library: Library
+    library: Library = field(compare=False)
+    """What the site uses of it is compared with the equipment and the devices."""
     path: Path
 
     def find_equipment(self, equipment_id: str) -> Equipment | None:
         return next((one for one in self.equipment if one.id == equipment_id), None)
 
-    def devices_on(self, bus: Bus) -> tuple[Device, ...]:
-        return tuple(device for device in self.devices if device.bus.id == bus.id)
+    def devices_by_bus(self) -> dict[str, tuple[Device, ...]]:
+        """The devices of every bus that has any, by its id."""
+        found: dict[str, list[Device]] = {}
+        for device in self.devices:
+            found.setdefault(device.bus.id, []).append(device)
+        return {bus: tuple(devices) for bus, devices in found.items()}
 
 
 def group_every_ms(mapping: PointMapping, every_ms: int) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from device_profiles.schema import ModbusLimits, RegisterMapping
 from edge.decode.registers import compile_point
+from edge.shared import Shared
 
 if TYPE_CHECKING:
     from edge.site import Bus, Device
@@ -118,8 +119,27 @@ class ReadPlan:
         return sum(request.cost_ms / request.every_ms for request in self.requests)
 
 
+_PLANS: Shared[ReadPlan] = Shared()
+
+
 def plan(device: Device, learned: Learned = NOTHING_LEARNED) -> ReadPlan:
-    """The requests that read a Modbus device. Raises Infeasible when a point cannot be read within its limits."""
+    """The requests that read a Modbus device; devices that are alike share them.
+
+    Raises Infeasible when a point cannot be read within its limits.
+    """
+    model, bindings = device.model, device.bindings
+    points = tuple((id(one.mapping), one.device_point, one.every_ms) for one in bindings)
+    key = (id(model), _line_of(device.bus), learned, points)
+    made = _PLANS.get(key, (model, [one.mapping for one in bindings]), lambda: _plan(device, learned))
+    return replace(made, device=device.id)
+
+
+def _line_of(bus: Bus) -> tuple[object, ...]:
+    """What of a bus the cost of a request depends on."""
+    return bus.kind, bus.baud, bus.parity, bus.stop_bits, bus.data_bits
+
+
+def _plan(device: Device, learned: Learned) -> ReadPlan:
     limits = device.model.limits
     needs: dict[tuple[int, str], list[Extent]] = {}
     refused = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +19,7 @@ from edge.decode.registers import RegisterCodec, compile_point
 from edge.decode.sample import Moment, Sample
 from edge.decode.value import Decoded
 from edge.decode.watch import Watch, watch_of
+from edge.shared import Shared
 from edge.site import Binding, Device, PointMapping
 
 
@@ -61,8 +61,9 @@ class DeviceReader:
         self.plan = plan(self.device, learned)
         bindings = self.device.bindings
         intervals = dict.fromkeys(binding.every_ms for binding in bindings)
-        compiled = [self.compile(request) for request in self.plan.requests]
-        compiled.sort(key=self._needs_others)
+        requests = self.plan.requests
+        key = (id(requests), *(id(codec) for codec in self.codecs))
+        compiled = _COMPILED.get(key, (requests, self.codecs), lambda: self._compiled(requests))
         self._groups = {
             every_ms: tuple(one for one in compiled if one.request.every_ms == every_ms) for every_ms in intervals
         }
@@ -70,6 +71,9 @@ class DeviceReader:
             every_ms: tuple(point for point in self.plan.refused if bindings[point].every_ms == every_ms)
             for every_ms in intervals
         }
+
+    def _compiled(self, requests: Sequence[Request]) -> tuple[CompiledRequest, ...]:
+        return tuple(sorted((self.compile(request) for request in requests), key=self._needs_others))
 
     def _needs_others(self, one: CompiledRequest) -> bool:
         """Requests with scale factors of other requests' values go first."""
@@ -181,10 +185,9 @@ def bad_sample(device: Device, binding: Binding, cause: Cause, at: Moment) -> Sa
     return Sample(device.id, binding.equipment, binding.point_id, None, Quality.BAD, cause, at.wall_ms, at.steady_ms)
 
 
-_Origin = tuple[object, ...]
-_CODECS: dict[tuple[int, ...], tuple[_Origin, RegisterCodec]] = {}
-_DECODERS: dict[tuple[int, ...], tuple[_Origin, BlockDecoder]] = {}
-MOST_SHARED = 20_000
+_CODECS: Shared[RegisterCodec] = Shared()
+_DECODERS: Shared[BlockDecoder] = Shared()
+_COMPILED: Shared[tuple[CompiledRequest, ...]] = Shared()
 
 
 def compile_binding(device: Device, binding: Binding) -> RegisterCodec:
@@ -195,31 +198,17 @@ def compile_binding(device: Device, binding: Binding) -> RegisterCodec:
     mapping, point = binding.mapping, binding.point
     if not isinstance(mapping, RegisterMapping):
         raise TypeError(f"{binding.device_point} of {device.id} is not read from registers")
-    key = (id(mapping), id(device.model), id(point))
-    if key not in _CODECS:
-        codec = compile_point(mapping, device.model.limits, point, unit_of(mapping, point.unit))
-        _remember(_CODECS, key, (mapping, device.model, point), codec)
-    return _CODECS[key][1]
+    return _CODECS.get(
+        (id(mapping), id(device.model), id(point)),
+        (mapping, device.model, point),
+        lambda: compile_point(mapping, device.model.limits, point, unit_of(mapping, point.unit)),
+    )
 
 
 def shared_decoder(codecs: Sequence[RegisterCodec], address: int, count: int) -> BlockDecoder:
     """The decoder of a reply; the same for every device with the same codecs."""
     key = (address, count, *(id(codec) for codec in codecs))
-    if key not in _DECODERS:
-        _remember(_DECODERS, key, tuple(codecs), BlockDecoder(codecs, address, count))
-    return _DECODERS[key][1]
-
-
-_Made = TypeVar("_Made")
-
-
-def _remember(
-    shelf: dict[tuple[int, ...], tuple[_Origin, _Made]], key: tuple[int, ...], origin: _Origin, made: _Made
-) -> None:
-    """Keep what was made with what it was made from, whose identity is the key; start anew when it is too much."""
-    if len(shelf) >= MOST_SHARED:
-        shelf.clear()
-    shelf[key] = (origin, made)
+    return _DECODERS.get(key, tuple(codecs), lambda: BlockDecoder(codecs, address, count))
 
 
 def unit_of(mapping: PointMapping, wanted: str) -> tuple[float, float]:
