@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from contract.conventions import format_instant, to_ms
-from contract.messages import Cause, Quality, Value
+from contract.messages import Cause, Quality, Record, SampleBatch, SampleSeries, Value
 from device_profiles.library import Finding
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import Point
@@ -140,6 +140,25 @@ class Reader:
 
     def _wrong(self, message: str, remedy: str) -> NoReturn:
         raise Misconfigured([Finding(str(self._path), self._line() or 1, "", message, remedy)])
+
+
+def kept_polls(records: Iterable[Record], site: Site) -> list[list[Sample]]:
+    """The samples of stored batches, one list an instant, in the order of time. Points that are no longer here are left out."""
+    known = {(one.id, name) for one in site.equipment for name in one.equipment_class.points}
+    at: dict[int, list[Sample]] = {}
+    for record in records:
+        for series in record.series if isinstance(record, SampleBatch) else ():
+            if (series.equipment, series.point) in known:
+                for sample in _unfolded(series):
+                    at.setdefault(sample.sampled_at_ms, []).append(sample)
+    return [at[instant] for instant in sorted(at)]
+
+
+def _unfolded(series: SampleSeries) -> Iterator[Sample]:
+    qualities = series.quality or [Quality.GOOD] * len(series.at)
+    causes = series.cause or [Cause.NONE] * len(series.at)
+    for at_ms, value, quality, cause in zip(series.at, series.value, qualities, causes, strict=True):
+        yield Sample(DEVICE, series.equipment, series.point, value, quality, cause, at_ms, at_ms)
 
 
 def _converter(point: Point) -> _Convert:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from contract.conventions import format_instant
 from contract.messages import (
@@ -26,7 +26,7 @@ from contract.messages import (
 )
 from device_profiles.schema import DeviceModel, RegisterMapping
 from edge.decode.sample import Moment, Sample
-from edge.recorded import DEVICE, Reader
+from edge.recorded import DEVICE
 from edge.rules.engine import Engine
 from edge.rules.judge import NO_DATA, NO_DATA_CLAUSE
 from edge.site import Binding, Bus, Device, Site, stale_after_ms
@@ -47,10 +47,20 @@ _KINDS = {
 Turn = tuple[Engine, Moment, list[Record]]
 
 
-def replay(site: Site, reader: Reader, polls: Iterator[list[Sample]]) -> Iterator[Turn]:
-    """Run the polls through the rules; the engine with what each instant led to, delays ending in between included."""
-    head = _head(polls)
-    if not head:
+def replay(
+    site: Site,
+    polls: Iterator[list[Sample]],
+    refuse_newcomer: Callable[[Sample, int], NoReturn],
+    look_ahead: int = LOOK_AHEAD,
+    until_ms: int | None = None,
+) -> Iterator[Turn]:
+    """Run the polls through the rules; the engine with what each instant led to, delays ending in between included.
+
+    ``refuse_newcomer`` is told of a point that is not among the first ``look_ahead`` rows. Polls after ``until_ms`` are not
+    looked at; time passes up to there.
+    """
+    head = _head(polls, look_ahead)
+    if not head or (until_ms is not None and head[0][0].sampled_at_ms > until_ms):
         return
     site, interval_ms = measured_by_file(site, head)
     known = {(one.equipment, one.point_id) for one in site.devices[0].bindings}
@@ -58,20 +68,25 @@ def replay(site: Site, reader: Reader, polls: Iterator[list[Sample]]) -> Iterato
     engine = Engine(site, now)
     for poll in itertools.chain(head, polls):
         at = _moment(poll[0].sampled_at_ms)
+        if until_ms is not None and at.wall_ms > until_ms:
+            break
         yield from _until(engine, now, at, interval_ms)
         if not known.issuperset([(sample.equipment, sample.point) for sample in poll]):
             newcomer = next(sample for sample in poll if (sample.equipment, sample.point) not in known)
-            reader.refuse_newcomer(newcomer, LOOK_AHEAD)
+            refuse_newcomer(newcomer, look_ahead)
         yield engine, at, engine.evaluate(poll, at)
         now = at
+    if until_ms is not None and until_ms > now.wall_ms:
+        yield from _until(engine, now, _moment(until_ms), interval_ms)
+        yield engine, _moment(until_ms), engine.evaluate([], _moment(until_ms))
 
 
-def _head(polls: Iterator[list[Sample]]) -> list[list[Sample]]:
+def _head(polls: Iterator[list[Sample]], look_ahead: int) -> list[list[Sample]]:
     found, rows = [], 0
     for poll in polls:
         found.append(poll)
         rows += len(poll)
-        if rows >= LOOK_AHEAD:
+        if rows >= look_ahead:
             break
     return found
 

@@ -54,16 +54,19 @@ def values_body(runtime: Runtime, now: Moment) -> bytes:
     return msgspec.json.encode({"format": _FORMAT, "at": now.wall_ms, "points": points})
 
 
-def recall_values(runtime: Runtime, body: bytes, now: Moment) -> int:
-    """Show a runtime the values of a stopped or running gateway; when they were noted, in epoch ms."""
-    saved = msgspec.json.decode(body)
-    for name, (value, quality, cause, at_ms) in saved["points"].items():
+def noted_at_ms(body: bytes) -> int:
+    """When values were noted, in epoch ms."""
+    noted: int = msgspec.json.decode(body)["at"]
+    return noted
+
+
+def recall_values(runtime: Runtime, body: bytes, now: Moment) -> None:
+    """Show a runtime the values of a stopped or running gateway."""
+    for name, (value, quality, cause, at_ms) in msgspec.json.decode(body)["points"].items():
         if (state := runtime.points.get(name)) is not None:
             state.value, state.quality, state.cause = value, Quality(quality), Cause(cause)
             state.at_ms, state.steady_ms = at_ms, now.steady_ms - (now.wall_ms - at_ms)
             runtime.note(name, value if state.quality is Quality.GOOD else None)
-    noted: int = saved["at"]
-    return noted
 
 
 def restore_alarms(runtime: Runtime, body: bytes, now: Moment) -> dict[str, dict[str, Any]]:

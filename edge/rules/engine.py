@@ -9,16 +9,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from contract.conventions import format_instant
-from contract.messages import Quality, Record, Severity, Term, Value
+from contract.messages import Quality, Record, Severity, Value
 from device_profiles.library import Finding
 from device_profiles.names import CLOCK
 from device_profiles.schema import EquipmentClass, Text
 from edge.decode.sample import Moment, Sample
 from edge.rules import checkpoint
-from edge.rules.alarm import AlarmState, Standing, due
+from edge.rules.alarm import AlarmState
+from edge.rules.explain import Explanation, explain_rule, explain_unwatched
 from edge.rules.judge import NO_DATA, judge, step_rule, tick
 from edge.rules.program import Program, compile_class
-from edge.rules.runtime import RuleRun, Runtime, create_runtime
+from edge.rules.runtime import Runtime, create_runtime
 from edge.rules.storm import Storms, ended
 from edge.site import Binding, Equipment, Site
 
@@ -46,24 +47,6 @@ class ActiveAlarm:
     silenced_by: str
     returned_ms: int | None = None
     """When it cleared, of an alarm that nobody has acknowledged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a rule stands where it stands."""
-
-    equipment: str
-    rule: str
-    when: str
-    gate: str
-    condition: bool | None
-    phase: str
-    standing: Standing
-    waits_until_ms: int | None
-    terms: tuple[tuple[Term, int | None], ...]
-    """Each value with its age in milliseconds where it has one."""
-    silenced_by: str
-    unwatched: str
 
 
 class Engine:
@@ -175,6 +158,16 @@ class Engine:
             for other in self._served_by.get(runtime.equipment.id, ()):
                 other.note(f"serves.{name}", None)
 
+    def share(self, now: Moment) -> None:
+        """Tell windows, and who serves it, what a piece of equipment shows: for values that came otherwise than as samples."""
+        for name, others in self._served_by.items():
+            served = self._runtimes.get(name)
+            for point in served.points if served else ():
+                for other in others:
+                    other.note(f"serves.{point}", served.values.get(point) if served else None)
+        for runtime in self._runtimes.values():
+            runtime.push_windows(range(len(runtime.windows)), now.steady_ms)
+
     def next_due(self) -> int:
         """``steady_ms`` at which ``evaluate`` should be called even without samples."""
         dues = [runtime.due_at for runtime in self._waiting.values() if runtime.due_at is not None]
@@ -235,12 +228,8 @@ class Engine:
         if runtime is None or rule not in runtime.equipment.rules:
             return None
         if (run := runtime.rules.get(rule)) is None:
-            written = runtime.equipment.rules[rule]
-            why = runtime.unwatched.get(rule, "")
-            return Explanation(
-                equipment, rule, written.when, written.gate or "", None, "normal", "normal", None, (), "", why
-            )
-        return _explain(runtime, run, now)
+            return explain_unwatched(runtime, rule)
+        return explain_rule(runtime, self._runtimes.get(runtime.equipment.serves), run, now)
 
 
 def _programs(site: Site) -> dict[tuple[str, str], Program]:
@@ -293,21 +282,6 @@ def _listed(runtime: Runtime, is_wanted: Callable[[AlarmState], bool]) -> Iterat
                 runtime.equipment.id, rule, instance, name, state.severity, began.wall_ms, state.raised.wall_ms,
                 state.acknowledged, state.silenced_by, state.returned.wall_ms if state.returned else None,
             )  # fmt: skip
-
-
-def _explain(runtime: Runtime, run: RuleRun, now: Moment) -> Explanation:
-    terms = runtime.terms([run.code.when, run.code.gate], now.steady_ms)
-
-    def age(term: Term) -> int | None:
-        state = runtime.points.get(term.name)
-        return now.steady_ms - state.steady_ms if state is not None and state.at_ms else None
-
-    return Explanation(
-        equipment=runtime.equipment.id, rule=run.id, when=run.code.when.text,
-        gate=run.code.gate.text if run.code.gate else "", condition=runtime.condition(run, now.steady_ms),
-        phase=run.state.phase, standing=run.state.standing, waits_until_ms=due(run.state, run.settings),
-        terms=tuple((term, age(term)) for term in terms), silenced_by=run.state.silenced_by, unwatched="",
-    )  # fmt: skip
 
 
 def latest(runtime: Runtime) -> list[tuple[str, Value, Quality, str, str]]:

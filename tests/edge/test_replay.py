@@ -26,7 +26,7 @@ SITE = make_site(OF)
 def run(text: str, site: Site = SITE) -> list[dict[str, object]]:
     reader = Reader(Path("samples.csv"), site)
     found = []
-    for engine, _, records in replay(site, reader, reader.polls(text.splitlines(keepends=True))):
+    for engine, _, records in replay(site, reader.polls(text.splitlines(keepends=True)), reader.refuse_newcomer):
         found += [json.loads(line) for record in records if (line := event_line(engine, record)) is not None]
     return found
 
@@ -106,7 +106,7 @@ def test_a_row_that_cannot_be_read_is_named_with_its_line(text: str, line: int, 
 def test_the_points_of_the_file_count_as_measured_and_the_others_do_not() -> None:
     reader = Reader(Path("samples.csv"), SITE)
     engine = None
-    for engine, _, records in replay(SITE, reader, reader.polls(minutes([50, 50]).splitlines())):  # noqa: B007
+    for engine, _, records in replay(SITE, reader.polls(minutes([50, 50]).splitlines()), reader.refuse_newcomer):  # noqa: B007
         assert not any(isinstance(record, AlarmRaised | RuleUnknown) for record in records)
     assert engine is not None
     runtime = engine.runtime("pump_1")

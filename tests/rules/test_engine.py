@@ -282,4 +282,4 @@ def test_an_explanation_shows_every_term_and_what_is_waited_for() -> None:
     assert found is not None
     assert (found.phase, found.condition) == ("pending", True)
     assert found.waits_until_ms == START.steady_ms + 10_000
-    assert [(term.name, age) for term, age in found.terms] == [("load", 4_000), ("load_max", None)]
+    assert [(term.name, term.age_ms) for term in found.terms] == [("load", 4_000), ("load_max", None)]
