@@ -16,9 +16,10 @@ from cloud.ingest.registry import announce
 from cloud.maintenance.service import Result, observed
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
-from cloud.tickets import faults
+from cloud.tickets import faults, storms
 from cloud.tickets.desk import Desk
 from cloud.tickets.faults import Ended, News, Place
+from cloud.tickets.storms import Member, Storm
 from contract.conventions import EpochMs, instant_ms
 from contract.messages import (
     AlarmChanged,
@@ -31,11 +32,15 @@ from contract.messages import (
     Record,
     RuleUnknown,
     SamplesThinned,
+    Severity,
+    StormBegan,
+    StormEnded,
+    StormMember,
     TestObserved,
 )
 
 UNKNOWN_RULE = "rule_unknown"
-_AboutEquipment = AlarmRaised | AlarmCleared | AlarmChanged | RuleUnknown
+_AboutEquipment = AlarmRaised | AlarmCleared | AlarmChanged | RuleUnknown | StormMember | StormBegan | StormEnded
 SENSELESS = (ValueError, OverflowError, DataError)
 """What an event raises that will never make sense: it goes to quarantine, and the lane moves on."""
 
@@ -96,6 +101,12 @@ async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
         context.gateway["id"],
     )
     await faults.raised(context.desk, context.connection, news, context.now)
+    if record.storms:
+        member = Member(news.place, news.severity, news.raised_at)
+        gateway_id = context.gateway["id"]
+        await storms.joined(
+            context.desk, context.connection, gateway_id, record.storms, member, context.event_id, context.now
+        )
     return ("alarms", "tickets")
 
 
@@ -126,6 +137,34 @@ async def _changed(context: Context, record: AlarmChanged) -> tuple[str, ...]:
         raise ValueError("a changed severity names none")
     place = await context.place(record)
     await faults.changed(context.desk, context.connection, place, values, context.event_id, context.now)
+    if record.severity is not None and (alarm := await faults.active_alarm(context.connection, place)) is not None:
+        member = Member(place, str(record.severity), alarm["raised_at"])
+        await storms.worsened(context.desk, context.connection, member, context.event_id, context.now)
+    return ("alarms", "tickets")
+
+
+async def _storm(context: Context, record: StormBegan | StormEnded) -> Storm:
+    gateway_id, site_id = context.gateway["id"], context.gateway["site_id"]
+    chatters = await context.place(record)
+    within_ms = record.within_ms if isinstance(record, StormBegan) else 0
+    place = storms.place_of(site_id, gateway_id, chatters)
+    began_at, recognised_at = instant_ms(record.began_at), instant_ms(record.recognised_at)
+    return Storm(gateway_id, record.storm, record.kind, place, began_at, recognised_at, within_ms)
+
+
+async def _storm_began(context: Context, record: StormBegan) -> tuple[str, ...]:
+    storm = await _storm(context, record)
+    members = [
+        Member(await context.place(one), str(one.severity), instant_ms(one.raised_at)) for one in record.members
+    ]  # fmt: skip
+    await storms.began(context.desk, context.connection, storm, members, context.event_id, context.now)
+    return ("alarms", "tickets")
+
+
+async def _storm_ended(context: Context, record: StormEnded) -> tuple[str, ...]:
+    storm, at = await _storm(context, record), instant_ms(record.ended_at)
+    end = Ended(storm.place, at, context.event_id, is_old_news=context.is_old_news(at, Severity.MAJOR))
+    await storms.ended(context.desk, context.connection, storm, end, record.raises, context.now)
     return ("alarms", "tickets")
 
 
@@ -220,6 +259,8 @@ _HANDLERS: Mapping[type, _Handler] = {
     AlarmRaised: _raised,
     AlarmCleared: _cleared,
     AlarmChanged: _changed,
+    StormBegan: _storm_began,
+    StormEnded: _storm_ended,
     RuleUnknown: _unknown,
     TestObserved: _tested,
     SamplesThinned: _thinned,

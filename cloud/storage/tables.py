@@ -294,6 +294,33 @@ Index(
     "one_active_alarm_per_fault", alarm.c.fault_key, unique=True, sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE
 )
 
+storm = Table(
+    "storm",
+    metadata,
+    Column("gateway_id", Text, ForeignKey("gateway.id"), nullable=False),
+    Column("id", Text, nullable=False),  # as the gateway named it
+    _text("site_id"),
+    _text("kind"),  # chattering | flood
+    _text("fault_key", None),  # of its own alarm and ticket
+    _at("began_at", null=False),
+    _at("recognised_at", null=False),
+    _at("ended_at"),
+    Column("within_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("ticket_id", _Id),
+    PrimaryKeyConstraint("gateway_id", "id"),
+    Index("ix_storm_ticket", "ticket_id"),
+)
+
+storm_member = Table(
+    "storm_member",
+    metadata,
+    *(Column(name, Text, nullable=False) for name in ("gateway_id", "storm_id", "fault_key")),
+    _at("raised_at", null=False),
+    *_texts("site_id", "equipment_id", "rule", "instance", "severity"),
+    PrimaryKeyConstraint("gateway_id", "storm_id", "fault_key", "raised_at"),
+    Index("ix_storm_member_fault", "fault_key", "raised_at"),
+)
+
 ticket = Table(
     "ticket",
     metadata,

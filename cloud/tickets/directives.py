@@ -14,19 +14,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.errors import conflict, invalid, not_found
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
+from cloud.tickets.faults import OWN_RULES
 from contract.conventions import EpochMs
 from contract.messages import Directive
 
 
 async def mark_seen(connection: AsyncConnection, which: ColumnElement[bool], by: str, now: EpochMs) -> int:
-    """Mark the active alarms that match and nobody has seen yet; how many."""
-    unseen = which & (t.alarm.c.state == "active") & t.alarm.c.acknowledged_at.is_(None)
+    """Mark the alarms that match and nobody has seen yet, those that have cleared too; how many.
+
+    A gateway knows the newest activation of a fault only, so it is told of no other.
+    """
+    unseen = which & t.alarm.c.acknowledged_at.is_(None)
     alarms = (await connection.execute(select(t.alarm).where(unseen))).mappings().all()
     if alarms:
         await connection.execute(update(t.alarm).where(unseen).values(acknowledged_at=now, acknowledged_by=by))
     for alarm in alarms:
-        await _tell_gateway(connection, alarm, by, now)
+        if await _is_newest(connection, alarm):
+            await _tell_gateway(connection, alarm, by, now)
     return len(alarms)
+
+
+async def _is_newest(connection: AsyncConnection, alarm: RowMapping) -> bool:
+    later = (t.alarm.c.fault_key == alarm["fault_key"]) & (t.alarm.c.raised_at > alarm["raised_at"])
+    return (await connection.execute(select(t.alarm.c.id).where(later).limit(1))).first() is None
 
 
 async def _tell_gateway(connection: AsyncConnection, alarm: RowMapping, by: str, now: EpochMs) -> None:
@@ -34,7 +44,7 @@ async def _tell_gateway(connection: AsyncConnection, alarm: RowMapping, by: str,
         t.equipment.c.site_id == alarm["site_id"], t.equipment.c.id == alarm["equipment_id"]
     )
     gateway_id = (await connection.execute(query)).scalar()
-    if gateway_id is None:
+    if gateway_id is None or alarm["rule"] in OWN_RULES:
         return  # noticed by the cloud itself, or on equipment that no gateway serves
     wish = Directive(
         id=f"acknowledge-{alarm['id']}",

@@ -304,27 +304,32 @@ async def texts(connection: AsyncConnection, place: Place) -> Texts:
             )
         )
     ).one_or_none()
-    rule = (
-        await connection.execute(
-            select(t.rule.c.name, t.rule.c.emergency).where(
-                t.rule.c.site_id == place.site_id,
-                t.rule.c.equipment_id == place.equipment_id,
-                t.rule.c.id == place.rule,
-            )
-        )
-    ).one_or_none()
-    if place.rule in OWN_RULES:
-        rule_name: Mapping[str, str] = OWN_RULES[place.rule]
-    else:
-        rule_name = rule.name if rule else {"en": place.rule, "zh": place.rule}
     name: Mapping[str, str] = thing.name if thing else {"en": place.equipment_id, "zh": place.equipment_id}
+    what, emergency = await _what(connection, place)
+    title = {"en": f"{name['en']}: {what['en']}", "zh": f"{name['zh']}：{what['zh']}"}
+    return Texts(title, thing.system if thing else "", emergency)
+
+
+async def _what(connection: AsyncConnection, place: Place) -> tuple[Mapping[str, str], str]:
+    """What is wrong, in words, and which emergency it is."""
+    if place.rule == CHATTERING:
+        rule, _, instance = place.instance.partition("/")
+        what, _ = await _what(connection, Place(place.site_id, place.equipment_id, rule, instance))
+        return {"en": f"{what['en']} keeps coming and going", "zh": f"{what['zh']}反复报警"}, ""
+    where = (t.rule.c.site_id == place.site_id) & (t.rule.c.equipment_id == place.equipment_id)
+    query = select(t.rule.c.name, t.rule.c.emergency).where(where, t.rule.c.id == place.rule)
+    announced = (await connection.execute(query)).one_or_none()
+    known: Mapping[str, str] = announced.name if announced else {"en": place.rule, "zh": place.rule}
     which = f" ({place.instance})" if place.instance else ""
-    title = {"en": f"{name['en']}: {rule_name['en']}{which}", "zh": f"{name['zh']}：{rule_name['zh']}{which}"}
-    return Texts(title, thing.system if thing else "", rule.emergency if rule else "")
+    words = {language: text + which for language, text in OWN_RULES.get(place.rule, known).items()}
+    return words, announced.emergency if announced else ""
 
 
+FLOOD, CHATTERING = "alarm_flood", "alarm_chattering"
 OWN_RULES: Mapping[str, Mapping[str, str]] = {
     "gateway_silent": {"en": "gateway is silent", "zh": "网关失联"},
     "rule_unknown": {"en": "a rule cannot be judged", "zh": "规则无法判断"},
+    FLOOD: {"en": "flood of alarms", "zh": "报警泛滥"},
+    CHATTERING: {"en": "an alarm keeps coming and going", "zh": "报警反复出现"},
 }
 """What the cloud itself notices."""

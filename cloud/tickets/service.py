@@ -32,7 +32,7 @@ _REMEDIES: Mapping[str, str] = {
 }
 
 
-_SEEN_BY = frozenset({Action.ACKNOWLEDGE, Action.ARRIVE, Action.START})
+_SEEN_BY = frozenset({Action.ACKNOWLEDGE, Action.ARRIVE, Action.START, Action.RESOLVE, Action.CLOSE, Action.CANCEL})
 """Who does this to a ticket has seen its alarms."""
 
 

@@ -1,10 +1,13 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from cloud.storage import migrations
 from cloud.storage.migrate import NewerSchema, migrate
 from cloud.storage.session import open_database
 from cloud.storage.tables import metadata
@@ -18,6 +21,30 @@ async def test_migrating_makes_exactly_the_tables_and_twice_is_as_good_as_once(t
     database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
     assert await migrate(database) == await migrate(database)
     async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+async def test_a_database_of_the_release_before_keeps_what_it_holds(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
+    async with database.write() as connection:
+        await connection.run_sync(_upgrade_to, "0002")
+        await connection.execute(text("INSERT INTO site (id, name) VALUES ('riverside', 'Riverside')"))
+        await connection.execute(text("INSERT INTO gateway (id, site_id, created_at) VALUES ('gw_1', 'riverside', 1)"))
+        await connection.execute(
+            text("INSERT INTO ticket (fault_key, title, opened_at) VALUES ('riverside/lift_1/door', '{}', 1)")
+        )
+    assert await migrate(database) == "0003"
+    async with database.read() as connection:
+        kept = await connection.execute(text("SELECT fault_key, state FROM ticket"))
+        assert kept.all() == [("riverside/lift_1/door", "new")]
         assert await connection.run_sync(differences) == []
     await database.close()
 
