@@ -76,6 +76,7 @@ class Engine:
 
     def _start(self, runtime: Runtime, now: Moment, saved: Mapping[str, bytes]) -> None:
         name = runtime.equipment.id
+        runtime.started_at = now.steady_ms
         if (body := saved.get(f"alarms/{name}")) is not None:
             self.cloud_limits[name] = checkpoint.restore_alarms(runtime, body, now)
         if (body := saved.get(f"windows/{name}")) is not None:

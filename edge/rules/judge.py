@@ -224,15 +224,21 @@ def _unknown(runtime: Runtime, now: Moment) -> Iterator[Record]:
         if run.unknown_since is None:
             continue
         missing = runtime.missing(run)
-        if missing and not run.is_told and now.steady_ms - run.unknown_since >= run.rule.unknown_after:
+        late = [state for state in missing if not _may_still_come(runtime, state, now)]
+        if late and not run.is_told and now.steady_ms - run.unknown_since >= run.rule.unknown_after:
             run.is_told, runtime.is_dirty = True, True
-            yield _rule_unknown(runtime, run, missing[0], now)
+            yield _rule_unknown(runtime, run, late[0], now)
         if run.is_told:
-            for state in missing:
+            for state in [one for one in missing if one in late or one.device in runtime.no_data]:
                 severity = Severity.MAJOR if run.severity is Severity.LIFE_SAFETY else Severity.MINOR
                 _, other = silent.get(state.device, (state, severity))
                 silent[state.device] = (state, max(severity, other, key=lambda one: one.rank))
     yield from _no_data(runtime, silent, now)
+
+
+def _may_still_come(runtime: Runtime, state: PointState, now: Moment) -> bool:
+    """After a start, a point that comes every few minutes is not late before it could have come."""
+    return state.cause is Cause.NOT_YET and now.steady_ms - runtime.started_at < state.binding.stale_after_ms
 
 
 def _rule_unknown(runtime: Runtime, run: RuleRun, missing: PointState, now: Moment) -> Record:

@@ -86,6 +86,8 @@ class Runtime:
     changed: dict[str, None] = field(default_factory=dict)
     changed_at: Moment | None = None
     due_at: int | None = None
+    started_at: int = 0
+    """``steady_ms`` since which it is judged."""
     is_dirty: bool = False
     storms: Storms = field(default_factory=Storms)
     """Those of the whole gateway."""

@@ -211,6 +211,38 @@ def test_a_device_never_heard_of_is_told_after_the_permitted_time() -> None:
     assert found[0].cause is Cause.NOT_YET
 
 
+def slow_bench() -> Bench:
+    """``load`` comes every five minutes and may be fifteen old; ``running`` comes each second."""
+    of = make_class(rules={"overload": rule("load > load_max"), "both": rule("load > load_max and running")})
+    bench = Bench(of)
+    device = bench.site.devices[0]
+    slow = [replace(one, stale_after_ms=900_000) if one.point_id == "load" else one for one in device.bindings]
+    bench.site = replace(bench.site, devices=(replace(device, bindings=tuple(slow)),))
+    bench.engine = Engine(bench.site, START)
+    return bench
+
+
+def test_after_a_start_a_point_that_comes_seldom_is_not_missed_before_it_could_have_come() -> None:
+    bench = slow_bench()
+    for second in range(0, 900, 5):
+        assert bench.at(second, running=True) == []
+    told = bench.at(900, running=True)
+    assert {record.rule for record in told if isinstance(record, RuleUnknown)} == {"overload", "both"}
+    assert kinds(bench.at(905, running=True, load=1.0) + bench.at(906)) == [
+        "RuleUnknown",
+        "RuleUnknown",
+        "AlarmCleared",
+    ]
+
+
+def test_after_a_start_a_point_that_comes_often_is_missed_although_another_may_still_come() -> None:
+    bench = slow_bench()
+    for second in range(60):
+        assert bench.at(second) == []
+    found = [(record.rule, record.point) for record in bench.at(60) if isinstance(record, RuleUnknown)]
+    assert found == [("both", "running")]
+
+
 def test_a_value_that_grows_old_is_stale_and_no_longer_known() -> None:
     bench = Bench(make_class(rules={"overload": rule("load > load_max", unknown_after="5s")}))
     bench.at(0, load=50.0)
