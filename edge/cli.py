@@ -38,6 +38,7 @@ from edge.reload import Reloader
 from edge.rules.engine import Engine
 from edge.rules.storm import describe
 from edge.site import Site
+from edge.supervised import from_environment
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 library = typer.Typer(no_args_is_help=True, help="Look into the device library and check files for it.")
@@ -94,15 +95,12 @@ def run(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            fail(
-                [
-                    Finding(
-                        str(folder), 0, "", f"no data can be kept here: {error.strerror}", "Name another --data folder"
-                    )
-                ]
-            )
+            remedy = "Name another --data folder"
+            fail([Finding(str(folder), 0, "", f"no data can be kept here: {error.strerror}", remedy)])
         say_what_is_missing(site)
-        beside: dict[str, gateway.Side] = {"reload": reloader.run, "desk": partial(serve_desk, data=folder)}
+        beside: dict[str, gateway.Side] = {
+            "systemd": from_environment().run, "reload": reloader.run, "desk": partial(serve_desk, data=folder),
+        }  # fmt: skip
         work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside, look=Look(folder))
         stopped_by = until_stopped(work, reloader.ask)
     raise typer.Exit(Exit.INTERRUPTED if stopped_by == signal.SIGINT else Exit.DONE)
