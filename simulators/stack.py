@@ -115,7 +115,7 @@ class Stack:
         """Wait until something listens on the port. Raises ProcessFailed when nothing does in time."""
         try:
             async with asyncio.timeout(START_LIMIT_S):
-                while not await _answers(port):
+                while not await answers(port):
                     self.family.check()
                     await self.clock.sleep(_LOOK_S)
         except TimeoutError as error:
@@ -142,7 +142,8 @@ def _said(log: Path, before: int) -> str:
     return log.read_bytes()[before:].decode(errors="replace")
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Whether something listens on this port of the loopback."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ from contract.messages import AlarmCleared, AlarmRaised, Record, SampleBatch
 from edge.outbox.sqlite import Outbox
 from edge.uplink.http import store_credential
 from simulators.broken_network import BrokenNetwork
-from simulators.broker import free_port
+from simulators.broker import is_port_free
 from simulators.clock import SystemClock
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.processes import Child, Family, last_lines, program
 from simulators.site import build_site, load_library
+from simulators.stack import START_LIMIT_S, answers
 
 GATEWAY, SITE = "gw_1", "crash"
 WITNESS = """
@@ -170,7 +172,7 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, SystemClock()
         self.database_url = database_url or f"sqlite:///{folder / 'cloud.db'}"
-        self._ports = {name: free_port() for name in ("cloud", "status", "lan")}
+        self._ports = dict(zip(("cloud", "status", "lan", "replica"), quiet_ports(), strict=False))
         self.network = BrokenNetwork(self.clock, "127.0.0.1", self._ports["cloud"], seed=seed)
         self.family = Family(folder, {"PLANTROOM_DATABASE_URL": self.database_url})
         self.database: Database = open_database(self.database_url)
@@ -222,6 +224,14 @@ class World:
     async def start_again(self, name: str) -> None:
         await (self.start_gateway() if name == "gateway" else self.start_cloud(name))
 
+    async def up(self) -> None:
+        """Both processes listen."""
+        for name in ("status", "cloud"):
+            limit = time.monotonic() + START_LIMIT_S
+            while not await answers(self._ports[name]):
+                assert time.monotonic() < limit, f"{name} does not listen\n{self.logs()}"
+                await asyncio.sleep(0.05)
+
     # --- faults ---------------------------------------------------------------------------------------------------
 
     async def play(self, fault: Fault, hold_s: float) -> None:
@@ -244,7 +254,7 @@ class World:
             self.witness.look()
             return all(self.witness.count(kind, equipment, rule) > was for rule, was in zip(rules, before, strict=True))
 
-        await self.until(is_there, f"{kind.__name__} of {equipment}/{'/'.join(rules)}", 60)
+        await self.until(is_there, f"{kind.__name__} of {equipment}/{'/'.join(rules)}", 120)
 
     async def counted(self, kind: type[AlarmRaised | AlarmCleared], equipment: str, rule: str, number: int) -> None:
         """The gateway has committed so many of them."""
@@ -306,6 +316,14 @@ class World:
             return found
         finally:
             await store.close()
+
+
+def quiet_ports() -> Iterator[int]:
+    """Ports that no outgoing connection takes while their owner is dead: below the range the kernel gives out."""
+    dice = random.SystemRandom()
+    while True:
+        if is_port_free(port := dice.randrange(20_000, 32_000)):
+            yield port
 
 
 def spans(samples: Iterable[Sampled]) -> dict[tuple[str, str], tuple[int, int]]:
