@@ -183,6 +183,10 @@ def check(files: Iterable[Path] = (), extra: Sequence[Path] = ()) -> list[Findin
     shelf.broken.clear()
     for path in wanted:
         if path.is_dir():
+            if not any(path.rglob("*.y*ml")):
+                shelf.findings.append(
+                    Finding(str(path), 0, "", "holds no .yaml file", "Name a file, or a library folder")
+                )
             shelf.read_folder(path)
         else:
             shelf.read(path, _folder_of(path, extra))

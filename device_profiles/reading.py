@@ -242,8 +242,11 @@ def _in_words(detail: ErrorDetails, known: Sequence[str]) -> tuple[str, str]:
         return message, remedy[:1].upper() + remedy[1:] if remedy else ""
     if kind == "too_short":
         return "is empty", "Add at least one"
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
+    message = "holds keys and values" if kind in _MAPPINGS else detail["msg"][:1].lower() + detail["msg"][1:]
     return f"{message}, not {_brief(detail['input'])}", _type_remedy(kind)
+
+
+_MAPPINGS = ("model_type", "model_attributes_type", "dict_type")
 
 
 def _brief(value: object) -> str:
@@ -254,6 +257,8 @@ def _brief(value: object) -> str:
 def _type_remedy(kind: str) -> str:
     if kind == "string_type":
         return 'Put it in quotes, such as "0.9"'
+    if kind in _MAPPINGS:
+        return "Write key: value below it"
     if kind.endswith(("_parsing", "_type")):
         return "Write a value of that kind"
     return "Change it to fit"

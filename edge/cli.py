@@ -193,7 +193,11 @@ def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterat
     for one in plans:
         yield f"bus {one.bus.id} ({one.bus.kind} {one.where})"
         for device, lines in one.devices:
-            yield f"  {device.id} ({device.model.id}, address {device.address}) serves {', '.join(device.equipment)}"
+            model = device.model.id + (", unverified" if device.model.status == "unverified" else "")
+            yield f"  {device.id} ({model}, address {device.address}) serves {', '.join(device.equipment)}"
+            if one.load is not None:
+                limits = device.model.limits
+                yield f"    turnaround {limits.turnaround} ms, time-out {limits.timeout} ms, at most {limits.max_registers} registers a request"
             yield from (f"    {line}" for line in lines)
         if one.load is not None:
             yield from (f"  {line}" for line in one.load.lines[-1:])
@@ -213,7 +217,10 @@ def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[
                 "id": one.bus.id, "kind": one.bus.kind, "where": one.where, "requests": one.requests, "registers": one.registers,
                 "busy_ms_per_s": None if one.load is None else round(1000 * one.load.share, 1),
                 "devices": [
-                    {"id": device.id, "model": device.model.id, "address": device.address, "plan": list(lines)}
+                    {
+                        "id": device.id, "model": device.model.id, "status": device.model.status,
+                        "address": device.address, "plan": list(lines),
+                    }
                     for device, lines in one.devices
                 ],
             }
@@ -296,7 +303,7 @@ def library_check(
         found = check_conditions_of(files or ())
     for finding in found:
         row = {key: getattr(finding, key) for key in ("file", "line", "path", "message", "remedy")}
-        typer.echo(json_line(row) if as_json else str(finding))
+        typer.echo(json_line(row) if as_json else str(finding), err=not as_json)
     if found:
         raise typer.Exit(Exit.MISCONFIGURED)
     if not as_json:

@@ -6,6 +6,7 @@ When the gateway runs and holds the line, it asks for us between its own polls; 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,13 +39,15 @@ from edge.cli_bus import (
 )
 from edge.cli_speech import Json, SiteArgument, put_json, speaking
 from edge.clock import SystemClock
-from edge.commission.asking import Asker, Outcome, find_desk, open_asker, words_of
+from edge.commission.asking import Asker, Outcome, open_asker, words_of
+from edge.commission.listening import hear
 from edge.commission.probing import AROUND, LONGEST, Guess, guesses
 from edge.commission.reading import Row, choose, read_device, show_value, table
 from edge.config import load_site
 from edge.errors import Misconfigured, Transient
 from edge.site import Bus, Device, Site
 
+LISTEN_S = 30.0
 Data = Annotated[Path | None, typer.Option(help="The running gateway's data folder. Default: as for run.")]
 
 # --- read -----------------------------------------------------------------------------------------------------------
@@ -54,22 +57,28 @@ def read(
     site_file: SiteArgument,
     device: Annotated[str, typer.Argument(help="Id of a device of the site file.")],
     point: Annotated[str, typer.Argument(help="One of its points; none reads all.")] = "",
+    wait: Annotated[
+        float, typer.Option(min=0.1, help="Seconds to listen to an MQTT device when no gateway runs.")
+    ] = LISTEN_S,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Read a device once: raw words, value, unit, quality and milliseconds of each point."""
+    """Read a device once: raw words, value, unit, quality and milliseconds of each point; of an MQTT device its messages."""
     with speaking():
         site = load_site(site_file)
         chosen = find_device(site, device, point)
         if chosen.bus.kind == "mqtt":
-            rows = asyncio.run(last_spoken(chosen, data_directory(data)))
+            heard = asyncio.run(hear(chosen, data_directory(data), SystemClock(), wait, _whisper))
+            rows, notes = heard.rows, heard.notes
         else:
-            rows = asyncio.run(_read_once(chosen, data_directory(data)))
+            rows, notes = asyncio.run(_read_once(chosen, data_directory(data))), []
     for row in rows if as_json else ():
         put_json(row.as_object())
     if not as_json:
         for line in read_lines(rows):
             typer.echo(line)
+    for note in notes:
+        typer.echo(note, err=True)
     if not all(row.is_good for row in rows):
         raise typer.Exit(Exit.FINDING)
 
@@ -106,23 +115,12 @@ def tell_through(asker: Asker) -> None:
 
 
 async def last_spoken(device: Device, data: Path) -> list[Row]:
-    """A device that speaks when it likes cannot be asked; the running gateway knows what it said last."""
-    desk = await find_desk(data)
-    if desk is None:
-        raise Transient(
-            f"{device.id} speaks MQTT when it likes and cannot be asked; start the gateway (with the same --data) and read again"
-        )
-    rows = (await desk.call({"latest": device.id}))["rows"]
-    desk.writer.close()
-    wanted = {one.device_point for one in device.bindings}
-    return [
-        Row(
-            device.id, row["point"], row["equipment"], row["target"], f"said {row['at'] or 'nothing yet'}", (),
-            row["value"], row["unit"], row["quality"], row["cause"], "", 0.0,
-        )
-        for row in rows
-        if row["point"] in wanted
-    ]  # fmt: skip
+    """What a device that speaks when it likes said: to the running gateway, or now."""
+    return (await hear(device, data, SystemClock(), LISTEN_S, _whisper)).rows
+
+
+def _whisper(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def read_lines(rows: list[Row]) -> list[str]:
@@ -180,6 +178,8 @@ def probe(
             kind=kind, host=host, port=port, serial=serial, baud=baud, parity=parity, stop_bits=stop_bits, rs485=rs485,
             ca_file=ca_file, cert_file=cert_file, key_file=key_file,
         )  # fmt: skip
+        if expect is not None and not math.isfinite(expect):
+            raise wrong(f"--expect {expect} is no number", "Write what the display shows, such as 230.2")
         types = (_wire_type(wire_type),) if wire_type else ()
         asked = _Probe(unit, table_of(in_table), _address(address, one_based=one_based), timeout)
         found = asyncio.run(_probe(bus, asked, data_directory(data)))

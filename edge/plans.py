@@ -1,11 +1,12 @@
-"""Site → what will be asked of each bus: the request plan that ``check`` prints and that the cloud is told (pure)."""
+"""Site → what will be asked of each bus: the request plan that ``check`` prints and that the cloud is told."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from device_profiles.library import Finding
+from device_profiles.library import Finding, LibraryError, load_yaml
+from device_profiles.reading import finding
 from edge.acquire.read_plan import BusLoad, Infeasible, ReadPlan, bus_load, plan
 from edge.errors import Misconfigured
 from edge.modbus_lines import settings_of
@@ -37,18 +38,27 @@ def plan_site(site: Site) -> list[BusPlan]:
         try:
             one = _plan_bus(bus, devices_of.get(bus.id, ()))
         except Infeasible as error:
-            findings.append(_finding(site, f"buses.{bus.id}", str(error), "Mend the model or choose another"))
+            findings.append(_finding(site, bus, str(error), "Mend the model or choose another"))
             continue
         if one.load is not None and not one.load.is_feasible:
-            findings.append(_finding(site, f"buses.{bus.id}", one.load.lines[-2], one.load.lines[-1]))
+            told = "; ".join((one.load.lines[-2], *one.load.heaviest))
+            findings.append(_finding(site, bus, told, one.load.lines[-1]))
         plans.append(one)
     if findings:
         raise Misconfigured(findings)
     return plans
 
 
-def _finding(site: Site, path: str, message: str, remedy: str) -> Finding:
-    return Finding(str(site.path), 0, path, message, remedy)
+def _finding(site: Site, bus: Bus, message: str, remedy: str) -> Finding:
+    """At the place where the file names the bus, as far as it can still be read."""
+    place: tuple[str | int, ...] = ("buses", bus.id)
+    try:
+        data, lines = load_yaml(site.path)
+    except LibraryError:
+        return Finding(str(site.path), 0, f"buses.{bus.id}", message, remedy)
+    written = data.get("buses", ()) if isinstance(data, dict) else ()
+    place = next((("buses", at, "id") for at, one in enumerate(written) if one.get("id") == bus.id), place)
+    return finding(site.path, lines, place, message, remedy)
 
 
 def _plan_bus(bus: Bus, devices: Sequence[Device]) -> BusPlan:

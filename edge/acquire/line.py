@@ -280,11 +280,18 @@ class Line:
 def client_context(tls: Tls) -> ssl.SSLContext:
     """Checks the other side against ``ca_file`` or the system's authorities, and shows our certificate if we have one.
 
-    Raises OSError for files that cannot be read.
+    Raises OSError, naming the file, for one that cannot be read or holds no certificate or key.
     """
-    context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
-    if tls.cert_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
+    named = [str(file) for file in (tls.ca_file, tls.cert_file, tls.key_file) if file is not None]
+    for file in named:
+        with open(file, "rb"):  # noqa: PTH123 - so that the error names it
+            pass
+    try:
+        context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+    except ssl.SSLError as error:
+        raise OSError(f"{', '.join(named)}: no certificate, or no key to it: {error}") from error
     return context
 
 

@@ -26,6 +26,8 @@ REQUEST_CHARACTERS = 8
 REPLY_CHARACTERS = 5
 BITS_PER_WORD = 16
 ADDRESSES = 65_536
+HEAVIEST = 3
+"""Requests that are named when a line has not the time."""
 BIT_TABLES = ("coil", "discrete")
 
 
@@ -306,6 +308,8 @@ class BusLoad:
 
     share: float
     lines: tuple[str, ...]
+    heaviest: tuple[str, ...] = ()
+    """The requests that take most, where it is too much."""
 
     @property
     def is_feasible(self) -> bool:
@@ -324,4 +328,11 @@ def bus_load(bus: Bus, plans: Sequence[ReadPlan]) -> BusLoad:
     if share > 1.0:
         longer = f"{share:.1f} times longer intervals, fewer points or a second line"
         rows.append(f"bus {bus.id} cannot keep this: it would need {longer}")
-    return BusLoad(share, tuple(rows))
+    return BusLoad(share, tuple(rows), tuple(_heaviest(plans)) if share > 1.0 else ())
+
+
+def _heaviest(plans: Sequence[ReadPlan]) -> Iterator[str]:
+    """The costliest requests with their arithmetic, for whoever must cut something."""
+    asked = [(request.cost_ms / request.every_ms, one.device, request) for one in plans for request in one.requests]
+    for share, device, request in sorted(asked, key=lambda row: -row[0])[:HEAVIEST]:
+        yield f"{device} {request.line()} = {1000 * share:.0f} ms/s"

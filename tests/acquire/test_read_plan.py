@@ -200,4 +200,5 @@ def test_a_line_that_has_not_the_time_is_refused_with_the_arithmetic() -> None:
         "bus line: 1560 ms of each second (156% busy)",
         "bus line cannot keep this: it would need 1.6 times longer intervals, fewer points or a second line",
     )  # fmt: skip
+    assert load.heaviest[0] == "meter_1 holding 0x0000-0x0001: 2 registers, 1 point, 32 ms every 1 s = 32 ms/s"
     assert bus_load(LINE, plans[:1]).is_feasible

@@ -105,8 +105,8 @@ def test_a_wrong_condition_in_a_class_is_shown_with_a_caret(tmp_path: Path) -> N
     )
     result = run("library", "check", file)
     assert result.exit_code == Exit.MISCONFIGURED
-    assert f"{file}:8" in result.stdout
-    assert "sped" in result.stdout
+    assert f"{file}:8" in result.stderr
+    assert "sped" in result.stderr
 
 
 def test_a_condition_only_the_rule_language_can_refuse_is_refused(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_a_condition_only_the_rule_language_can_refuse_is_refused(tmp_path: Path
     )
     result = run("library", "check", file)
     assert result.exit_code == Exit.MISCONFIGURED
-    assert f"{file}:8: rules.slow.when" in result.stdout
-    assert "do not go together" in result.stdout
-    assert "^" in result.stdout
+    assert f"{file}:8: rules.slow.when" in result.stderr
+    assert "do not go together" in result.stderr
+    assert "^" in result.stderr
 
 
 def test_list_and_show_look_into_the_library() -> None:

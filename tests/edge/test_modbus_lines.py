@@ -1,5 +1,7 @@
 """A Modbus line as the site file writes it: what is right is opened so, what is wrong is told with what to write."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from serial.rs485 import RS485Settings
 
 from device_profiles.schema import ModbusLimits
+from edge.acquire.line import client_context
 from edge.acquire.read_plan import cost_ms
 from edge.acquire.serial_port import open_port
 from edge.modbus_lines import line_mistakes, line_of_section, settings_of
@@ -65,6 +68,14 @@ def test_secure_modbus_has_a_port_of_its_own() -> None:
     ports = {kind: line_of_section(BusSection.model_validate({"id": "l", "modbus": kind, "host": "h"}), NO_FILES).port
              for kind in ("tcp", "udp", "rtu_over_tcp", "tls")}  # fmt: skip
     assert ports == {"tcp": 502, "udp": 502, "rtu_over_tcp": 502, "tls": 802}
+
+
+@pytest.mark.parametrize("named", [{"ca_file": "absent.pem"}, {"cert_file": "absent.pem"}, {"ca_file": "no.pem"}])
+def test_a_file_that_holds_no_certificate_is_named(named: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    files = {key: tmp_path / name for key, name in named.items()}
+    with pytest.raises(OSError, match=next(iter(named.values()))):
+        client_context(replace(NO_FILES, **files))
 
 
 class _Port:
