@@ -34,11 +34,24 @@ def announce(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], ver
     """The whole site as it runs now. ``plans``: the read plan of each device, one line a request."""
     equipment = [_equipment(runtime, engine) for runtime in engine.runtimes()]
     devices = [_device(device, plans.get(device.id, ())) for device in site.devices]
-    body = msgspec.json.encode([equipment, devices], order="deterministic")
     return DeviceAnnounced(
         site=site.id, site_name=site.name, zone=site.zone, version=version, interval_ms=site.gateway.interval_ms,
-        content_hash=hashlib.sha256(body).hexdigest(), equipment=equipment, devices=devices,
+        content_hash=_hash_of(equipment, devices), equipment=equipment, devices=devices,
     )  # fmt: skip
+
+
+def _hash_of(equipment: Sequence[AnnouncedEquipment], devices: Sequence[AnnouncedDevice]) -> str:
+    """SHA-256 of ``[equipment, devices]`` as JSON, one at a time: a large site takes megabytes."""
+    found, encoder = hashlib.sha256(), msgspec.json.Encoder(order="deterministic")
+    for several, opening in ((equipment, b"[["), (devices, b"],[")):
+        for one in several:
+            found.update(opening)
+            found.update(encoder.encode(one))
+            opening = b","
+        if not several:
+            found.update(opening)
+    found.update(b"]]")
+    return found.hexdigest()
 
 
 def _text(text: schema.Text) -> Text:
@@ -56,10 +69,11 @@ def _device(device: Device, plan: Sequence[str]) -> AnnouncedDevice:
 
 def _equipment(runtime: Runtime, engine: Engine) -> AnnouncedEquipment:
     one, of = runtime.equipment, runtime.equipment.equipment_class
+    bars = _point_limits(runtime)
     return AnnouncedEquipment(
         id=one.id, equipment_class=of.id, name=_text(one.name), system=of.system, roles=list(one.roles),
         place=one.place, serves=one.serves, ratings=dict(one.ratings), limits=list(_limits(runtime, engine)),
-        points=[_point(runtime, name) for name in of.points if name in runtime.points],
+        points=[_point(runtime.points[name], bars.get(name, [])) for name in of.points if name in runtime.points],
         rules=[*(_rule(run) for run in runtime.rules.values()), *_no_data(runtime)],
         tests=[_test(name, test, runtime.tests) for name, test in one.tests.items()],
         main_points=[name for name in of.main_points if name in runtime.points],
@@ -79,35 +93,38 @@ def _limits(runtime: Runtime, engine: Engine) -> Iterator[AnnouncedLimit]:
         )  # fmt: skip
 
 
-def _point(runtime: Runtime, name: str) -> AnnouncedPoint:
-    state = runtime.points[name]
+def _point(state: PointState, bars: list[PointLimit]) -> AnnouncedPoint:
     point = state.binding.point
     return AnnouncedPoint(
-        id=name, name=_text(point.name), kind=point.kind, unit=point.unit, digits=point.digits,
+        id=state.binding.point_id, name=_text(point.name), kind=point.kind, unit=point.unit, digits=point.digits,
         plausible=point.plausible, states={word: _text(text) for word, text in point.states.items()},
-        limits=list(_point_limits(runtime, name)), device=state.device, device_point=state.binding.device_point,
+        limits=bars, device=state.device, device_point=state.binding.device_point,
         wire=_wire(state), expected_every_ms=state.binding.every_ms,
     )  # fmt: skip
 
 
-def _point_limits(runtime: Runtime, name: str) -> Iterator[PointLimit]:
+def _point_limits(runtime: Runtime) -> dict[str, list[PointLimit]]:
+    """The limits to draw beside each point, in the order of the rules."""
+    found: dict[str, list[PointLimit]] = {}
     for run in runtime.rules.values():
-        for op, value in dict.fromkeys([*_bounds(runtime, run, name), *_marks(runtime, run, name)]):
-            yield PointLimit(rule=run.id, op=op, value=value, severity=run.severity, clause=run.rule.clause)
+        for point, op, value in dict.fromkeys([*_bounds(runtime, run), *_marks(runtime, run)]):
+            bar = PointLimit(rule=run.id, op=op, value=value, severity=run.severity, clause=run.rule.clause)
+            found.setdefault(point, []).append(bar)
+    return found
 
 
-def _bounds(runtime: Runtime, run: RuleRun, name: str) -> Iterator[tuple[_Sign, float]]:
-    """Limits that the condition compares this point with."""
+def _bounds(runtime: Runtime, run: RuleRun) -> Iterator[tuple[str, _Sign, float]]:
+    """Limits that the condition compares points with."""
     for bound in run.code.when.bounds:
-        if bound.point == name and bound.limit in runtime.limits:
-            yield bound.op, runtime.limits[bound.limit]
+        if bound.limit in runtime.limits:
+            yield bound.point, bound.op, runtime.limits[bound.limit]
 
 
-def _marks(runtime: Runtime, run: RuleRun, name: str) -> Iterator[tuple[_Sign, float]]:
-    """Limits that the class says belong beside this point, from this equipment's limits and ratings."""
+def _marks(runtime: Runtime, run: RuleRun) -> Iterator[tuple[str, _Sign, float]]:
+    """Limits that the class says belong beside points, from this equipment's limits and ratings."""
     for mark in run.code.marks:
-        if mark.point == name and (value := mark.value(runtime.values)) is not None:
-            yield mark.op, value
+        if (value := mark.value(runtime.values)) is not None:
+            yield mark.point, mark.op, value
 
 
 def _wire(state: PointState) -> str:

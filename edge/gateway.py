@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,9 +85,8 @@ Side = Callable[[Parts], Awaitable[None]]
 
 
 async def status_page(parts: Parts) -> None:
-    """The page on its own port. Loaded when the devices are being read already: a value waits for no web server."""
-    from edge import health
-
+    """The page on its own port. Loaded beside the loop: the first value waits for no web server."""
+    health = await asyncio.to_thread(importlib.import_module, "edge.health")
     await health.serve(parts)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from edge.memory import one_heap
+from edge.memory import spare
 
 
 def keep_rich_out() -> None:
@@ -21,5 +21,5 @@ def keep_rich_out() -> None:
 IS_GATEWAY = sys.argv[1:2] == ["run"]
 
 if IS_GATEWAY:
-    one_heap()
+    spare()
     keep_rich_out()

@@ -15,11 +15,12 @@ ARENAS, MMAP_FROM = -8, -3
 LARGE_BYTES = 256 * 1024
 
 
-def one_heap() -> None:
-    """Before anything is loaded: one heap for all threads, and every large block goes back as soon as it is free.
+def spare() -> None:
+    """Before anything is loaded: few collections, one heap for all threads, and large blocks go back as soon as they are free.
 
     Left alone, glibc keeps a heap a thread, and keeps what a large block needed once. Another C library is left as it is.
     """
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(ARENAS, 1)
@@ -33,6 +34,5 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
