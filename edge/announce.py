@@ -43,14 +43,14 @@ def announce(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], ver
 def _hash_of(equipment: Sequence[AnnouncedEquipment], devices: Sequence[AnnouncedDevice]) -> str:
     """SHA-256 of ``[equipment, devices]`` as JSON, one at a time: a large site takes megabytes."""
     found, encoder = hashlib.sha256(), msgspec.json.Encoder(order="deterministic")
-    for several, opening in ((equipment, b"[["), (devices, b"],[")):
-        for one in several:
-            found.update(opening)
+    found.update(b"[")
+    for place, several in enumerate((equipment, devices)):
+        found.update(b",[" if place else b"[")
+        for index, one in enumerate(several):
+            found.update(b"," if index else b"")
             found.update(encoder.encode(one))
-            opening = b","
-        if not several:
-            found.update(opening)
-    found.update(b"]]")
+        found.update(b"]")
+    found.update(b"]")
     return found.hexdigest()
 
 
