@@ -62,6 +62,8 @@ class _Talk(asyncio.Protocol):
         self.granted: dict[int, asyncio.Future[Sequence[int]]] = {}
         self.lost = asyncio.Event()
         self.why = ""
+        self.is_cut = False
+        """Whether the other side ended it without a word."""
         self.heard_at = loop.time()
         self.wire: asyncio.Transport | None = None
         self._buffer, self._received, self._loop = PacketBuffer(version), received, loop
@@ -71,6 +73,7 @@ class _Talk(asyncio.Protocol):
             self.wire = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.is_cut = not self.lost.is_set() and not isinstance(exc, ssl.SSLError)
         self.end(_ended(exc) if exc is not None else "the broker closed the connection")
 
     def data_received(self, data: bytes) -> None:
@@ -201,12 +204,20 @@ class MqttLink:
             raise NotConnected(f"{self._where} did not answer the greeting; check that it is an MQTT port") from None
         except NotConnected as error:
             self._is_version_in_doubt = True
-            raise NotConnected(f"{self._where}: {error}") from None
+            raise NotConnected(f"{self._where}: {error}{self._hint() if talk.is_cut else ''}") from None
         if greeting.code:
             self._is_version_in_doubt = greeting.code in UNSUPPORTED_VERSION
             reason = f" ({greeting.reason})" if greeting.reason else ""
             raise NotConnected(f"{self._where} refuses: {say(greeting.code)}{reason}")
         self._keep_alive_s = greeting.keep_alive_s or KEEP_ALIVE_S
+
+    def _hint(self) -> str:
+        """What often makes a broker hang up before a word was said."""
+        if self.bus.tls is None:
+            return "; if that is its TLS port, write mqtts:// instead of mqtt://"
+        if self.bus.tls.cert_file is None:
+            return "; if it wants a client certificate, name cert_file and key_file"
+        return "; its log says why"
 
     async def _open(self) -> _Talk:
         context = client_context(self.bus.tls) if self.bus.tls is not None else None
@@ -252,7 +263,8 @@ class MqttLink:
                 if not self._is_paused and loop.time() - talk.heard_at > self._keep_alive_s * 1.5:
                     talk.end(f"the broker said nothing for {loop.time() - talk.heard_at:.0f} s")
                 talk.write(PINGREQ_PACKET)
-        return f"{self._where}: {talk.why}"
+        again = f"; if that repeats, see its log: often a second client has the client_id {self.bus.client_id}"
+        return f"{self._where}: {talk.why}{again if talk.is_cut else ''}"
 
     def pause(self) -> None:
         """Stop reading; the broker and the network hold what comes."""

@@ -24,13 +24,14 @@ class Mosquitto:
     folder: Path
     extra: str = ""
     port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
     process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         settings = self.folder / "mosquitto.conf"
         access = "" if "allow_anonymous" in self.extra else "allow_anonymous true\n"
         settings.write_text(
-            f"listener {self.port} 127.0.0.1\n{access}persistence true\npersistence_location {self.folder}/\n"
+            f"listener {self.port} {self.host}\n{access}persistence true\npersistence_location {self.folder}/\n"
             f"autosave_interval 1\n{'user root' if os.geteuid() == 0 else ''}\n{self.extra}"
         )
         program = require("mosquitto")
@@ -40,7 +41,7 @@ class Mosquitto:
         async with asyncio.timeout(5):
             while True:
                 with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                    _, writer = await asyncio.open_connection(self.host, self.port)
                     writer.close()
                     return
                 await asyncio.sleep(0.02)
