@@ -6,14 +6,13 @@ with file, line, path and what to do; never a traceback.
 
 from __future__ import annotations
 
-from edge import lean  # before what it keeps out
+from edge import cli_check, lean  # before what it keeps out
 
 # isort: split
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
@@ -36,7 +35,6 @@ from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
 from edge.reload import Reloader
 from edge.rules.engine import Engine
-from edge.rules.storm import describe
 from edge.site import Site
 from edge.supervised import from_environment
 
@@ -183,59 +181,10 @@ def check(site_file: SiteArgument, as_json: Json = False) -> None:
         site, plans = load(site_file)
     engine = Engine(site, SystemClock().moment())
     if as_json:
-        typer.echo(json_line(_check_object(site, plans, engine)))
+        typer.echo(json_line(cli_check.as_object(site, plans, engine)))
         return
-    for line in _check_lines(site, plans, engine):
+    for line in cli_check.lines_of(site, plans, engine):
         typer.echo(line)
-
-
-def _check_lines(site: Site, plans: Sequence[BusPlan], engine: Engine) -> Iterator[str]:
-    for one in plans:
-        yield f"bus {one.bus.id} ({one.bus.kind} {one.where})"
-        for device, lines in one.devices:
-            model = device.model.id + (", unverified" if device.model.status == "unverified" else "")
-            yield f"  {device.id} ({model}, address {device.address}) serves {', '.join(device.equipment)}"
-            if one.load is not None:
-                limits = device.model.limits
-                yield f"    turnaround {limits.turnaround} ms, time-out {limits.timeout} ms, at most {limits.max_registers} registers a request"
-            yield from (f"    {line}" for line in lines)
-        if one.load is not None:
-            yield from (f"  {line}" for line in one.load.lines[-1:])
-    for runtime in engine.runtimes():
-        yield f"equipment {runtime.equipment.id}: {len(runtime.rules)} rules watched, {len(runtime.tests)} tests recognised"
-        yield from (f"  not watched: {rule} ({why})" for rule, why in runtime.unwatched.items())
-    yield f"storms: {describe(site.gateway.storms)}"
-    yield f"{site.id}: {len(site.equipment)} equipment, {len(site.devices)} devices on {len(site.buses)} buses; it can run"
-
-
-def _check_object(site: Site, plans: Sequence[BusPlan], engine: Engine) -> dict[str, Any]:
-    return {
-        "site": site.id,
-        "gateway": site.gateway.id,
-        "buses": [
-            {
-                "id": one.bus.id, "kind": one.bus.kind, "where": one.where, "requests": one.requests, "registers": one.registers,
-                "busy_ms_per_s": None if one.load is None else round(1000 * one.load.share, 1),
-                "devices": [
-                    {
-                        "id": device.id, "model": device.model.id, "status": device.model.status,
-                        "address": device.address, "plan": list(lines),
-                    }
-                    for device, lines in one.devices
-                ],
-            }
-            for one in plans
-        ],
-        "equipment": [
-            {
-                "id": runtime.equipment.id, "class": runtime.equipment.equipment_class.id,
-                "rules": list(runtime.rules), "not_watched": runtime.unwatched,
-                "tests": [test.observation.test for test in runtime.tests],
-            }
-            for runtime in engine.runtimes()
-        ],
-        "storms": asdict(site.gateway.storms),
-    }  # fmt: skip
 
 
 # --- enrol, password ------------------------------------------------------------------------------------------------
