@@ -231,7 +231,7 @@ def _object(told: _Told) -> dict[str, Any]:
     return {
         "equipment": found.equipment, "rule": found.rule, "at": format_instant(told.at.wall_ms), "from": told.source,
         "severity": found.severity, "clause": found.clause, "when": found.when, "gate": found.gate,
-        "condition": found.condition, "state": found.phase, "standing": found.standing, "waits_ms": waits,
+        "condition": found.condition, "state": found.phase, "alarm_state": found.standing, "waits_ms": waits,
         "waits_for": found.waits_for, "unknown_for_ms": found.unknown_for_ms, "silenced_by": found.silenced_by,
         "not_watched": found.unwatched,
         "terms": [

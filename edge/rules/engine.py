@@ -91,15 +91,19 @@ class Engine:
         records = list(self._end_storms(now)) if self.storms.running else []
         touched: dict[str, Runtime] = {}
         self._tell_time(now)
+        name, runtime, others = "", None, list[Runtime]()
         for sample in samples:
-            runtime = self._runtimes.get(sample.equipment)
+            if sample.equipment != name:  # samples of one device come together
+                name = sample.equipment
+                runtime, others = self._runtimes.get(name), self._served_by.get(name, [])
+                if runtime is not None:
+                    touched[name] = runtime
             if runtime is None:
                 continue
             if sample.point in runtime.changed:  # a second value of the same point: the first must not be passed over
                 records += self._judge(runtime)
             runtime.take(sample)
-            touched[sample.equipment] = runtime
-            for other in self._served_by.get(sample.equipment, ()):
+            for other in others:
                 other.note(f"serves.{sample.point}", runtime.values.get(sample.point))
                 other.changed_at, touched[other.equipment.id] = runtime.changed_at, other
         for runtime in touched.values():

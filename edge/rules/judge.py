@@ -88,12 +88,16 @@ def _observe(runtime: Runtime, test: TestRun, now: Moment) -> Iterator[Record]:
 def _rules(runtime: Runtime, ids: Iterable[str], now: Moment) -> Iterator[Record]:
     """Step the named rules in order, then those that a change of theirs suppresses or frees."""
     active_changed: set[str] = set()
-    at = now.steady_ms
+    at, rules, values, windows = now.steady_ms, runtime.rules, runtime.values, runtime.windows
     for name in ids:
-        run = runtime.rules[name]
+        run = rules[name]
         run.judged_at = at
-        if run.is_at_rest and run.shelved_until_ms is None and _is_plainly_false(runtime, run, at):
-            continue  # by far the most frequent answer
+        if run.is_at_rest and run.shelved_until_ms is None:
+            try:
+                if not run.code.quick(values, windows, at, 0.0):
+                    continue  # by far the most frequent answer
+            except NOT_KNOWN:
+                pass
         was_active = run.state.is_active
         yield from step_rule(runtime, run, now)
         if was_active != run.state.is_active:
@@ -103,13 +107,6 @@ def _rules(runtime: Runtime, ids: Iterable[str], now: Moment) -> Iterator[Record
         for run in runtime.rules.values():
             if run.state.is_active and active_changed.intersection(run.rule.suppressed_by):
                 yield from step_rule(runtime, run, now)
-
-
-def _is_plainly_false(runtime: Runtime, run: RuleRun, at: int) -> bool:
-    try:
-        return not run.code.quick(runtime.values, runtime.windows, at, 0.0)
-    except NOT_KNOWN:
-        return False
 
 
 def step_rule(runtime: Runtime, run: RuleRun, now: Moment) -> Iterator[Record]:

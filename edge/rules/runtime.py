@@ -91,17 +91,27 @@ class Runtime:
     is_dirty: bool = False
     storms: Storms = field(default_factory=Storms)
     """Those of the whole gateway."""
+    _fresh_until: int = 0
+    """``steady_ms`` up to which nothing can have grown stale: what comes later only grows stale later."""
+    shortest_stale_ms: int = 0
+    """Of its points."""
     _affected: dict[tuple[str, ...], tuple[tuple[int, ...], tuple[str, ...]]] = field(default_factory=dict)
 
     def take(self, sample: Sample) -> None:
         """The newest sample of one of its points."""
-        state = self.points.get(sample.point)
+        name, quality, value = sample.point, sample.quality, sample.value
+        state = self.points.get(name)
         if state is None:
             return
-        state.value, state.quality, state.cause = sample.value, sample.quality, sample.cause
+        state.value, state.quality, state.cause = value, quality, sample.cause
         state.at_ms, state.steady_ms = sample.sampled_at_ms, sample.steady_ms
-        self.note(sample.point, sample.value if sample.quality is Quality.GOOD else None)
-        self.changed_at = Moment(wall_ms=sample.sampled_at_ms, steady_ms=sample.steady_ms)
+        if quality is Quality.GOOD and value is not None:
+            self.values[name] = value
+        else:
+            self.values.pop(name, None)
+        self.changed[name] = None
+        if self.changed_at is None or self.changed_at.steady_ms != state.steady_ms:
+            self.changed_at = Moment(wall_ms=state.at_ms, steady_ms=state.steady_ms)
 
     def note(self, name: str, value: Value) -> None:
         """A value that conditions may use; None when it is not known."""
@@ -113,17 +123,24 @@ class Runtime:
 
     def go_stale(self, now: Moment) -> list[str]:
         """What is older than it may be is no longer known; its names."""
-        found = []
+        if now.steady_ms <= self._fresh_until:
+            return []
+        found, fresh_until = [], now.steady_ms + self.shortest_stale_ms
         for name, state in self.points.items():
-            if state.quality is Quality.GOOD and now.steady_ms - state.steady_ms > state.binding.stale_after_ms:
-                state.quality, state.cause = Quality.BAD, Cause.STALE
-                self.note(name, None)
-                found.append(name)
+            if state.quality is Quality.GOOD:
+                stale_from = state.steady_ms + state.binding.stale_after_ms
+                if now.steady_ms > stale_from:
+                    state.quality, state.cause = Quality.BAD, Cause.STALE
+                    self.note(name, None)
+                    found.append(name)
+                elif stale_from < fresh_until:
+                    fresh_until = stale_from
+        self._fresh_until = fresh_until
         return found
 
     def next_due(self) -> int | None:
         """``steady_ms`` at which a delay or an escalation ends; None when nothing waits."""
-        dues = [due(run.state, run.settings) for run in self.rules.values() if run.state.phase != "normal"]
+        dues = [due(run.state, run.settings) for run in self.rules.values() if not run.is_at_rest]
         return min((at for at in dues if at is not None), default=None)
 
     def affected(self, names: Iterable[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -225,6 +242,7 @@ def create_runtime(
     """
     points = {name: PointState(binding, device) for name, (device, binding) in bound.items()}
     runtime = Runtime(equipment, program, points, dict(limits))
+    runtime.shortest_stale_ms = min((state.binding.stale_after_ms for state in points.values()), default=0)
     runtime.values |= {**equipment.ratings, **limits}
     if served is not None:
         figures = {name: limit.value for name, limit in served.limits.items()}

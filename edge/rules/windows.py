@@ -40,7 +40,7 @@ class Window(Protocol):
 class _Stepped:
     """Steps of known time, oldest first: ``[index, known_ms, integral]``."""
 
-    __slots__ = ("_held", "_held_at", "_integral", "_known", "_span", "_step", "_steps")
+    __slots__ = ("_held", "_held_at", "_integral", "_known", "_span", "_step", "_steps", "_sum_anew_at")
 
     def __init__(self, span_ms: int) -> None:
         self._span = max(span_ms, 1)
@@ -48,6 +48,7 @@ class _Stepped:
         self._steps: deque[list[float]] = deque()
         self._known = 0.0
         self._integral = 0.0
+        self._sum_anew_at = 0
         self._held: Held = None
         self._held_at: int | None = None
 
@@ -72,22 +73,34 @@ class _Stepped:
 
     def _credit(self, value: float, start: int, end: int) -> None:
         step, steps = self._step, self._steps
-        for index in range(start // step, (end - 1) // step + 1):
-            ms = min(end, (index + 1) * step) - max(start, index * step)
-            if steps and steps[-1][0] == index:
-                bucket = steps[-1]
-                bucket[1] += ms
-                bucket[2] += value * ms
-            else:
-                steps.append([index, ms, value * ms])
+        index, last = start // step, (end - 1) // step
+        if index < last:  # the rest of a step, whole steps, the beginning of one
+            self._add(index, value, (index + 1) * step - start)
+            steps.extend([[whole, step, value * step] for whole in range(index + 1, last)])
+            self._add(last, value, end - last * step)
+        else:
+            self._add(index, value, end - start)
         self._known += end - start
         self._integral += value * (end - start)
+
+    def _add(self, index: int, value: float, ms: int) -> None:
+        steps = self._steps
+        if steps and steps[-1][0] == index:
+            bucket = steps[-1]
+            bucket[1] += ms
+            bucket[2] += value * ms
+        else:
+            steps.append([index, ms, value * ms])
 
     def _expire(self, first: int) -> None:
         steps = self._steps
         while steps and steps[0][0] < first:
-            self._known -= steps.popleft()[1]
-        self._integral = sum([bucket[2] for bucket in steps])  # summed anew: no error piles up over weeks
+            _, known, area = steps.popleft()
+            self._known -= known
+            self._integral -= area
+        if first >= self._sum_anew_at:  # so that no error piles up over weeks
+            self._integral = sum([bucket[2] for bucket in steps])
+            self._sum_anew_at = first + STEPS
 
     def _require(self, now: int) -> None:
         self._advance(now)

@@ -88,7 +88,7 @@ def test_a_past_instant_is_answered_from_the_samples_the_gateway_still_keeps(sit
     assert (earlier["state"], earlier["waits_ms"]) == ("pending", 29_500)
     assert earlier["terms"][0]["age_ms"] == 500
     later = explain(site, "overcurrent", "--data", tmp_path, "--at", format_instant(START_MS + 80_000))
-    assert (later["state"], later["standing"]) == ("active", "active_unacknowledged")
+    assert (later["state"], later["alarm_state"]) == ("active", "active_unacknowledged")
 
 
 def test_an_instant_that_nothing_here_knows_is_said_with_what_to_do(site: Path, tmp_path: Path) -> None:
