@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,14 +30,14 @@ from contract.messages import AlarmCleared, AlarmRaised, Record, SampleBatch
 from edge.outbox.sqlite import Outbox
 from edge.uplink.http import store_credential
 from simulators.broken_network import BrokenNetwork
-from simulators.broker import is_port_free
 from simulators.clock import SystemClock
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.processes import Child, Family, last_lines, program
 from simulators.site import build_site, load_library
 from simulators.stack import START_LIMIT_S, answers
+from tests.support.crash_site import FAULTS, GATEWAY, SITE, quiet_ports, site
+from tests.support.tee import Tee
 
-GATEWAY, SITE = "gw_1", "crash"
 WITNESS = """
 CREATE TABLE witness (n INTEGER PRIMARY KEY, lane TEXT, epoch INTEGER, seq INTEGER, body BLOB);
 CREATE TABLE rewritten (epoch INTEGER, seq INTEGER, what TEXT);
@@ -55,63 +54,6 @@ Fault = tuple[str, str]
 """Equipment and fault."""
 Ticket = tuple[str, str, int]
 """Equipment, rule, and how often the fault came while the ticket was open."""
-
-NO_STORMS = {"chattering": {"cycles": 10_000}, "flood": {"more_than": 10_000}}
-"""Here the same fault comes again and again, and each time it counts."""
-FAULTS: Mapping[str, Sequence[str]] = {
-    "pump_1": ("dry_run", "high_discharge_pressure", "drive_fault"),
-    "fire_pump_1": ("not_in_auto", "low_water_pressure", "power_a_lost"),
-    "incomer_1": ("low_power_factor", "overload", "phase_loss"),
-}
-
-
-def site(ports: Mapping[str, int], cloud: str) -> dict[str, Any]:
-    """A small site with delays of a second, so that a fault becomes a ticket while a test waits."""
-    return {
-        "site": {"id": SITE, "name": "Crash", "zone": "Asia/Shanghai"},
-        "gateway": {
-            "id": GATEWAY, "cloud": cloud, "credential_file": "credential", "interval": "60s",
-            "status": {"host": "127.0.0.1", "port": ports["status"]},
-            "storms": NO_STORMS,
-        },
-        "overrides": {
-            "lv_switchgear": {
-                "limits": {"pf_window": "1s", "pf_hold": "1s", "load_hold": "1s"},
-                "rules": {name: {"off_delay": "1s"} for name in ("low_power_factor", "overcurrent", "phase_loss")},
-            },
-            "pump": {
-                "limits": {"dry_run_hold": "1s", "pressure_high_hold": "1s"},
-                "rules": {
-                    "dry_run": {"off_delay": "1s"}, "discharge_pressure_high": {"off_delay": "1s"},
-                    "pump_fault": {"on_delay": "1s"},
-                },
-            },
-            "fire_pump": {
-                "limits": {"pressure_hold": "1s", "power_hold": "1s"},
-                "rules": {"low_water_pressure": {"off_delay": "1s"}},
-            },
-        },
-        "equipment": [
-            {"id": "incomer_1", "class": "lv_switchgear", "roles": ["compensated_incomer"], "ratings": {"rated_a": 1600}},
-            {
-                "id": "pump_1", "class": "pump", "roles": ["booster"],
-                "ratings": {"rated_kw": 7.5, "rated_a": 14.2, "setpoint_mpa": 0.55},
-            },
-            {
-                "id": "fire_pump_1", "class": "fire_pump", "roles": ["electric"],
-                "ratings": {"main_start_mpa": 0.7, "jockey_start_mpa": 0.8, "jockey_stop_mpa": 0.9},
-            },
-        ],
-        "buses": [{"id": "lan", "modbus": "tcp", "host": "127.0.0.1", "port": ports["lan"]}],
-        "devices": [
-            {"id": "meter_1", "model": "eastron_sdm630", "bus": "lan", "address": 1, "equipment": "incomer_1", "every": "250ms"},
-            {"id": "drive_1", "model": "grundfos_cim", "bus": "lan", "address": 2, "equipment": "pump_1", "every": "250ms"},
-            {
-                "id": "fire_controller_1", "model": "fire_pump_controller", "bus": "lan", "address": 3,
-                "equipment": "fire_pump_1", "every": "250ms",
-            },
-        ],
-    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +108,27 @@ class Witness:
 
 
 class World:
-    """Everything around one test. ``database_url`` names a PostgreSQL database; without it the cloud keeps SQLite."""
+    """Everything around one test.
 
-    def __init__(self, folder: Path, *, seed: int = 0, database_url: str = "", wrapper: Path | None = None) -> None:
+    ``database_url`` names a PostgreSQL database; without it the cloud keeps SQLite. ``is_doubled`` runs two replicas of the
+    cloud, and a Tee gives every request to both. ``wrapper`` runs the commands, to make them die at named steps.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int = 0,
+        database_url: str = "",
+        wrapper: Path | None = None,
+        is_doubled: bool = False,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.clock = folder, SystemClock()
         self.database_url = database_url or f"sqlite:///{folder / 'cloud.db'}"
         self._ports = dict(zip(("cloud", "status", "lan", "replica"), quiet_ports(), strict=False))
-        self.network = BrokenNetwork(self.clock, "127.0.0.1", self._ports["cloud"], seed=seed)
+        self.clouds = ("cloud", "replica") if is_doubled else ("cloud",)
+        self.tee = Tee([self._ports[name] for name in self.clouds])
         self.family = Family(folder, {"PLANTROOM_DATABASE_URL": self.database_url})
         self.database: Database = open_database(self.database_url)
         self.children: dict[str, Child] = {}
@@ -182,6 +137,9 @@ class World:
 
     async def start(self) -> None:
         """Plant, network, a migrated cloud that knows the gateway, and both processes."""
+        await self.tee.start()
+        target = self.tee.port if len(self.clouds) > 1 else self._ports["cloud"]
+        self.network = BrokenNetwork(self.clock, "127.0.0.1", target, seed=self._seed)
         await self.network.start()
         data = site(self._ports, f"http://127.0.0.1:{self.network.port}")
         (self.folder / "site.yaml").write_text(yaml.safe_dump(data))
@@ -191,7 +149,8 @@ class World:
         await self._servers.start_modbus()
         await self._enrol()
         self.witness = Witness(self.folder / "edge.db")
-        await self.start_cloud()
+        for name in self.clouds:
+            await self.start_cloud(name)
         await self.start_gateway()
 
     async def _enrol(self) -> None:
@@ -205,6 +164,7 @@ class World:
     async def stop(self) -> None:
         await self.family.stop()
         await self.network.stop()
+        await self.tee.stop()
         await self._servers.stop_modbus()
         await self.database.close()
 
@@ -217,8 +177,8 @@ class World:
         words = ("run", str(self.folder / "site.yaml"), "--data", str(self.folder))
         self.children["gateway"] = await self.family.start("gateway", self._command("plantroom-edge", *words))
 
-    async def start_cloud(self, name: str = "cloud", port: int = 0) -> None:
-        words = ("serve", "--port", str(port or self._ports["cloud"]), "--data", str(self.folder))
+    async def start_cloud(self, name: str = "cloud") -> None:
+        words = ("serve", "--port", str(self._ports[name]), "--data", str(self.folder))
         self.children[name] = await self.family.start(name, self._command("plantroom-cloud", *words))
 
     async def start_again(self, name: str) -> None:
@@ -226,7 +186,7 @@ class World:
 
     async def up(self) -> None:
         """Both processes listen."""
-        for name in ("status", "cloud"):
+        for name in ("status", *self.clouds):
             limit = time.monotonic() + START_LIMIT_S
             while not await answers(self._ports[name]):
                 assert time.monotonic() < limit, f"{name} does not listen\n{self.logs()}"
@@ -294,6 +254,16 @@ class World:
             found = (await connection.execute(select(t.ticket))).mappings().all()
         return sorted((one["equipment_id"], one["rule"], one["occurrences"]) for one in found)
 
+    def expected(self) -> list[Ticket]:
+        """What the classes say that every fault, once, must raise."""
+        classes = {name: self.plant.site.equipment[name].equipment_class for name in FAULTS}
+        return sorted(
+            (name, rule, 1)
+            for name, faults in FAULTS.items()
+            for one in faults
+            for rule in classes[name].faults[one].raises
+        )
+
     async def stored(self) -> list[dict[str, Any]]:
         """Every record the cloud holds, as it numbers them."""
         query = select(t.record).order_by(t.record.c.lane, t.record.c.epoch, t.record.c.seq)
@@ -316,14 +286,6 @@ class World:
             return found
         finally:
             await store.close()
-
-
-def quiet_ports() -> Iterator[int]:
-    """Ports that no outgoing connection takes while their owner is dead: below the range the kernel gives out."""
-    dice = random.SystemRandom()
-    while True:
-        if is_port_free(port := dice.randrange(20_000, 32_000)):
-            yield port
 
 
 def spans(samples: Iterable[Sampled]) -> dict[tuple[str, str], tuple[int, int]]:

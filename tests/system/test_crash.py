@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.crash_world import FAULTS, Ticket, World, check, world
+from tests.support.crash_site import FAULTS
+from tests.support.crash_world import Ticket, World, check, world
 from tests.support.servers import postgres
 
 KILLS_A_ROUND = 20
@@ -112,6 +113,33 @@ def url() -> Iterator[str]:
 @pytest.mark.timeout(240)
 async def test_twenty_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(tmp_path: Path) -> None:
     await crash(tmp_path, 20)
+
+
+async def kills_of_replicas(world: World, number: int, count: int) -> None:
+    """Now the one replica, now the other, in the middle of what both received; the gateway is the last."""
+    dice = random.Random(f"{number}/replicas")
+    for left in range(count, 0, -1):
+        name = dice.choice(world.clouds) if left > 1 else "gateway"
+        await world.up()
+        await asyncio.sleep(dice.uniform(0, 1))
+        await world.family.kill(name)
+        await asyncio.sleep(dice.uniform(0, 1))
+        await world.start_again(name)
+
+
+@pytest.mark.timeout(240)
+async def test_two_replicas_that_both_receive_every_batch_open_each_ticket_once_while_they_are_killed(
+    tmp_path: Path, url: str
+) -> None:
+    number = seed()
+    print(f"replay with PLANTROOM_CRASH_SEED={number}")  # noqa: T201 - as above
+    async with world(tmp_path / "world", seed=number, database_url=url, is_doubled=True) as there:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(faults(there, number, 1))
+            group.create_task(kills_of_replicas(there, number, 5))
+        await check(there, await there.settle())
+        assert await there.tickets() == there.expected()
+        assert min(there.tee.answered.values()) > 5  # both were really at work
 
 
 @pytest.mark.proof
