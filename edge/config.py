@@ -135,6 +135,7 @@ class _Builder:
             key_file=self._file(section.key_file), interval_ms=section.interval,
             status=StatusPage(status.host, status.port, self._file(status.password_file)),
             hooks=hooks, budget_bytes=section.outbox.megabytes * 1_000_000, budget_days=section.outbox.days,
+            proxy=section.proxy, proxy_credential_file=self._file(section.proxy_credential_file),
             storms=storms_of(section.storms),
         )  # fmt: skip
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 WATCH_S = 1.0
 """How often the files are looked at; a change is taken when it has been still for as long."""
 HAND_OVER_S = 2.0
-FIXED = ("id", "cloud", "credential_file", "ca_file", "cert_file", "key_file", "interval_ms", "status")
+FIXED = (
+    "id", "cloud", "credential_file", "ca_file", "cert_file", "key_file", "proxy", "proxy_credential_file",
+    "interval_ms", "status",
+)  # fmt: skip
 """What of ``gateway:`` a process keeps for its life."""
 Files = Mapping[str, tuple[int, int]]
 """File to its time of change and size."""

@@ -81,6 +81,10 @@ class GatewayConfig:
     hooks: Hooks
     budget_bytes: int
     budget_days: int
+    proxy: str | None = None
+    """What the way to the cloud leads through; None for what the environment says."""
+    proxy_credential_file: Path | None = None
+    """One line ``user:password``."""
     storms: StormFigures = StormFigures()
 
 

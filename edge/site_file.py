@@ -52,6 +52,14 @@ def _as_written(value: object) -> object:
     return str(value) if isinstance(value, int | float) else value
 
 
+def _proxy_address(text: str) -> str:
+    parts = urlsplit(_web_address(text))
+    if parts.username or parts.password:
+        msg = "a password does not belong in the site file; put user:password into a file and name it proxy_credential_file"
+        raise ValueError(msg)
+    return text.rstrip("/")
+
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 
 
@@ -124,6 +132,9 @@ class GatewaySection(_Strict):
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    proxy: Annotated[str, AfterValidator(_proxy_address)] | None = None
+    """``http://host:3128``; absent, the environment's HTTPS_PROXY and NO_PROXY hold."""
+    proxy_credential_file: Path | None = None
     interval: DurationMs = 10_000
     status: StatusSection = StatusSection()
     hooks: HooksSection = HooksSection()

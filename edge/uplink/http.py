@@ -30,10 +30,11 @@ class Cloud:
 
     @classmethod
     def open(cls, config: GatewayConfig, transport: httpx.AsyncBaseTransport | None = None) -> Cloud:
-        """A client for the gateway's cloud. Raises Transient when its certificate files cannot be read."""
+        """A client for the gateway's cloud. Raises Transient when its certificate or login files cannot be read."""
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
         client = httpx.AsyncClient(
             base_url=config.cloud or "", timeout=timeout, transport=transport, verify=_trust(config),
+            proxy=_proxy(config),
             follow_redirects=False, limits=httpx.Limits(max_connections=4, max_keepalive_connections=4),
         )  # fmt: skip
         return cls(client, config.credential_file)
@@ -93,6 +94,18 @@ def _trust(config: GatewayConfig) -> ssl.SSLContext | bool:
     except (OSError, ssl.SSLError) as error:
         raise Transient(f"certificate files of gateway {config.id}: {error}") from error
     return context
+
+
+def _proxy(config: GatewayConfig) -> httpx.Proxy | None:
+    if config.proxy is None:
+        return None
+    if config.proxy_credential_file is None:
+        return httpx.Proxy(config.proxy)
+    try:
+        user, _, password = config.proxy_credential_file.read_text(encoding="utf-8").strip().partition(":")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Transient(f"login of gateway {config.id} at its proxy: {error}") from error
+    return httpx.Proxy(config.proxy, auth=(user, password))
 
 
 def _answer(response: httpx.Response, sent: bytes, received: bytes) -> Answer:

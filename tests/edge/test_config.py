@@ -131,6 +131,7 @@ def test_rules_follow_roles_and_the_sites_settings(tmp_path: Path, library: Libr
         ("id: tx_1, class", "id: incomer_1, class", 7, "equipment[1].id", "is used twice"),
         ("id: tx_1, class", "id: Tx-1, class", 7, "equipment[1].id", "is not an id"),
         ("https://desk.example/", "desk.example", 2, "gateway.cloud", "is not a web address"),
+        ("credential_file: credential}", 'proxy: "http://me:word@proxy:3128"}', 2, "gateway.proxy", "proxy_credential_file"),
         ("credential_file: credential}", "status: {host: 0.0.0.0}}", 2, "gateway.status.host", "password_file"),
         ("every: 1s", "every: 1", 18, "devices[0].every", "500ms, 5s"),
         ("every: 1s", "evry: 1s", 18, "devices[0].evry", "Did you mean every?"),
