@@ -6,14 +6,13 @@ with file, line, path and what to do; never a traceback.
 
 from __future__ import annotations
 
-from edge import cli_check, lean  # before what it keeps out
+from edge import lean  # alone and first: before what it keeps out
 
 # isort: split
 import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TextIO, cast
 
@@ -23,10 +22,9 @@ import typer
 from contract.conventions import Exit, data_directory, json_line
 from device_profiles import library as shelf
 from device_profiles.library import Finding
-from edge import gateway
+from edge import cli_check, gateway
 from edge.cli_speech import Json, SiteArgument, StandardError, fail, speaking
 from edge.clock import SystemClock
-from edge.commission.desk import serve_desk
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
 from edge.machine import Look
@@ -97,7 +95,7 @@ def run(
             fail([Finding(str(folder), 0, "", f"no data can be kept here: {error.strerror}", remedy)])
         say_what_is_missing(site)
         beside: dict[str, gateway.Side] = {
-            "systemd": from_environment().run, "reload": reloader.run, "desk": partial(serve_desk, data=folder),
+            "systemd": from_environment().run, "reload": reloader.run, "desk": gateway.later("edge.commission.desk", "serve_desk", data=folder),
         }  # fmt: skip
         work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside, look=Look(folder))
         stopped_by = until_stopped(work, reloader.ask)

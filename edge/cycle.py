@@ -26,6 +26,8 @@ ACKNOWLEDGE_WITHIN_MS = 50
 MOST_WAITING = 20_000
 MOST_UNSAVED = 200_000
 RETRY_MS = 1_000
+STUCK_AFTER_MS = 15_000
+"""A cycle that has not turned for so long does so no more."""
 Committed = Callable[[], None]
 
 

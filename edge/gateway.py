@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edge.uplink.http import Cloud
 
 BUDGET_EVERY_S = 60.0
+FIRST_LOOK_S, FIRST_LOOKS = 0.02, 25
 
 
 BusFactory = Callable[[Bus, Sequence[Device], Clock, Intake, HealthBoard], Runs]
@@ -84,10 +85,21 @@ Side = Callable[[Parts], Awaitable[None]]
 """Something that works on the running parts until it is cancelled."""
 
 
-async def status_page(parts: Parts) -> None:
-    """The page on its own port. Loaded beside the loop: the first value waits for no web server."""
-    health = await asyncio.to_thread(importlib.import_module, "edge.health")
-    await health.serve(parts)
+def later(module: str, name: str, **more: object) -> Side:
+    """A side that is loaded once the first values are in, or soon, and beside the loop: no value waits for a web server."""
+
+    async def side(parts: Parts) -> None:
+        for _ in range(FIRST_LOOKS):
+            if parts.cycle.taken:
+                break
+            await parts.clock.sleep(FIRST_LOOK_S)
+        loaded = await asyncio.to_thread(importlib.import_module, module)
+        await getattr(loaded, name)(parts, **more)
+
+    return side
+
+
+status_page = later("edge.health", "serve")
 
 
 async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, each by its name

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from device_profiles.library import Finding
+from edge.cycle import STUCK_AFTER_MS
 from edge.errors import Misconfigured
 from edge.page import metrics, render
 from edge.page.door import Door
@@ -31,7 +32,6 @@ from edge.site import Site
 if TYPE_CHECKING:
     from edge.gateway import Parts
 
-STUCK_AFTER_MS = 15_000
 MOST_FORM_BYTES = 4_096
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "

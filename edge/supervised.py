@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from edge.health import STUCK_AFTER_MS
+from edge.cycle import STUCK_AFTER_MS
 
 if TYPE_CHECKING:
     from edge.gateway import Parts

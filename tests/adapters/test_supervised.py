@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.cycle import STUCK_AFTER_MS
 from edge.gateway import Parts, build
-from edge.health import STUCK_AFTER_MS
 from edge.supervised import IDLE_S, Supervisor, from_environment
 from tests.support.clock import FakeClock
 from tests.support.plant import START, make_class, make_site

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cloud import cli as cloud_cli
 from edge import cli as edge_cli
-from edge.health import STUCK_AFTER_MS
+from edge.cycle import STUCK_AFTER_MS
 
 FOLDER = Path(__file__).parents[2] / "deploy"
 UNITS = sorted(FOLDER.glob("*.service"))
