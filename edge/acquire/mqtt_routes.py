@@ -98,6 +98,9 @@ class Routes:
         return found
 
     def _in_a_crowd(self, crowd: Crowd, topic: str, message: Publication, at: Moment) -> Iterator[Sample]:
+        if message.size > len(message.payload):
+            self._nobodys(message, at, f"{message.size} bytes are too long to be read")
+            return
         try:
             said = senders(crowd.codec, message.payload)
         except (ValueError, RecursionError) as error:
@@ -106,7 +109,8 @@ class Routes:
         for address, piece in said:
             speaker = crowd.speakers.get(address)
             if speaker is not None:
-                yield from speaker.hear(topic, msgspec.structs.replace(message, payload=piece, size=len(piece)), at)
+                part = msgspec.structs.replace(message, payload=piece, size=len(piece))
+                yield from speaker.hear(topic, part, at, is_piece=True)
             elif not address:
                 self._nobodys(message, at, f"nothing stands at {crowd.codec.device}, which says whose message it is")
             else:

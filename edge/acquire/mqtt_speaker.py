@@ -10,7 +10,15 @@ from device_profiles.schema import PayloadMapping
 from edge.acquire.health import HealthBoard
 from edge.acquire.reader import bad_sample, judged, unit_of, watches
 from edge.decode import sparkplug
-from edge.decode.payload import Message, MessageCodec, Publication, availability, compile_messages, decode_messages
+from edge.decode.payload import (
+    Message,
+    MessageCodec,
+    Publication,
+    availability,
+    compile_messages,
+    decode_messages,
+    decode_piece,
+)
 from edge.decode.sample import Moment, Sample
 from edge.decode.watch import Watch
 from edge.site import Binding, Device
@@ -36,8 +44,8 @@ class Speaker:
 
     # --- what it says -------------------------------------------------------------------------------------------
 
-    def hear(self, topic: str, message: Publication, at: Moment) -> Iterator[Sample]:
-        """Samples of a message that came by the subscription ``topic``."""
+    def hear(self, topic: str, message: Publication, at: Moment, *, is_piece: bool = False) -> Iterator[Sample]:
+        """Samples of a message that came by the subscription ``topic``; a piece is one of several in a payload."""
         if topic == self.codec.availability:
             yield from self._last_will(message, at)
         if self.codec.form == "sparkplug_b":
@@ -50,7 +58,8 @@ class Speaker:
         if message.size > len(message.payload):
             self.keep(message, at, f"{message.size} bytes are too long to be read")
             return
-        for said in decode_messages(self.codec, topic, message.payload, at, retained=message.retain):
+        decode = decode_piece if is_piece else decode_messages
+        for said in decode(self.codec, topic, message.payload, at, retained=message.retain):
             yield from self._said(said, topic, message, at)
 
     def _said(self, said: Message, topic: str, message: Publication, at: Moment) -> Iterator[Sample]:

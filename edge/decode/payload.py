@@ -186,6 +186,13 @@ def decode_messages(
     return [decode_message(codec, topic_filter, piece, arrived, retained=retained) for piece in pieces]
 
 
+def decode_piece(
+    codec: MessageCodec, topic_filter: str, payload: bytes, arrived: Moment, *, retained: bool = False
+) -> list[Message]:
+    """As ``decode_messages``, of one piece that ``senders`` found."""
+    return [decode_message(codec, topic_filter, payload, arrived, retained=retained)]
+
+
 def senders(codec: MessageCodec, payload: bytes) -> list[tuple[str, bytes]]:
     """Each message in a payload with the address it names, empty for one that names none. Raises ValueError."""
     found = []
