@@ -113,6 +113,7 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str, names: Mapping[str, Text]
     if alarm.acknowledged_at is not None:
         acknowledged = f"{here.when(alarm.acknowledged_at, seconds=True)}, {alarm.acknowledged_by}"
     delay = present.duration(alarm.rule.on_delay_ms / 1000, words)
+    ticket = alarm.ticket or alarm.storm_ticket
     return AlarmLine(
         id=alarm.id, severity=alarm.severity, href=f"/equipment/{alarm.site}/{alarm.equipment}",
         equipment=words.text(alarm.equipment_name, alarm.equipment),
@@ -120,20 +121,27 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str, names: Mapping[str, Text]
         began=here.when(alarm.began_at, seconds=True), raised=here.when(alarm.raised_at, seconds=True),
         raised_label=words("alarm.raised_delay", delay=delay) if alarm.rule.on_delay_ms else words("alarm.raised"),
         lasted=present.duration(lasted_ms / 1000, words), state=alarm_state(alarm, here), acknowledged=acknowledged,
-        clause=alarm.rule.clause, ticket=ticket_number(alarm.ticket) if alarm.ticket else "",
+        clause=alarm.rule.clause, ticket=ticket_number(ticket) if ticket else "",
         cause=words.text(alarm.rule.cause), consequence=words.text(alarm.rule.consequence),
         action=words.text(alarm.rule.action), is_active=alarm.state == "active",
-        may_acknowledge=alarm.state == "active" and alarm.acknowledged_at is None and _RANK.get(role, 0) >= 1,
+        may_acknowledge=_waits(alarm) and _RANK.get(role, 0) >= 1,
     )  # fmt: skip
+
+
+def _waits(alarm: AlarmRow) -> bool:
+    """Whether a person should acknowledge it: active, or gone before anybody saw it."""
+    is_quiet = bool(alarm.suppressed_by) or alarm.rule.id == "rule_unknown"
+    return alarm.acknowledged_at is None and (alarm.state == "active" or not is_quiet)
 
 
 def alarm_state(alarm: AlarmRow, here: Here) -> str:
     """Where it stands after IEC 62682: returned, suppressed, shelved, acknowledged or not."""
     words = here.words
     if alarm.cleared_at is not None:
-        return f"{words('alarm.cleared')} {here.when(alarm.cleared_at)}"
+        at = here.when(alarm.cleared_at)
+        return words("alarm.cleared_unacknowledged", at=at) if _waits(alarm) else f"{words('alarm.cleared')} {at}"
     if alarm.suppressed_by:
-        return words("alarm.suppressed", reason=alarm.suppressed_by.replace("_", " "))
+        return words("alarm.suppressed", reason=words.or_id("silence", alarm.suppressed_by))
     if (alarm.shelved_until or 0) > here.now:
         return words("alarm.shelved", at=here.when(alarm.shelved_until or 0))
     if alarm.acknowledged_at is not None:

@@ -25,7 +25,7 @@ from contract.conventions import instant_ms
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 PAGE_SIZE: Final = 50
-SHOWN: Final = ("active", "silenced", "history")
+SHOWN: Final = ("active", "returned", "silenced", "history")
 
 
 # --- alarms -----------------------------------------------------------------------------------------------------
@@ -55,16 +55,18 @@ async def _alarms(request: Request, show: str, severity: str, page: int, templat
         active = [alarm for alarm in o.alarms if is_shown(alarm, here.now)]
         silenced = [alarm for alarm in o.alarms if not is_shown(alarm, here.now)]
         past = await views.count_past_alarms(o.db)
-        counts = {"active": len(active), "silenced": len(silenced), "history": past}
-        pages = Pages(max(1, page), max(1, -(-past // PAGE_SIZE)), "/alarms?show=history")
-        rows = {"active": active, "silenced": silenced}.get(show)
+        returned = await views.count_past_alarms(o.db, unseen=True)
+        counts = {"active": len(active), "returned": returned, "silenced": len(silenced), "history": past}
+        pages = Pages(max(1, page), max(1, -(-counts.get(show, 0) // PAGE_SIZE)), f"/alarms?show={show}")
+        rows: list[AlarmRow] | None = {"active": active, "silenced": silenced}.get(show)
         if rows is None:
-            rows = await views.past_alarms(o.db, limit=PAGE_SIZE, skip=(pages.page - 1) * PAGE_SIZE)
+            unseen, skip = show == "returned", (pages.page - 1) * PAGE_SIZE
+            rows = await views.past_alarms(o.db, unseen=unseen, limit=PAGE_SIZE, skip=skip)
         kept = [alarm for alarm in rows if severity not in SEVERITIES or alarm.severity == severity]
         title, text = await _empty(o, show)
         return web.render(
             template, o.page, show=show, groups=_groups(kept, o, show, await views.names(o.db, {alarm.equipment for alarm in kept})), is_flood=lists.is_flood(active, here.now),
-            empty_title=title, empty_text=text, pages=pages if show == "history" else None,
+            empty_title=title, empty_text=text, pages=pages if show in {"history", "returned"} else None,
             tabs=[{"id": name, "href": f"/alarms?show={name}", "n": counts[name]} for name in SHOWN],
         )  # fmt: skip
 
@@ -72,7 +74,7 @@ async def _alarms(request: Request, show: str, severity: str, page: int, templat
 def _groups(alarms: Sequence[AlarmRow], o: Opened, show: str, names: Mapping[str, Text]) -> list[Group]:
     """Worst first; in a flood by equipment, except life safety, which never groups. History stays newest first."""
     here = o.page.here
-    if show == "history":
+    if show in {"history", "returned"}:
         return [Group("", tuple(_lines(alarms, o, names)))] if alarms else []
     ordered = worst_first(alarms)
     if show != "active" or not lists.is_flood(alarms, here.now):

@@ -114,6 +114,8 @@ class AlarmRow:
     acknowledged_at: EpochMs | None = None
     acknowledged_by: str = ""
     ticket: int | None = None
+    storm_ticket: int | None = None
+    """Of the storm that silences it."""
     system: str = ""
 
 

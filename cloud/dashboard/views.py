@@ -23,6 +23,7 @@ from cloud.dashboard.rows import (
     TicketRow,
     TimelineRow,
 )
+from cloud.dashboard.storms import storm_ticket
 from cloud.storage import tables as t
 
 CLOSED: Final = ("closed", "cancelled")
@@ -114,8 +115,6 @@ _RULE_COLUMNS: Final = (
     t.rule.c.name.label("rule_name"), t.rule.c.expression, t.rule.c.on_delay_ms, t.rule.c.off_delay_ms, t.rule.c.cause,
     t.rule.c.consequence, t.rule.c.action, t.rule.c.points, t.rule.c.emergency,
 )  # fmt: skip
-
-
 _PERSON: Final = t.app_user.c.display_name.label("person")
 
 
@@ -125,7 +124,8 @@ def _alarms() -> Select[Any]:
     machine = and_(t.equipment.c.site_id == t.alarm.c.site_id, t.equipment.c.id == t.alarm.c.equipment_id)
     joined = t.alarm.outerjoin(t.rule, own).outerjoin(t.equipment, machine)
     joined = joined.outerjoin(t.app_user, t.app_user.c.name == t.alarm.c.acknowledged_by)
-    columns = (t.alarm, *_RULE_COLUMNS, t.equipment.c.name.label("equipment_name"), t.equipment.c.system, _PERSON)
+    thing = (t.equipment.c.name.label("equipment_name"), t.equipment.c.system)
+    columns = (t.alarm, *_RULE_COLUMNS, *thing, _PERSON, storm_ticket())
     return select(*columns).select_from(joined)
 
 
@@ -135,15 +135,24 @@ async def active_alarms(db: AsyncConnection, site: str = "", id: str = "") -> li
     return [_alarm(row) for row in await db.execute(_of(query, t.alarm, site, id))]
 
 
-async def past_alarms(db: AsyncConnection, site: str = "", id: str = "", *, limit: int = 50, skip: int = 0) -> list[AlarmRow]:  # fmt: skip
-    """Cleared alarms, newest first."""
-    query = _alarms().where(t.alarm.c.state == "cleared").order_by(t.alarm.c.cleared_at.desc(), t.alarm.c.id.desc())
+async def past_alarms(
+    db: AsyncConnection, site: str = "", id: str = "", *, unseen: bool = False, limit: int = 50, skip: int = 0
+) -> list[AlarmRow]:
+    """Cleared alarms, newest first; ``unseen`` are those that cleared before anybody acknowledged them."""
+    query = _alarms().where(_is_past(unseen)).order_by(t.alarm.c.cleared_at.desc(), t.alarm.c.id.desc())
     return [_alarm(row) for row in await db.execute(_of(query, t.alarm, site, id).limit(limit).offset(skip))]
 
 
-async def count_past_alarms(db: AsyncConnection) -> int:
-    query = select(func.count()).select_from(t.alarm).where(t.alarm.c.state == "cleared")
+async def count_past_alarms(db: AsyncConnection, *, unseen: bool = False) -> int:
+    query = select(func.count()).select_from(t.alarm).where(_is_past(unseen))
     return int((await db.execute(query)).scalar_one())
+
+
+def _is_past(unseen: bool) -> ColumnElement[bool]:  # noqa: FBT001
+    """What was silent asked nobody, and neither does a notice about data."""
+    a = t.alarm.c
+    waits = and_(a.acknowledged_at.is_(None), a.suppressed_by == "", a.rule != "rule_unknown")
+    return and_(a.state == "cleared", waits if unseen else true())
 
 
 async def ticket_alarm(db: AsyncConnection, ticket: int) -> AlarmRow | None:
@@ -169,7 +178,7 @@ def _alarm(row: Row[Any]) -> AlarmRow:
         severity=row.severity, state=row.state, began_at=row.began_at, raised_at=row.raised_at,
         received_at=row.received_at, cleared_at=row.cleared_at, instance=row.instance, because=tuple(row.because),
         suppressed_by=row.suppressed_by, shelved_until=row.shelved_until, acknowledged_at=row.acknowledged_at,
-        acknowledged_by=row.person or row.acknowledged_by or "", ticket=row.ticket_id, system=row.system or "",
+        acknowledged_by=row.person or row.acknowledged_by or "", ticket=row.ticket_id, storm_ticket=row.storm_ticket, system=row.system or "",
     )  # fmt: skip
 
 

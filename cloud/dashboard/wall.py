@@ -13,6 +13,7 @@ from cloud.dashboard.lists import TestLine, TicketLine, due_name, due_soon, is_h
 from cloud.dashboard.present import SEVERITIES, Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, GatewayRow, PointRow, SampleRow, TicketRow, ticket_number
 from cloud.dashboard.tile import Seen, SystemRow, is_shown
+from cloud.tickets.triage import CHATTERING, FLOOD
 
 MOST_WORK: Final = 5
 MOST_TESTS: Final = 4
@@ -150,6 +151,7 @@ def bands(alarms: Sequence[AlarmRow], tickets: Sequence[TicketRow], here: Here, 
     waiting = [
         alarm for alarm in alarms
         if alarm.severity == "life_safety" and is_shown(alarm, here.now) and alarm.acknowledged_at is None
+        and alarm.rule.id not in {FLOOD, CHATTERING}  # whose life-safety members are here themselves
     ]  # fmt: skip
     return tuple(_band(alarm, by_id.get(alarm.ticket or 0), here, role) for alarm in waiting)
 

@@ -15,6 +15,8 @@ from cloud.tickets import repository
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.repository import Happening
 from cloud.tickets.triage import (
+    CHATTERING,
+    FLOOD,
     ActivateAgain,
     AppendTo,
     Decision,
@@ -325,7 +327,6 @@ async def _what(connection: AsyncConnection, place: Place) -> tuple[Mapping[str,
     return words, announced.emergency if announced else ""
 
 
-FLOOD, CHATTERING = "alarm_flood", "alarm_chattering"
 OWN_RULES: Mapping[str, Mapping[str, str]] = {
     "gateway_silent": {"en": "gateway is silent", "zh": "网关失联"},
     "rule_unknown": {"en": "a rule cannot be judged", "zh": "规则无法判断"},

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from cloud.sla.policy import is_higher, priority_of
 
+FLOOD, CHATTERING = "alarm_flood", "alarm_chattering"
+"""The rules of a storm's own alarm: many alarms at once, or one that comes again and again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Raised:

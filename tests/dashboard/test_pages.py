@@ -15,7 +15,7 @@ PATHS = [
     "/equipment/riverside/incomer_2?span=7d", "/equipment/riverside/incomer_2/trends", "/equipment/riverside/incomer_2/trends?p=voltage_l1&span=1h",
     "/equipment/riverside/incomer_2/alarms", "/equipment/riverside/incomer_2/tests", "/equipment/riverside/incomer_2/tickets",
     "/equipment/riverside/incomer_2/mapping", "/equipment/riverside/lift_4", "/equipment/riverside/booster_3", "/alarms",
-    "/alarms?show=silenced", "/alarms?show=history", "/tickets", "/tickets?show=late", "/tickets?show=closed", "/tickets?show=all&page=9",
+    "/alarms?show=silenced", "/alarms?show=returned", "/alarms?show=history", "/tickets", "/tickets?show=late", "/tickets?show=closed", "/tickets?show=all&page=9",
     "/tickets?show=nonsense", "/tickets/T-000001", "/my", "/tests", "/gateways", "/gateways/gw_1", "/search?q=lift", "/search",
 ]  # fmt: skip
 PARTS = [

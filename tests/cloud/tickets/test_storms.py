@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloud.storage import tables as t
-from cloud.tickets.faults import CHATTERING, FLOOD
+from cloud.tickets.triage import CHATTERING, FLOOD
 from contract.conventions import EpochMs, format_instant
 from contract.messages import AlarmChanged, AlarmRaised, Record, Severity, StormBegan, StormEnded, StormMember
 from tests.support.desk import MINUTE, SECOND, START, Desk, announcement, cleared, desk, raised, rows, trapped
