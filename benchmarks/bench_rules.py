@@ -1,7 +1,8 @@
 """Judge, save and send: what one gateway with 100 switchgear panels can do on one core, next to what it must.
 
 Every panel has its class's points once a second (physics of the simulators, shipped rules), so the floor of each rate is ten
-times what such a site brings. The size of a sample on the line is the compressed envelope over its samples.
+times what such a site brings. The size of a sample on the line is the compressed envelope over its samples. How fast rules
+alone are judged, and against what, is measured in ``rule_rate``.
 """
 
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks import rule_rate
 from benchmarks.result import Result
 from contract.codec import decode_envelope, decode_record, deflate, encode_envelope, inflate, raw_records
 from contract.messages import CONTRACT_VERSION, Cause, Envelope, Quality
@@ -121,6 +123,7 @@ def run() -> Iterator[Result]:
     try:
         site = make_site(folder)
         seconds = history(site, folder)
+        yield from rule_rate.measure(BENCH, folder)
         yield from judge(site, seconds)
         yield from save(seconds, folder)
     finally:
