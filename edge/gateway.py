@@ -173,12 +173,12 @@ def build(
     plans = device_plans(plan_site(site))
 
     def announcement() -> Record:
-        return announce(parts.site, parts.engine, parts.plans, version())
+        return announce(parts.site, parts.engine, parts.board.plans(parts.plans), version())
 
     store = AsyncOutbox(outbox, clock, announcement, inline=inline)
     link, board, intake = Link(), HealthBoard([device.id for device in site.devices]), Intake()
     caller, life_safety = Caller(site.gateway.hooks, log), LifeSafety()
-    routine = Routine(site, outbox, engine, board, link, version())
+    routine = Routine(site, outbox, engine, board, link, version(), announcement)
     deliveries: list[Delivery] = []
     cycle = Cycle(
         intake, engine, store, clock, log, announcement, routine.records,

@@ -137,6 +137,7 @@ def view(parts: Parts) -> render.View:
         link_reason=link.reason, last_receipt_ms=link.last_receipt_ms, events=depths["events"].records,
         samples=depths["samples"].records, oldest_ms=min(oldest, default=None),
         is_disk_well=parts.is_disk_well, mistakes=[str(one) for one in parts.mistakes],
+        refused={name: known.points for name, known in parts.board.refused.items()},
         unreadable=parts.board.last_unreadable(), unreadable_total=parts.board.unreadable_total,
     )  # fmt: skip
 

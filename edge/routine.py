@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from contract.conventions import format_instant
 from contract.messages import DeviceHealth, GatewayStatus, Record
-from edge.acquire.health import HealthBoard
+from edge.acquire.health import HealthBoard, Refused
 from edge.decode.sample import Moment
 from edge.outbox.sqlite import LANES, Outbox
 from edge.rules.engine import Engine
@@ -24,13 +24,16 @@ class Routine:
     """Decides when a status is due and makes it."""
 
     def __init__(
-        self, site: Site, outbox: Outbox, engine: Engine, board: HealthBoard, link: Link, version: str
+        self, site: Site, outbox: Outbox, engine: Engine, board: HealthBoard, link: Link, version: str,
+        announcement: Callable[[], Record] | None = None,
     ) -> None:  # fmt: skip
         self._site, self._outbox, self._engine = site, outbox, engine
         self._board, self._link, self._version = board, link, version
         self._last: int | None = None
         self._looked = 0
         self._states: Sequence[str] = []
+        self._announcement = announcement
+        self._refused: Mapping[str, Refused] | None = None
 
     def serve(self, site: Site, engine: Engine) -> None:
         """Tell of a reloaded site from now on."""
@@ -38,10 +41,19 @@ class Routine:
         self._last = None
 
     def records(self, now: Moment) -> list[Record]:
-        """A status when one is due, else nothing."""
+        """What is due: the announcement where it has changed by itself, a status; mostly nothing."""
         if self._last is not None and now.steady_ms - self._looked < CHANGED_EVERY_MS:
             return []
         self._looked = now.steady_ms
+        return [*self._news(), *self._statuses(now)]
+
+    def _news(self) -> list[Record]:
+        """The announcement anew when a device has come to refuse part of its plan, or gives it again."""
+        before, self._refused = self._refused, dict(self._board.refused)
+        is_new = before is not None and before != self._refused
+        return [self._announcement()] if is_new and self._announcement is not None else []
+
+    def _statuses(self, now: Moment) -> list[Record]:
         rows = self._board.rows(now)
         states = [row.state for row in rows]
         if not self._is_due(now, states):

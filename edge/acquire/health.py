@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,14 @@ class Malformed:
     payload: bytes
     """Its first thousand bytes."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a device refuses to tell: points by their device's names, and the plan without them, one line a request."""
+
+    points: tuple[str, ...]
+    plan: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -75,6 +83,8 @@ class HealthBoard:
         """The last few messages that could not be read, by device; by bus where nobody knows whose they are."""
         self.unreadable_total = 0
         """All of them since the start."""
+        self.refused: dict[str, Refused] = {}
+        """By device, what it is known to refuse."""
 
     def register(self, device: str) -> None:
         """Show the device from the start, before it is first asked."""
@@ -84,9 +94,21 @@ class HealthBoard:
         """Show these, in this order; the counts of those that stay go on."""
         self._counts = {device: self._of(device) for device in devices}
         self.unreadable = {name: kept for name, kept in self.unreadable.items() if name in self._counts}
+        self.refused = {name: known for name, known in self.refused.items() if name in self._counts}
 
     def _of(self, device: str) -> _Counts:
         return self._counts.setdefault(device, _Counts())
+
+    def refuses(self, device: str, points: Sequence[str], plan: Sequence[str]) -> None:
+        """Replace what the device is known to refuse; no points forget it."""
+        if points:
+            self.refused[device] = Refused(tuple(points), tuple(plan))
+        else:
+            self.refused.pop(device, None)
+
+    def plans(self, planned: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """Each device's plan as it is now: as planned, without what was refused."""
+        return {name: self.refused[name].plan if name in self.refused else plan for name, plan in planned.items()}
 
     def answered(self, device: str, at: Moment, response_ms: float | None = None) -> None:
         """The device answered with values (or, on MQTT, spoke)."""

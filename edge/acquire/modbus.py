@@ -87,6 +87,7 @@ class ModbusBus:
         self._readers = {one.id: DeviceReader(one, self._holes.load(one.id, one.model.id)) for one in devices}
         for one in devices:
             health.register(one.id)
+            self._tell_refused(self._readers[one.id])
         self._line = open_line(bus, clock)
         self._turn = asyncio.Lock()
         self._gate = ProbeGate()
@@ -184,6 +185,8 @@ class ModbusBus:
                     break
         self._after(reader, is_probe=is_probe)
         self._learn(reader, every_ms, taught)
+        if failure is None and not taught and self._health.refused:
+            self._forgive(reader, every_ms)
         return samples
 
     def _after(self, reader: DeviceReader, *, is_probe: bool) -> None:
@@ -252,6 +255,22 @@ class ModbusBus:
         self._holes.save(reader.device.id, reader.device.model.id, reader.learned)
         guilty = ", ".join(reader.plan.names[point] for point in reader.plan.refused)
         self._log.warning("addresses_refused", device=reader.device.id, points=guilty, plan=reader.plan.lines())
+        self._tell_refused(reader)
+
+    def _tell_refused(self, reader: DeviceReader) -> None:
+        """Name the guilty points where people look."""
+        plan = reader.plan
+        self._health.refuses(reader.device.id, [plan.names[point] for point in plan.refused], plan.lines())
+
+    def _forgive(self, reader: DeviceReader, every_ms: int) -> None:
+        """A device that after the hourly try gives what it refused is no longer blamed."""
+        known = self._health.refused.get(reader.device.id)
+        if known is None or reader.learned:
+            return
+        if any(one.device_point in known.points for one in reader.device.bindings if one.every_ms == every_ms):
+            self._health.refuses(reader.device.id, (), ())
+            self._holes.save(reader.device.id, reader.device.model.id, NOTHING_LEARNED)
+            self._log.info("addresses_readable", device=reader.device.id, points=", ".join(known.points))
 
     # --- one question -------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
@@ -49,6 +49,8 @@ class View:
     unreadable: Sequence[tuple[str, Malformed]] = ()
     """Messages that could not be read, with the device (or bus) they came from, newest first."""
     unreadable_total: int = 0
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Device to its points that it refuses to tell."""
 
 
 def page(view: View, language: Language) -> str:
@@ -159,11 +161,21 @@ def _devices(view: View, language: Language) -> str:
         rows.append(
             [
                 escape(device.device), f'<span class="state {device.state}">{word(state, language)}</span>',
-                f"{device.answered_share:.0%}", _clock(last_ms, view), escape(device.last_error if device.state != "ok" else ""),
+                f"{device.answered_share:.0%}", _clock(last_ms, view), _trouble(device, view, language),
             ]
         )  # fmt: skip
     heads = ["device", "state", "answered", "last_answer", "last_error"]
     return f"<section><h2>{word('devices', language)}</h2>{_table(heads, rows, language)}</section>"
+
+
+def _trouble(device: DeviceHealth, view: View, language: Language) -> str:
+    """Why it does not answer, and which points it refuses."""
+    refused = ", ".join(view.refused.get(device.device, ()))
+    told = [
+        device.last_error if device.state != "ok" else "",
+        f"{word('refuses', language)}: {refused}" if refused else "",
+    ]
+    return "<br>".join(escape(one) for one in told if one)
 
 
 def _unreadable(view: View, language: Language) -> str:

@@ -27,6 +27,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "answered": ("Answered, last minute", "近一分钟应答率"),
     "last_answer": ("Last answer", "最近应答"),
     "last_error": ("Last error", "最近错误"),
+    "refuses": ("refuses to tell", "拒绝读取的测点"),
     "ok": ("ok", "正常"),
     "degraded": ("degraded", "不稳定"),
     "silent_device": ("silent", "无应答"),

@@ -341,15 +341,38 @@ async def test_a_server_we_do_not_know_or_that_does_not_know_us_is_not_read(cert
 
 async def test_what_a_device_refuses_is_remembered_over_a_restart(tmp_path: Path) -> None:
     async with pymodbus_server(sim_device(1, {at: at for at in range(20) if at != 7})) as port:
-        known = []
+        known, told = [], []
         for _ in range(2):
             memory = HoleFile(tmp_path / "holes.json")
             async with running(lan(port), device_at(20, port=port), holes=memory) as one:
                 known.append(one.bus.plans[0].lines()[1:])
                 await one.basket.until(lambda: len(one.basket.of("p7")) >= 4)
                 assert {row.cause for row in one.basket.of("p7")} == {Cause.EXCEPTION}
+                told.append(one.health.refused["meter_1"].points)
+        assert told == [("p7",), ("p7",)]
         assert known[0] == []
         assert known[1][-1] == "refused by the device: p7"
+
+
+async def test_a_device_that_gives_what_it_refused_is_blamed_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hourly try, here every half second."""
+    monkeypatch.setattr("edge.acquire.modbus.RECHECK_MS", 500)
+    gives = False
+
+    async def behave(asked: Asked) -> None:
+        if gives or not asked.address <= 3 < asked.address + asked.count:
+            asked.answer()
+        else:
+            asked.refuse(2)
+
+    async with RawServer(behave).serve() as server, running(lan(server.port), device_at(8, port=server.port)) as one:
+        await one.basket.until(lambda: "meter_1" in one.health.refused)
+        assert one.health.refused["meter_1"].points == ("p3",)
+        assert one.health.plans({"meter_1": ["as planned"]})["meter_1"][-1] == "refused by the device: p3"
+        gives = True
+        await one.first("p3", quality=Quality.GOOD)
+        await one.basket.until(lambda: not one.health.refused)
+        assert one.health.plans({"meter_1": ["as planned"]}) == {"meter_1": ["as planned"]}
 
 
 async def test_a_device_that_refuses_everything_while_it_starts_is_read_as_soon_as_it_can() -> None:

@@ -16,12 +16,17 @@ from tests.support.plant import START, make_class, make_site, rule
 OF = make_class(rules={"overload": rule("load > load_max")})
 
 
+ANNOUNCED = GatewayStatus(at="2026-11-21T07:05:00.123Z", version="announced", outbox_events=0, outbox_samples=0)
+
+
 class Floor:
     def __init__(self, folder: Path, outcome: str = "committed") -> None:
         site, self.clock = make_site(OF), FakeClock(START.wall_ms)
         self.board, self.link = HealthBoard(["device_1"]), Link(outcome=outcome)
         self.outbox = Outbox(folder / "edge.db", START.wall_ms)
-        self.routine = Routine(site, self.outbox, Engine(site, START), self.board, self.link, "1.2.3")
+        self.routine = Routine(
+            site, self.outbox, Engine(site, START), self.board, self.link, "1.2.3", lambda: ANNOUNCED
+        )
 
     def count(self, seconds: int) -> int:
         """Statuses in so many seconds, asked ten times a second as the cycle does."""
@@ -45,6 +50,18 @@ def test_a_device_that_falls_silent_is_told_within_seconds(tmp_path: Path) -> No
     floor.board.failed("device_1", floor.clock.moment(), Cause.NO_RESPONSE, "no answer")
     assert floor.count(3) == 1
     assert floor.count(3) == 0
+
+
+def test_the_cloud_is_told_anew_what_a_device_refuses_and_when_it_no_longer_does(tmp_path: Path) -> None:
+    floor = Floor(tmp_path)
+    floor.board.refuses("device_1", ["p3"], ["refused by the device: p3"])
+    assert floor.count(3) == 1, "the first announcement holds what was known at the start"
+    floor.board.refuses("device_1", ["p3", "p7"], ["refused by the device: p3, p7"])
+    floor.clock.advance(3)
+    assert floor.routine.records(floor.clock.moment()) == [ANNOUNCED]
+    floor.board.refuses("device_1", [], [])
+    floor.clock.advance(3)
+    assert floor.routine.records(floor.clock.moment()) == [ANNOUNCED]
 
 
 @pytest.mark.parametrize("outcome", ["unreachable", "unauthorised", "not_yet"])
