@@ -100,6 +100,10 @@ class Family:
                     f"{last_lines(child.log)}"
                 )
 
+    def pid(self, name: str) -> int:
+        """Process id of a child that runs."""
+        return self._children[name].process.pid
+
     async def kill(self, name: str) -> None:
         """SIGKILL one child and its descendants, as a power cut would."""
         child = self._children.pop(name)
