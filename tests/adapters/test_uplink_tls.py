@@ -107,8 +107,8 @@ async def test_a_certificate_for_another_name_is_not_believed(certificates: Path
 
 
 async def test_the_gateway_shows_its_own_certificate_where_one_is_wanted(certificates: Path, tmp_path: Path) -> None:
-    files = {"ca_file": certificates / "ca.pem"}
-    own = {"cert_file": certificates / "client.pem", "key_file": certificates / "client.key"}
+    files: dict[str, Any] = {"ca_file": certificates / "ca.pem"}
+    own: dict[str, Any] = {"cert_file": certificates / "client.pem", "key_file": certificates / "client.key"}
     async with desk(certificates, wants_certificate=True) as server:
         unknown = gateway(server, tmp_path, **files)
         refused = await unknown.ingest(b"nobody")
@@ -124,7 +124,7 @@ async def test_the_gateway_shows_its_own_certificate_where_one_is_wanted(certifi
 async def test_a_proxy_tunnels_and_never_sees_the_inside(certificates: Path, tmp_path: Path) -> None:
     (tmp_path / "login").write_text("site 7:a:b\n")
     async with desk(certificates) as server, proxying("site 7:a:b") as proxy:
-        way = {"proxy": f"http://127.0.0.1:{proxy.port}", "proxy_credential_file": tmp_path / "login"}
+        way: dict[str, Any] = {"proxy": f"http://127.0.0.1:{proxy.port}", "proxy_credential_file": tmp_path / "login"}
         cloud = gateway(server, tmp_path, ca_file=certificates / "ca.pem", **way)
         answers = [await cloud.ingest(b"one"), await cloud.ingest(b"two")]
         await cloud.close()
@@ -135,7 +135,7 @@ async def test_a_proxy_tunnels_and_never_sees_the_inside(certificates: Path, tmp
 
 async def test_a_proxy_that_refuses_is_told_by_its_status(certificates: Path, tmp_path: Path) -> None:
     async with desk(certificates) as server, proxying("site:right") as proxy:
-        way = {"proxy": f"http://127.0.0.1:{proxy.port}"}
+        way: dict[str, Any] = {"proxy": f"http://127.0.0.1:{proxy.port}"}
         cloud = gateway(server, tmp_path, ca_file=certificates / "ca.pem", **way)
         answer = await cloud.ingest(b"one")
         await cloud.close()
