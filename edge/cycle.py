@@ -26,6 +26,9 @@ ACKNOWLEDGE_WITHIN_MS = 50
 MOST_WAITING = 20_000
 MOST_UNSAVED = 200_000
 RETRY_MS = 1_000
+LEAVE_DISK_AFTER_MS = 5_000
+"""So long a disk may take nothing before alarms go to the cloud without it."""
+TRY_DISK_EVERY_MS = 30_000
 STUCK_AFTER_MS = 15_000
 """A cycle that has not turned for so long does so no more."""
 Committed = Callable[[], None]
@@ -135,6 +138,8 @@ class Cycle:
     taken: int = 0
     """Samples taken since the start."""
     _retry_at: int = 0
+    _failing_since: int = 0
+    _disk_at: int = 0
 
     async def run(self) -> None:
         """Turn until cancelled. The announcement is the first event of every epoch."""
@@ -195,6 +200,8 @@ class Cycle:
         self.intake.nudge()
 
     async def _save(self, now: Moment) -> None:
+        if self.outbox.outbox.is_away and now.steady_ms >= self._disk_at:
+            await self._try_disk(now)
         saving, self.unsaved = self.unsaved, Unsaved()
         try:
             await self.outbox.save(
@@ -203,10 +210,11 @@ class Cycle:
             )  # fmt: skip
         except Transient as error:
             self._keep(saving, now, error)
+            await self._leave_disk(now)
             return
-        if not self.is_disk_well:
+        if not self.is_disk_well and not self.outbox.outbox.is_away:
             self.log.info("disk_well_again")
-        self.is_disk_well = True
+            self.is_disk_well = True
         for committed in saving.committed:
             committed()
         self.wake()
@@ -214,10 +222,30 @@ class Cycle:
     def _keep(self, saving: Unsaved, now: Moment, error: Transient) -> None:
         if self.is_disk_well:
             self.log.warning("disk_failing", reason=str(error), remedy="judging goes on; free or replace the disk")
+            self._failing_since = now.steady_ms
         self.is_disk_well = False
         self._retry_at = now.steady_ms + RETRY_MS
         saving.thin()
         self.unsaved = saving
+
+    async def _leave_disk(self, now: Moment) -> None:
+        """What cannot be kept can still be told: the outbox goes on in memory, and nothing waits for the disk."""
+        if not self.outbox.outbox.is_lasting or now.steady_ms - self._failing_since < LEAVE_DISK_AFTER_MS:
+            return
+        await self.outbox.leave_disk()
+        self.log.warning(
+            "disk_left",
+            remedy="alarms are judged and delivered from memory; until the disk is well a restart loses them",
+        )
+        self.unsaved.events.insert(0, self.announcement())
+        self._retry_at, self._disk_at = now.steady_ms, now.steady_ms + TRY_DISK_EVERY_MS
+
+    async def _try_disk(self, now: Moment) -> None:
+        self._disk_at = now.steady_ms + TRY_DISK_EVERY_MS
+        try:
+            await self.outbox.return_to_disk()
+        except Transient as error:
+            self.log.info("disk_still_failing", reason=str(error))
 
     def _wait_s(self) -> float:
         now = self.clock.moment().steady_ms

@@ -45,6 +45,12 @@ class AsyncOutbox:
             partial(self.outbox.save, now_ms, events=events, samples=samples, state=state, answered=answered)
         )
 
+    async def leave_disk(self) -> None:
+        await self._do(lambda: self.outbox.leave_disk(self._clock.now_ms()))
+
+    async def return_to_disk(self) -> None:
+        await self._do(self.outbox.return_to_disk)
+
     async def next_batch(self, lane: Lane, most_records: int, most_bytes: int) -> Batch | None:
         return await self._do(partial(self.outbox.next_batch, lane, most_records, most_bytes))
 

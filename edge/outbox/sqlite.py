@@ -25,6 +25,9 @@ from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
 LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
 IN_MEMORY = ":memory:"
+MEMORY_BYTES = 64 * 1024 * 1024
+"""The budget while everything is in memory."""
+_TABLES = ("epoch", "outbox", "state", "directive", "quarantine")
 NO_BOUND = 2**63 - 1
 ANSWERS_KEPT_MS = 90 * 86_400_000
 
@@ -70,11 +73,15 @@ class Outbox:
         self.set_aside: Path | None = None
         self._fault = fault
         self._sql = _load_queries()
+        self._disk: sqlite3.Connection | None = None
         self._db = self._open(now_ms)
         self._seq: dict[Lane, int] = {"events": 0, "samples": 0}
         self.epoch = self._start_epoch(now_ms)
         self.depths: dict[Lane, Depth] = {}
         """What waits, kept up to date so that asking costs nothing whatever the backlog."""
+        self._count()
+
+    def _count(self) -> None:
         for lane in LANES:
             self._note_depth(lane, (self._one("count", lane=lane) or (0,))[0])
 
@@ -83,15 +90,21 @@ class Outbox:
     def _open(self, now_ms: int) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self._connect()
+            return self._connect(self.path)
         except OSError as error:
             raise Transient(f"{self.path}: {error.strerror}") from error
         except sqlite3.OperationalError as error:
             raise Transient(f"{self.path}: {error}") from error
         except sqlite3.DatabaseError:
-            self._set_aside(now_ms)
+            self._put_away(now_ms)
         with self._speaking():
-            return self._connect()
+            return self._connect(self.path)
+
+    def _put_away(self, now_ms: int) -> None:
+        try:
+            self._set_aside(now_ms)
+        except OSError as error:
+            raise Transient(f"{self.path}: is damaged and cannot be set aside: {error.strerror}") from error
 
     def _set_aside(self, now_ms: int) -> None:
         """Torn or foreign: keep it for a person to look at. What is still true in the plant is raised again."""
@@ -104,10 +117,15 @@ class Outbox:
     @property
     def is_lasting(self) -> bool:
         """False for an outbox in memory, which serves while the disk cannot."""
-        return str(self.path) != IN_MEMORY
+        return str(self.path) != IN_MEMORY and not self.is_away
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    @property
+    def is_away(self) -> bool:
+        """True between ``leave_disk`` and ``return_to_disk``."""
+        return self._disk is not None
+
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -134,10 +152,10 @@ class Outbox:
         for number, (_, script) in enumerate(files[version:], start=version + 1):
             db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
-    def _start_epoch(self, now_ms: int) -> int:
+    def _start_epoch(self, now_ms: int, after: int = -1) -> int:
         with self._transaction(durable=True):
             row = self._one("last_epoch")
-            epoch: int = max(row[0] + 1 if row else 0, now_ms // 1000)
+            epoch: int = max((row[0] if row else after) + 1, now_ms // 1000)
             self._run("start_epoch", epoch=epoch, at=now_ms)
             self._run("forget_epochs")
             self._run("forget_answers", before=now_ms - ANSWERS_KEPT_MS)
@@ -146,6 +164,36 @@ class Outbox:
 
     def close(self) -> None:
         self._db.close()
+        if self._disk is not None:
+            self._disk.close()
+
+    # --- while the disk takes nothing ---------------------------------------------------------------------------
+
+    def leave_disk(self, now_ms: int) -> None:
+        """Go on in memory, in an epoch of its own, so that alarms reach the cloud. What waits on the disk waits there."""
+        self._disk, self._db = self._db, self._connect(Path(IN_MEMORY))
+        self.epoch = self._start_epoch(now_ms, after=self.epoch)
+        self.depths = dict.fromkeys(LANES, Depth(0, None))
+
+    def return_to_disk(self) -> None:
+        """Take epoch, numbers, state and all that waits to the disk, and go on there. Raises Transient: not yet."""
+        memory, disk = self._db, self._disk
+        if disk is None:
+            return
+        self._db = disk
+        try:
+            with self._transaction(durable=True):
+                for table in _TABLES:
+                    rows = memory.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - names of our own
+                    if rows:
+                        places = ",".join("?" * len(rows[0]))
+                        disk.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({places})", rows)  # noqa: S608
+        except BaseException:
+            self._db = memory
+            raise
+        self._disk = None
+        memory.close()
+        self._count()
 
     # --- plumbing -----------------------------------------------------------------------------------------------
 
@@ -292,6 +340,7 @@ class Outbox:
 
     def _keep_within(self, budget_bytes: int, days: int, now_ms: int) -> list[SamplesThinned]:
         too_old = now_ms - days * 86_400_000
+        budget_bytes = budget_bytes if self.is_lasting else min(budget_bytes, MEMORY_BYTES)
         if self.used_bytes() > budget_bytes:
             reason, before = f"the outbox is over its {budget_bytes // 1_000_000} MB", now_ms + 1
         else:

@@ -63,6 +63,10 @@ class Floor:
         await self.cycle.intake.put([self.sample(name, value) for name, value in values.items()], committed)
         await self.cycle.turn(0)
 
+    def disk(self) -> tuple[bool, bool]:
+        """Whether it is said to be well, and whether the outbox is on it."""
+        return self.cycle.is_disk_well, self.outbox.is_lasting
+
     def kept(self, lane: Any = "events") -> list[Record]:
         batch = self.outbox.next_batch(lane, 1000, 10**9)
         return [decode_record(body) for body in batch.bodies] if batch else []
@@ -138,6 +142,40 @@ async def test_a_disk_that_fails_stops_no_judging_and_loses_nothing_once_it_is_w
     (batch,) = floor.kept("samples")
     assert isinstance(batch, SampleBatch)
     assert batch.series[0].value == [101.0, 50.0]
+
+
+def fill(floor: Floor, *, is_full: bool) -> None:
+    """A full disk, as SQLite itself reports it; and one that was freed."""
+    disk = floor.outbox._disk or floor.outbox._db
+    pages = disk.execute("PRAGMA page_count").fetchone()[0] if is_full else 1_000_000
+    disk.execute(f"PRAGMA max_page_count = {pages}")
+
+
+async def test_a_disk_that_stays_full_makes_nobody_mute_and_gets_everything_when_it_is_freed(tmp_path: Path) -> None:
+    floor = Floor(tmp_path)
+    await floor.read(load=50.0)
+    floor.outbox.save(START.wall_ms, state=[("big", bytes(100_000))])
+    first = floor.outbox.epoch
+    fill(floor, is_full=True)
+    floor.cycle.unsaved.state["more"] = bytes(1_000_000)
+    for _ in range(cycles.LEAVE_DISK_AFTER_MS // 1000 + 2):
+        floor.clock.advance(1)
+        await floor.read(load=101.0)
+    await floor.cycle.turn(0)
+    assert [type(record) for record in floor.kept()] == [DeviceAnnounced, AlarmRaised]  # the cloud can be told
+    assert floor.outbox.epoch > first
+    assert floor.disk() == (False, False)
+    fill(floor, is_full=False)
+    floor.clock.advance(cycles.TRY_DISK_EVERY_MS / 1000)
+    await floor.read(load=101.0, running=True)
+    assert floor.disk() == (True, True)
+    assert len(floor.clock.said("disk_well_again")) == 1
+    found = Outbox(tmp_path / "edge.db", floor.clock.now_ms())
+    batch = found.next_batch("events", 1000, 10**9)
+    assert batch is not None
+    assert batch.epoch > first
+    assert [type(decode_record(body)) for body in batch.bodies] == [DeviceAnnounced, AlarmRaised, AlarmRaised]
+    assert found.load_state()["more"] == bytes(1_000_000)
 
 
 async def test_memory_stays_bounded_while_the_disk_takes_nothing_and_the_loss_is_declared(

@@ -272,3 +272,79 @@ def test_a_database_that_cannot_be_read_now_is_worth_another_try(tmp_path: Path)
     outbox.close()
     with pytest.raises(Transient):
         outbox.next_batch("events", 1, 1)
+
+
+def test_what_was_told_from_memory_is_known_under_the_same_numbers_on_the_disk(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    outbox.save(NOW, events=[event(1)], state=[("a", b"old"), ("b", b"stays")])
+    before = outbox.epoch
+    outbox.leave_disk(NOW)
+    assert outbox.epoch == before + 1  # the clock went nowhere: the epoch still grows
+    outbox.save(NOW, events=[event(2), event(3)], state=[("a", b"new")], answered=["d1"])
+    sent = outbox.next_batch("events", 10, 10**6)
+    assert sent is not None
+    assert waiting(outbox) == ["rule_2", "rule_3"]
+    outbox.return_to_disk()
+    assert outbox.depths["events"].records == 3
+    outbox.acknowledge([Committed(epoch=before, lane="events", through=1)])
+    again = outbox.next_batch("events", 10, 10**6)
+    assert again is not None
+    assert (again.epoch, again.first, again.bodies) == (sent.epoch, sent.first, sent.bodies)
+    outbox.save(NOW, events=[event(4)])
+    outbox.close()
+    later = open_outbox(tmp_path, NOW + 9000)
+    assert waiting(later) == ["rule_2", "rule_3", "rule_4"]
+    assert later.load_state() == {"a": b"new", "b": b"stays"}
+    assert later.answered() == {"d1"}
+
+
+def test_a_disk_that_still_takes_nothing_leaves_everything_in_memory(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    outbox.leave_disk(NOW)
+    assert outbox._disk is not None
+    outbox._disk.execute("PRAGMA query_only = 1")  # as a disk mounted read-only answers
+    outbox.save(NOW, events=[event(1)])
+    with pytest.raises(Transient, match="readonly"):
+        outbox.return_to_disk()
+    assert outbox.is_away
+    assert waiting(outbox) == ["rule_1"]
+
+
+def test_a_damaged_file_that_cannot_be_set_aside_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    (tmp_path / "edge.db").write_bytes(b"this is a shopping list, not a database" * 100)
+    monkeypatch.setattr(Path, "rename", read_only)
+    with pytest.raises(Transient, match="damaged and cannot be set aside: Read-only file system"):
+        open_outbox(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbled", "gone"])
+def test_a_torn_write_ahead_log_costs_at_most_what_it_held_and_no_number_twice(tmp_path: Path, damage: str) -> None:
+    first = open_outbox(tmp_path)
+    for number in range(20):
+        first.save(NOW, events=[event(number)])
+    sent = first.next_batch("events", 100, 10**6)
+    for suffix in ("", "-wal"):  # as the disk is after the power went, the process still running
+        (tmp_path / f"copy.db{suffix}").write_bytes((tmp_path / f"edge.db{suffix}").read_bytes())
+    log = tmp_path / "copy.db-wal"
+    data = log.read_bytes()
+    half = len(data) // 2
+    log.write_bytes(
+        {"cut": data[:half], "garbled": data[:half] + b"\xaa" * 512 + data[half + 512 :], "gone": b""}[damage]
+    )
+    second = Outbox(tmp_path / "copy.db", NOW + 1000)
+    left = second.next_batch("events", 100, 10**6)
+    assert second.set_aside is None
+    assert sent is not None
+    if damage == "gone":
+        assert left is None
+        return
+    assert left is not None
+    assert (left.epoch, left.first) == (sent.epoch, 1)
+    assert left.bodies == sent.bodies[: len(left.bodies)]  # a beginning of what was, and nothing else
+    assert 0 < len(left.bodies) < 20
+    assert second.epoch > sent.epoch
