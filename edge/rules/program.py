@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -96,6 +96,7 @@ def compile_class(
 
     bound = _bound(equipment_class, served.id if served else None)
     rules = dict(_rules(bound, compiled, marked))
+    mistakes += _idle_deadbands(bound, rules)
     tests = dict(_tests(bound, compiled))
     order = _order(equipment_class.rules)
     windows = tuple(compiler.windows)
@@ -123,6 +124,15 @@ def _rules(of: EquipmentClass, compiled: _Compiled, marked: _Marked) -> list[tup
         if when is not None and (gate is not None or not rule.gate):
             found.append((name, rule_code(when, gate, tuple(mark for mark in marks if mark is not None))))
     return found
+
+
+def _idle_deadbands(of: EquipmentClass, rules: Mapping[str, RuleCode]) -> Iterator[Mistake]:
+    """Deadbands that would do nothing: they move a limit that is compared as it is, outside every window."""
+    for name, code in rules.items():
+        if of.rules[name].deadband and " d)" not in code.when.node.source:
+            message = "the deadband moves no limit here: compare with the limit itself, outside windows"
+            error = ExpressionError(message, code.when.text, 0)
+            yield Mistake(("rules", name, "deadband"), message, error)
 
 
 def _tests(of: EquipmentClass, compiled: _Compiled) -> list[tuple[str, TestCode]]:

@@ -57,10 +57,7 @@ class _Stepped:
         self._held = value
 
     def _advance(self, now: int) -> None:
-        """Credit the held value with the time since it was last credited, then forget what left the window.
-
-        Time never goes back: what comes late counts from the newest instant that was seen.
-        """
+        """Credit the held value with the time since it was last credited, then forget what left. Time never goes back."""
         at = self._held_at
         if at is not None and now <= at:
             return
@@ -155,9 +152,8 @@ class Extreme(_Stepped):
     def value(self, now: int) -> float:
         self._require(now)
         current = float(self._held or 0)
-        if not self._queue:
-            return current
-        return max(self._queue[0][1] * self._sign, current * self._sign) * self._sign
+        best = self._queue[0][1] if self._queue else current
+        return max(best * self._sign, current * self._sign) * self._sign
 
     def checkpoint(self) -> Checkpoint:
         return {**super().checkpoint(), "queue": [list(entry) for entry in self._queue]}
@@ -172,7 +168,7 @@ class Extreme(_Stepped):
 class Change:
     """How much the value changed across the window; of a counter, how much it counted, resets left out.
 
-    ``marks``: what it stood at when each step in which it was known began, oldest first.
+    ``marks``: what it stood at when it was first known in each step, oldest first.
     """
 
     __slots__ = ("_held", "_held_at", "_is_counter", "_is_rate", "_last", "_marks", "_span", "_step", "_sum")
@@ -198,8 +194,6 @@ class Change:
         elif self._last is not None:
             self._sum += max(number - self._last, 0.0)
         self._last = number
-        if not self._marks:
-            self._marks.append((self._held_at or at, self._sum))
 
     def _advance(self, now: int) -> None:
         at, marks, step = self._held_at, self._marks, self._step
@@ -209,7 +203,7 @@ class Change:
         if at is not None and self._held is not None:
             for index in range(max(at // step, first), (now - 1) // step + 1):
                 if not marks or marks[-1][0] < index * step:
-                    marks.append((index * step, self._sum))
+                    marks.append((max(at, index * step), self._sum))
         self._held_at = now
         while marks and marks[0][0] < first * step:
             marks.popleft()
@@ -287,15 +281,17 @@ class Count:
 class HeldFor:
     """True once a condition has been true for the span; time of not knowing does not count and does not reset."""
 
-    __slots__ = ("_held", "_span", "_true_since", "_unknown_since")
+    __slots__ = ("_held", "_newest", "_span", "_true_since", "_unknown_since")
 
     def __init__(self, span_ms: int) -> None:
         self._span = span_ms
+        self._newest = 0
         self._held: Held = None
         self._true_since: int | None = None
         self._unknown_since: int | None = None
 
     def push(self, value: Held, at: int) -> None:
+        self._newest = at = max(at, self._newest)
         if value is None:
             if self._unknown_since is None:
                 self._unknown_since = at
@@ -327,13 +323,15 @@ class HeldFor:
 class Since:
     """Seconds since a condition was last true; 0 while it is. Never seen true: seconds since it was first looked at."""
 
-    __slots__ = ("_base", "_held")
+    __slots__ = ("_base", "_held", "_newest")
 
     def __init__(self) -> None:
+        self._newest = 0
         self._held: Held = None
         self._base: int | None = None
 
     def push(self, value: Held, at: int) -> None:
+        self._newest = at = max(at, self._newest)
         if value or self._held or (self._base is None and value is not None):
             self._base = at
         self._held = value
@@ -353,15 +351,16 @@ class Since:
 class Last:
     """The newest value that was known, also while it is not, up to an age (span 0: any age)."""
 
-    __slots__ = ("_at", "_held", "_span", "_value")
+    __slots__ = ("_at", "_held", "_newest", "_span", "_value")
 
     def __init__(self, span_ms: int) -> None:
         self._span = span_ms
         self._held: Held = None
         self._value: Held = None
-        self._at = 0
+        self._at = self._newest = 0
 
     def push(self, value: Held, at: int) -> None:
+        self._newest = at = max(at, self._newest)
         if value is not None:
             self._value, self._at = value, at
         elif self._held is not None:

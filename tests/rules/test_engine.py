@@ -16,6 +16,7 @@ from contract.messages import (
 )
 from edge.decode.sample import Moment
 from edge.rules.engine import Engine
+from edge.rules.program import compile_class
 from tests.support.plant import NAME, START, Bench, kinds, make_class, make_site, rule
 
 OVERLOAD = make_class(rules={"overload": rule("load > load_max", on_delay="10s", off_delay="5s", deadband=5)})
@@ -100,6 +101,25 @@ def test_a_mean_over_a_window_raises_only_when_the_mean_is_beyond() -> None:
     assert mean.name == "avg(load, window)"
     assert isinstance(mean.value, float)
     assert mean.value > 100
+
+
+def test_the_deadband_of_a_mean_holds_until_the_mean_is_back_beyond_it() -> None:
+    bench = Bench(make_class(rules={"overload": rule("avg(load, window) > load_max", deadband=5)}))
+    for second in range(70):
+        bench.at(second, load=101.0)
+    assert kinds(bench.records) == ["AlarmRaised"]
+    for second in range(70, 200):  # a mean of 96 is below the limit and within the deadband
+        assert bench.at(second, load=96.0) == []
+    cleared = [second for second in range(200, 300) if bench.at(second, load=94.0)]
+    assert len(cleared) == 1
+    assert cleared[0] == pytest.approx(230, abs=2)  # when the mean of 96 and 94 passes 95
+
+
+def test_a_deadband_that_would_move_no_limit_is_refused() -> None:
+    of = make_class(rules={"overload": rule("held_for(load > load_max, '5s')", deadband=5)})
+    (mistake,) = compile_class(of).mistakes
+    assert mistake.path == ("rules", "overload", "deadband")
+    assert "moves no limit" in mistake.message
 
 
 def test_a_rule_that_nothing_here_measures_is_named_with_what_is_missing() -> None:

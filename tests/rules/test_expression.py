@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rules.expression import Expression, Node, can_be, scope_of
+from edge.rules.expression import NOT_KNOWN, Expression, Node, can_be, scope_of
 from edge.rules.grammar import Compiler, ExpressionError
+from edge.rules.program import rule_code
 from tests.support.plant import NAME, make_class
 
 SCOPE = scope_of(
@@ -177,6 +178,32 @@ def test_three_valued_truth_is_kleenes(tree: Tree, a: bool | None, b: bool | Non
     if c is not None:
         values["mode"] = "auto" if c else "manual"
     assert truth(spell(tree), **values) == kleene(tree, {"a": a, "b": b, "c": c})
+
+
+@given(when=trees, gate=st.none() | trees, a=THREE, b=THREE, c=THREE)
+def test_the_quick_look_at_a_rule_passes_over_exactly_what_is_false(
+    when: Tree, gate: Tree | None, a: bool | None, b: bool | None, c: bool | None
+) -> None:
+    truths = {"a": a, "b": b, "c": c}
+    values: dict[str, Any] = {}
+    for name, known, unlike in (
+        ("load", a, (2.0, 0.0)),
+        ("running", b, (True, False)),
+        ("mode", c, ("auto", "manual")),
+    ):
+        if known is not None:
+            values[name] = unlike[0] if known else unlike[1]
+    compiler = Compiler(SCOPE)
+    code = rule_code(compiler.truth(spell(when)), None if gate is None else compiler.truth(spell(gate)))
+    parts = [kleene(when, truths), *([] if gate is None else [kleene(gate, truths)])]
+    try:
+        is_passed_over = not code.quick(values, [], 0, 0.0)
+    except NOT_KNOWN:
+        is_passed_over = False
+    if is_passed_over:
+        assert False in parts
+    if None not in (a, b, c):
+        assert is_passed_over == (False in parts)
 
 
 @given(tree=trees, known=st.sets(st.sampled_from(["load", "running", "mode"])))

@@ -1,22 +1,29 @@
 """Windows give what a slow look at the whole past gives, at a cost that does not grow with it."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.rules import windows
-from edge.rules.windows import COVERAGE, STEPS, Held, NotKnown, Window
+from edge.rules.windows import COVERAGE, STEPS, NotKnown, Window
 
 SPAN = 60_000
 STEP = SPAN // STEPS
 History = Sequence[tuple[int, float | None]]
 
+gaps = st.integers(1, 9_000) | st.just(0) | st.integers(-3_000, -1) | st.integers(60_000, 200_000)
+"""Mostly the next poll; also the same instant twice, one that comes late, and a sleep longer than the window."""
 histories = st.lists(
-    st.tuples(st.integers(1, 9_000), st.none() | st.integers(-50, 50).map(float)), min_size=1, max_size=60
-).map(lambda steps: [(sum(gap for gap, _ in steps[: index + 1]), value) for index, (_, value) in enumerate(steps)])
+    st.tuples(gaps, st.none() | st.integers(-50, 50).map(float)), min_size=1, max_size=60
+).map(lambda steps: list(zip(accumulate((gap for gap, _ in steps), initial=10_000), (value for _, value in steps), strict=False)))  # fmt: skip
+
+
+def as_it_counts(history: History) -> History:
+    """Time never goes back: what comes late counts from the newest instant seen."""
+    return list(zip(accumulate((at for at, _ in history), max), (value for _, value in history), strict=True))
 
 
 def fill(window: Window, history: History) -> Window:
@@ -49,8 +56,8 @@ def read(window: Window, now: int) -> object:
 
 @given(history=histories, later=st.integers(0, 20_000))
 def test_the_mean_is_that_of_the_whole_past_weighted_by_time(history: History, later: int) -> None:
-    now = history[-1][0] + later
-    stretches = held_at(history, now, window_start(now))
+    now = as_it_counts(history)[-1][0] + later
+    stretches = held_at(as_it_counts(history), now, window_start(now))
     known = sum(end - start for start, end, _ in stretches)
     expected = None
     if history[-1][1] is not None and known >= COVERAGE * SPAN:
@@ -64,8 +71,8 @@ def test_the_mean_is_that_of_the_whole_past_weighted_by_time(history: History, l
 def test_the_extreme_is_that_of_everything_held_in_the_window(
     kind: str, best: object, history: History, later: int
 ) -> None:
-    now = history[-1][0] + later
-    stretches = held_at(history, now, window_start(now))
+    now = as_it_counts(history)[-1][0] + later
+    stretches = held_at(as_it_counts(history), now, window_start(now))
     known = sum(end - start for start, end, _ in stretches)
     expected = None
     if history[-1][1] is not None and known >= COVERAGE * SPAN:
@@ -76,20 +83,74 @@ def test_the_extreme_is_that_of_everything_held_in_the_window(
 
 @given(history=histories, later=st.integers(0, 90_000))
 def test_the_count_is_that_of_the_changes_in_the_window(history: History, later: int) -> None:
-    now = history[-1][0] + later
-    known = [(at, value) for at, value in history if value is not None]
+    now = as_it_counts(history)[-1][0] + later
+    known = [(at, value) for at, value in as_it_counts(history) if value is not None]
     changes = [at for (_, before), (at, after) in pairwise(known) if before != after]
     expected = sum(at >= window_start(now) for at in changes) if history[-1][1] is not None else None
     assert read(fill(windows.create("count", SPAN), history), now) == expected
 
 
+def truths_of(history: History) -> list[tuple[int, bool | None]]:
+    return [(at, None if value is None else value > 0) for at, value in as_it_counts(history)]
+
+
+def ends(history: Sequence[tuple[int, object]], now: int) -> list[int]:
+    """Until when each entry was held."""
+    return [*(at for at, _ in history[1:]), now]
+
+
+@given(
+    history=histories, later=st.integers(0, 90_000), is_counter=st.booleans(), kind=st.sampled_from(["delta", "rate"])
+)
+def test_a_change_is_counted_from_the_first_instant_the_window_knows(
+    history: History, later: int, is_counter: bool, kind: str
+) -> None:
+    found = read(fill(windows.create(kind, SPAN, is_counter=is_counter), history), history_end(history) + later)
+    seen, now = as_it_counts(history), history_end(history) + later
+    stretches = held_at(seen, now, window_start(now))
+    if seen[-1][1] is None or not stretches or now - stretches[0][0] < COVERAGE * SPAN:
+        assert found is None
+        return
+    begin, _, then = stretches[0]
+    known = [(at, value) for at, value in seen if value is not None]
+    change = known[-1][1] - then
+    if is_counter:  # what it counted; a step down is a reset
+        change = sum(max(after - before, 0) for (_, before), (at, after) in pairwise(known) if at > begin)
+    assert found == pytest.approx(change * 1000 / (now - begin) if kind == "rate" else change, abs=1e-9)
+
+
+def history_end(history: History) -> int:
+    return max(at for at, _ in history)
+
+
+@given(history=histories, later=st.integers(0, 90_000))
+def test_since_is_the_time_from_the_end_of_the_last_known_truth(history: History, later: int) -> None:
+    window, truths, now = windows.create("since", 0), truths_of(history), history_end(history) + later
+    for at, value in history:
+        window.push(None if value is None else value > 0, at)
+    true_until = [end for (_, truth), end in zip(truths, ends(truths, now), strict=True) if truth]
+    first_look = next((at for at, truth in truths if truth is not None), None)
+    expected = None
+    if truths[-1][1] is not None and first_look is not None:
+        expected = (now - (true_until[-1] if true_until else first_look)) / 1000
+    assert read(window, now) == expected
+
+
+@given(history=histories, later=st.integers(0, 90_000), span=st.sampled_from([0, 10_000]))
+def test_last_is_the_newest_known_value_until_it_is_too_old(history: History, later: int, span: int) -> None:
+    seen, now = as_it_counts(history), history_end(history) + later
+    known = [(value, end) for (_, value), end in zip(seen, ends(seen, now), strict=True) if value is not None]
+    expected = known[-1][0] if known and (span == 0 or now - known[-1][1] <= span) else None
+    assert read(fill(windows.create("last", span), history), now) == expected
+
+
 @given(history=histories, later=st.integers(0, 60_000))
 def test_held_for_is_true_once_known_truth_lasted_without_a_known_end(history: History, later: int) -> None:
-    truths: list[tuple[int, Held]] = [(at, None if value is None else value > 0) for at, value in history]
-    now = history[-1][0] + later
     window = windows.create("held_for", 10_000)
-    for at, truth in truths:
-        window.push(truth, at)
+    for at, value in history:
+        window.push(None if value is None else value > 0, at)
+    truths = truths_of(history)
+    now = truths[-1][0] + later
     lasted = 0
     for index, (at, truth) in enumerate(truths):
         end = truths[index + 1][0] if index + 1 < len(truths) else now
@@ -103,6 +164,7 @@ def test_held_for_is_true_once_known_truth_lasted_without_a_known_end(history: H
 
 @given(history=histories, cut=st.integers(0, 59), kind=st.sampled_from(["avg", "min", "max", "count", "delta"]))
 def test_a_window_goes_on_from_its_checkpoint_as_if_never_stopped(history: History, cut: int, kind: str) -> None:
+    history = as_it_counts(history)
     cut = min(cut, len(history) - 1)
     first, second = windows.create(kind, SPAN), windows.create(kind, SPAN)
     fill(first, history[:cut]).push(None, history[cut][0])  # everything up to the stop is credited
