@@ -15,7 +15,7 @@ def lan(port: int) -> Bus:
     return Bus("lan", "tcp", host="127.0.0.1", port=port)
 
 
-async def test_a_middle_block_that_fails_shifts_no_value() -> None:
+async def test_lesson_d_a_middle_block_that_fails_shifts_no_value() -> None:
     async def behave(asked: Asked) -> None:
         if asked.address == 100:
             asked.refuse(4)
@@ -32,7 +32,7 @@ async def test_a_middle_block_that_fails_shifts_no_value() -> None:
             assert {row.cause for row in one.basket.of("p150")} == {Cause.EXCEPTION}
 
 
-async def test_values_of_two_and_four_registers_over_a_block_boundary_stay_whole() -> None:
+async def test_lesson_e_values_of_two_and_four_registers_over_a_block_boundary_stay_whole() -> None:
     registers = {f"f{at}": {"address": 4 * at, "type": "float32"} for at in range(20)}
     registers |= {f"q{at}": {"address": 80 + 4 * at, "type": "uint64"} for at in range(10)}
     words = {
@@ -53,7 +53,7 @@ async def test_values_of_two_and_four_registers_over_a_block_boundary_stay_whole
 
 @pytest.mark.parametrize("table", ["coil", "discrete"])
 @pytest.mark.parametrize("count", [2, 8, 9, 17, 2001])
-async def test_packed_bits_come_out_one_by_one(count: int, table: str) -> None:
+async def test_lesson_f_packed_bits_come_out_one_by_one(count: int, table: str) -> None:
     pattern = [at % 3 == 0 or at == count - 1 for at in range(count)]
     async with pymodbus_server(sim_device(1, {0: 0}, pattern)) as port:
         model = modbus_model({f"b{at}": {"address": at, "table": table} for at in range(count)})
@@ -63,7 +63,7 @@ async def test_packed_bits_come_out_one_by_one(count: int, table: str) -> None:
             assert [values[f"b{at}"] for at in range(count)] == pattern
 
 
-async def test_a_sentinel_among_other_values_is_bad_alone() -> None:
+async def test_lesson_i_a_sentinel_among_other_values_is_bad_alone() -> None:
     registers = {f"p{at}": {"address": at, "sentinels": ["0x8000"]} for at in range(5)}
     model = modbus_model(registers)
     async with (

@@ -57,7 +57,7 @@ async def late_answers(asked: Asked, number: int, late_s: float) -> None:
     asked.answer()
 
 
-async def test_a_late_answer_on_a_serial_line_is_never_given_to_the_next_question() -> None:
+async def test_lesson_c_a_late_answer_on_a_serial_line_is_never_given_to_the_next_question() -> None:
     """Each answer that comes late meets a question of the same unit, function and, without care, length."""
 
     async def behave(asked: Asked) -> None:
@@ -105,7 +105,7 @@ async def test_a_device_with_one_single_request_that_never_answered_waits_for_th
             assert {row.cause for row in one.basket.samples[:-1]} == {Cause.NO_RESPONSE}
 
 
-async def test_a_late_answer_through_a_converter_is_never_given_to_the_next_question() -> None:
+async def test_lesson_c_a_late_answer_through_a_converter_is_never_given_to_the_next_question() -> None:
     async def behave(asked: Asked) -> None:
         await late_answers(asked, len(server.asked), 0.2)
 
@@ -146,7 +146,7 @@ async def test_an_adapter_that_echoes_is_understood() -> None:
             assert {row.quality for row in one.basket.samples} == {Quality.GOOD}
 
 
-async def test_one_silent_unit_among_ten_leaves_the_others_their_rate() -> None:
+async def test_lesson_a_one_silent_unit_among_ten_leaves_the_others_their_rate() -> None:
     """The requirement's line: ten devices, 9600 baud; shortened here, in full under ``make proof``."""
 
     async def behave(asked: Asked) -> None:

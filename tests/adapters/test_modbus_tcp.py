@@ -52,14 +52,15 @@ async def test_every_point_of_two_units_is_read_from_an_independent_server() -> 
             assert one.state("meter_1") == one.state("meter_2") == "ok"
 
 
-async def test_251_registers_in_three_requests_stand_on_their_own_points() -> None:
+@pytest.mark.parametrize(("count", "requests"), [(126, 2), (251, 3)])
+async def test_lesson_g_registers_beyond_one_request_stand_on_their_own_points(count: int, requests: int) -> None:
     async with (
-        pymodbus_server(sim_device(1, {at: at for at in range(251)})) as port,
-        running(lan(port), device_at(251, port=port)) as one,
+        pymodbus_server(sim_device(1, {at: at for at in range(count)})) as port,
+        running(lan(port), device_at(count, port=port)) as one,
     ):
-        await one.basket.until(lambda: len(one.basket.samples) >= 251)
+        await one.basket.until(lambda: len(one.basket.samples) >= count)
         assert wrong(one.basket.samples) == []
-        assert len(one.bus.plans[0].requests) == 3
+        assert len(one.bus.plans[0].requests) == requests
 
 
 async def test_an_illegal_address_is_bisected_to_the_guilty_point_and_the_others_keep_flowing() -> None:
@@ -73,7 +74,7 @@ async def test_an_illegal_address_is_bisected_to_the_guilty_point_and_the_others
         assert [one.bus.plans[0].names[point] for point in one.bus.plans[0].refused] == ["p17", "p33"]
 
 
-async def test_a_late_answer_is_never_given_to_the_next_question() -> None:
+async def test_lesson_c_a_late_answer_is_never_given_to_the_next_question() -> None:
     async def behave(asked: Asked) -> None:
         if len(server.asked) % 3 == 1:
             await asyncio.sleep(0.2)
@@ -142,7 +143,7 @@ async def test_garbage_closes_the_connection_and_the_next_poll_opens_another() -
         assert server.connections == 2
 
 
-async def test_a_silent_unit_costs_its_neighbour_behind_the_same_gateway_almost_nothing() -> None:
+async def test_lesson_a_a_silent_unit_costs_its_neighbour_behind_the_same_gateway_almost_nothing() -> None:
     async def behave(asked: Asked) -> None:
         if asked.unit == 2:
             asked.answer()
@@ -162,7 +163,7 @@ async def test_a_silent_unit_costs_its_neighbour_behind_the_same_gateway_almost_
             assert (one.state("dead"), one.state("alive")) == ("silent", "ok")
 
 
-async def test_the_same_unit_on_two_lines_is_two_devices() -> None:
+async def test_lesson_b_the_same_unit_on_two_lines_is_two_devices() -> None:
     async def silent(asked: Asked) -> None:
         pass
 
@@ -188,7 +189,7 @@ async def test_a_silent_device_that_returns_is_polled_in_full_again() -> None:
         assert one.state() == "degraded"
 
 
-async def test_a_busy_device_is_asked_once_more_and_is_never_zero() -> None:
+async def test_lesson_h_a_busy_device_is_asked_once_more_and_is_never_zero() -> None:
     async def behave(asked: Asked) -> None:
         if len(server.asked) % 2 or len(server.asked) > 6:
             asked.refuse(6)
@@ -280,7 +281,7 @@ async def test_an_answer_in_single_bytes_is_read_whole() -> None:
         assert wrong(one.basket.samples) == []
 
 
-async def test_a_poll_that_takes_longer_than_its_period_skips_and_counts() -> None:
+async def test_lesson_o_a_poll_that_takes_longer_than_its_period_skips_and_counts() -> None:
     async def behave(asked: Asked) -> None:
         await asyncio.sleep(0.12)
         asked.answer()
