@@ -21,7 +21,7 @@ from cloud.clock import Clock, SystemClock
 from cloud.config import Config
 from cloud.dashboard.routes import mount as mount_dashboard
 from cloud.dashboard.routes_shell import error_page, wants_page
-from cloud.errors import PROBLEM_SCHEMA, Misconfigured, Refused
+from cloud.errors import PROBLEM_SCHEMA, Refused
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
@@ -34,9 +34,8 @@ from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
 from cloud.storage.session import Database, open_database
-from cloud.telemetry.embedded import EmbeddedStore
-from cloud.telemetry.influx import InfluxStore
-from cloud.telemetry.mover import Mover
+from cloud.telemetry.choosing import choose_store
+from cloud.telemetry.mover import Bounds, Mover
 from cloud.telemetry.store import Store
 from cloud.tickets.desk import Desk
 from cloud.tickets.directive_routes import router as directives_router
@@ -85,9 +84,9 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.config, state.clock, state.hub, state.tokens = config, clock, hub, parts.tokens
     state.desk = Desk(config.policy)
     state.database = parts.database or open_database(config.database_url)
-    state.store = parts.store or _store(config, clock)
+    state.store = parts.store or choose_store(config, clock)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
-    state.mover = Mover(state.database, state.store, clock, hub.publish, config.history_ms)
+    state.mover = Mover(state.database, state.store, clock, hub.publish, _bounds(config))
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
     state.wake = _waker(state.ticker, state.mover, state.keeper)
     state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
@@ -113,14 +112,8 @@ def _describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _store(config: Config, clock: Clock) -> Store:
-    if not config.telemetry_url:
-        return EmbeddedStore(config.telemetry_path)
-    try:
-        return InfluxStore(config.telemetry_url, clock)
-    except ValueError as error:
-        remedy = "Leave telemetry_url out to use the embedded store"
-        raise Misconfigured([Finding("", 0, "telemetry_url", str(error), remedy)]) from error
+def _bounds(config: Config) -> Bounds:
+    return Bounds(config.history_ms, config.history_rules, config.history_backlog_bytes)
 
 
 def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[str]], None]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.errors import Misconfigured
 from cloud.sla.calendar import Calendar, CalendarError
 from cloud.sla.policy import SHIPPED, Grant, Policy, Target
 from cloud.storage.session import database_url
+from cloud.telemetry.keeping import Keeping
 from contract.conventions import data_directory
 from device_profiles.reading import Finding, LibraryError, LineMap, finding, load_yaml, validate
 from device_profiles.schema import ClauseId, DurationMs
@@ -37,6 +38,27 @@ class TargetLine(_Strict):
     calendar: str = ""
 
 
+class HistoryLine(_Strict):
+    """How long some points are kept: ``raw`` as they were, then as sums over ``step`` until ``keep``."""
+
+    points: str = Field(pattern=r"^[a-z0-9_*?\[\]]+/[a-z0-9_*?\[\]]+$")
+    """``equipment/point``, with ``*`` for any."""
+    keep: DurationMs = Field(gt=0)
+    raw: DurationMs | None = Field(default=None, gt=0)
+    step: DurationMs | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """Both or neither, and in order."""
+        if (self.raw is None) != (self.step is None):
+            raise ValueError(
+                "raw and step belong together: raw 90d, step 5m keeps 90 days as read, then one sum for 5 minutes"
+            )
+        if self.raw is not None and self.step is not None and not self.step <= self.raw <= self.keep:
+            raise ValueError("step must not be longer than raw, and raw not longer than keep")
+        return self
+
+
 class CloudFile(_Strict):
     """``cloud.yaml``. Every key may be left out."""
 
@@ -49,6 +71,10 @@ class CloudFile(_Strict):
     public_url: str = ""
     """What people type to get here, when a proxy stands before it."""
     history: DurationMs = 400 * _DAY_MS
+    """How long samples are kept where no line of ``history_rules`` says otherwise."""
+    history_rules: list[HistoryLine] = []
+    history_backlog_mb: int = Field(default=2048, ge=1)
+    """How much may wait for a history store that is away; beyond it the oldest samples go."""
     reopen_window: DurationMs = 3 * _DAY_MS
     targets: list[TargetLine] = []
     calendars: dict[str, dict[str, Any]] = {}
@@ -65,7 +91,14 @@ class Config:
     port: int = 8080
     public_url: str = ""
     history_ms: int = 400 * _DAY_MS
+    history_rules: tuple[Keeping, ...] = ()
+    history_backlog_bytes: int = 2 * 2**30
     policy: Policy = SHIPPED
+
+    @property
+    def longest_history_ms(self) -> int:
+        """No sample is asked to be kept longer."""
+        return max([self.history_ms, *(rule.keep_ms for rule in self.history_rules)])
 
     @property
     def telemetry_path(self) -> Path:
@@ -99,6 +132,10 @@ def load_config(
         port=told.port if port is None else port,
         public_url=told.public_url,
         history_ms=told.history,
+        history_rules=tuple(
+            Keeping(line.points, line.keep, line.raw or 0, line.step or 0) for line in told.history_rules
+        ),
+        history_backlog_bytes=told.history_backlog_mb * 2**20,
         policy=_policy(told),
     )
 

@@ -7,6 +7,7 @@ byte of equal weight. Kind, quality and cause are kept in runs. All of it is def
 
 from __future__ import annotations
 
+import math
 import struct
 import sys
 import zlib
@@ -20,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from cloud.telemetry.store import QUALITIES, Bucket, Sample
 from contract.conventions import EpochMs
 from contract.messages import Value
 
@@ -118,6 +120,28 @@ def merged(old: Iterable[Stored], new: Iterable[Stored]) -> list[Stored]:
 def read_value(kind: int, value: Any) -> Value:  # noqa: ANN401  kind says what it is
     """A stored value as it was measured."""
     return bool(value) if kind == BIT else value
+
+
+def bucket(tally: Tally, start: EpochMs, to_ms: EpochMs, width: int) -> Bucket:
+    """A tally as what a page is given."""
+    mean = tally.total / tally.numbers if tally.numbers else None
+    last = read_value(tally.kind, tally.last)
+    end = min(start + width, to_ms)
+    return Bucket(start, end, tally.numbers, tally.low, mean, tally.high, last, QUALITIES[tally.quality], tally.cause)
+
+
+def stored(sample: Sample) -> Stored:
+    """A sample as it is kept; a number that is none is no value."""
+    value = sample.value
+    quality = QUALITIES.index(sample.quality)
+    if isinstance(value, bool):
+        return sample.at_ms, BIT, float(value), quality, sample.cause
+    if isinstance(value, str):
+        return sample.at_ms, TEXT, value, quality, sample.cause
+    if value is None or not math.isfinite(value):
+        return sample.at_ms, NONE, None, quality, sample.cause
+    whole = isinstance(value, int) and int(float(value)) != value and -(2**63) <= value < 2**63
+    return sample.at_ms, NUMBER, value if whole else float(value), quality, sample.cause
 
 
 def summarise(columns: Columns, start: int, stop: int) -> Summary:
@@ -246,6 +270,12 @@ def _numbers(values: Sequence[float]) -> tuple[int, int, bytes]:
     if short.tolist() == floats.tolist():
         return _FLOAT32, 0, _planes(short)
     return _FLOAT64, 0, _planes(floats)
+
+
+def decimals_of(values: Sequence[float]) -> int | None:
+    """The fewest decimals in which every one of these values, at least one, is exact; None where there are none."""
+    found = _scaled(values)
+    return None if found is None else found[0]
 
 
 def _scaled(values: Sequence[float]) -> tuple[int, list[int]] | None:

@@ -19,67 +19,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from cloud.telemetry.store import QUALITIES, Bucket, Row, Sample
+from cloud.telemetry.store import QUALITIES, Bucket, Held, Key, Row, Sample
 from contract.conventions import EpochMs
 from contract.messages import Value
 
 _NUMBER, _BIT, _TEXT, _NONE = range(4)
 _BAD = len(QUALITIES) - 1
 _NO_CAUSE = "none"
+_LONGEST_MS = 9_223_372_036_854
+_LONGEST_STEP_MS = 10 * 366 * 86_400_000
 _TAG_ESCAPES = str.maketrans({",": r"\,", " ": r"\ ", "=": r"\=", "\n": r"\ "})
 _TEXT_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": " "})
 _SELECTED = (
-    'COUNT("value") AS n, MIN("value") AS low, MEAN("value") AS mean, MAX("value") AS high, MAX("quality") AS worst, '
+    'COUNT("kind") AS samples, COUNT("value") AS n, MIN("value") AS low, MEAN("value") AS mean, MAX("value") AS high, MAX("quality") AS worst, '
     'LAST("kind") AS kind, LAST("quality") AS quality, LAST("value") AS value, LAST("spoiled") AS spoiled, '
     'LAST("text") AS text, LAST("cause") AS cause'
 )
-WRITTEN_AS = "write influxdb://TOKEN@HOST:8086/ORG/BUCKET, or influxdb://USER:PASSWORD@HOST:8086/DATABASE for 1.x"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where an InfluxDB is and how it is asked. ``org`` is empty for 1.x."""
-
-    base: str
-    org: str
-    bucket: str
-    token: str
-    user: str
-    password: str
-
-    @property
-    def write_path(self) -> str:
-        return "/api/v2/write" if self.org else "/write"
-
-    @property
-    def write_parameters(self) -> dict[str, str]:
-        if self.org:
-            return {"org": self.org, "bucket": self.bucket, "precision": "ms"}
-        return {"db": self.bucket, "precision": "ms"}
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Token {self.token}"} if self.token else {}
-
-
-def parse_address(url: str) -> Address:
-    """``influxdb://…`` or ``influxdb+https://…``; see WRITTEN_AS. Raises ValueError with what to write instead."""
-    parts = urlsplit(url)
-    schemes = {"influxdb": "http", "influxdb+http": "http", "influxdb+https": "https"}
-    names = [unquote(name) for name in parts.path.split("/") if name]
-    if parts.scheme not in schemes or not parts.hostname or len(names) not in (1, 2):
-        raise ValueError(WRITTEN_AS)
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    base = f"{schemes[parts.scheme]}://{host}:{parts.port or 8086}"
-    name, password = unquote(parts.username or ""), unquote(parts.password or "")
-    token = name if len(names) == 2 else ""
-    return Address(
-        base, names[0] if token or len(names) == 2 else "", names[-1], token, "" if token else name, password
-    )
 
 
 def to_lines(rows: Sequence[Row]) -> str:
@@ -134,13 +91,69 @@ def latest_query(site: str, equipment: str) -> str:
     )
 
 
-def range_query(site: str, equipment: str, point: str, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> str:
-    """Stretches of ``width_ms`` that begin at ``from_ms`` exactly; empty ones are left out."""
-    return (
-        f'SELECT {_SELECTED} FROM "sample" WHERE "site" = {_literal(site)} AND "equipment" = {_literal(equipment)} '  # noqa: S608  literals are escaped
-        f'AND "point" = {_literal(point)} AND time >= {from_ms}ms AND time < {to_ms}ms '
-        f"GROUP BY time({width_ms}ms, {from_ms % width_ms}ms) fill(none)"
-    )
+def range_queries(key: Key, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> Iterator[tuple[EpochMs, str]]:
+    """Stretches of ``width_ms`` that begin at ``from_ms`` exactly, empty ones left out; with where the first of a query begins.
+
+    Stretches of many years are asked for one by one: the server's own division counts nanoseconds and overflows.
+    """
+    select = f'SELECT {_SELECTED} FROM "sample" WHERE {_of(*key)} AND '  # noqa: S608  literals are escaped
+    if width_ms < _LONGEST_STEP_MS:
+        division = f" GROUP BY time({width_ms}ms, {from_ms % width_ms}ms) fill(none)"
+        yield from_ms, select + _between(from_ms, to_ms) + division
+        return
+    first = max(0, (-_LONGEST_MS - from_ms) // width_ms)
+    for start in range(from_ms + first * width_ms, min(to_ms, _LONGEST_MS), width_ms):
+        yield start, select + _between(start, min(start + width_ms, to_ms))
+
+
+def latest_of_all_query(site: str) -> str:
+    """The newest sample of every point of a site."""
+    return f'SELECT * FROM "sample" WHERE "site" = {_literal(site)} GROUP BY "equipment", "point" ORDER BY time DESC LIMIT 1'  # noqa: S608  literals are escaped
+
+
+def samples_query(site: str, equipment: str, point: str, from_ms: EpochMs, to_ms: EpochMs, limit: int) -> str:
+    """The oldest ``limit`` samples of [from, to)."""
+    return f'SELECT * FROM "sample" WHERE {_of(site, equipment, point)} AND {_between(from_ms, to_ms)} LIMIT {limit}'  # noqa: S608  literals are escaped
+
+
+HELD_QUERIES = tuple(
+    f'SELECT {what}("kind") AS kind FROM "sample" GROUP BY "site", "equipment", "point"'  # noqa: S608  no text from outside
+    for what in ("COUNT", "FIRST", "LAST")
+)
+
+
+def delete_statement(at_ms: EpochMs, point: Key | None) -> str:
+    """Forget what is older, of one point or of all."""
+    where = f"{_of(*point)} AND " if point else ""
+    return f'DELETE FROM "sample" WHERE {where}time < {_bounded(at_ms)}ms'  # noqa: S608  literals are escaped
+
+
+def delete_predicate(point: Key | None) -> dict[str, str]:
+    """Which points a deletion of the 2.x interface is about."""
+    if point is None:
+        return {"predicate": '_measurement="sample"'}
+    told = zip(("site", "equipment", "point"), point, strict=True)
+    escaped = [(name, value.replace("\\", "\\\\").replace('"', '\\"')) for name, value in told]
+    return {"predicate": " AND ".join(['_measurement="sample"', *(f'{name}="{value}"' for name, value in escaped)])}
+
+
+def _of(site: str, equipment: str, point: str) -> str:
+    return f'"site" = {_literal(site)} AND "equipment" = {_literal(equipment)} AND "point" = {_literal(point)}'
+
+
+def _between(from_ms: EpochMs, to_ms: EpochMs) -> str:
+    return f"time >= {_bounded(from_ms)}ms AND time < {_bounded(to_ms)}ms"
+
+
+def _bounded(at_ms: EpochMs) -> EpochMs:
+    """Within what the server can count in nanoseconds."""
+    return max(-_LONGEST_MS, min(at_ms, _LONGEST_MS))
+
+
+def check(answer: Mapping[str, Any]) -> None:
+    """Raises ValueError with the server's words for a refused statement."""
+    for _ in _rows(answer):
+        pass
 
 
 def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], dict[str, Any]]]:
@@ -149,22 +162,60 @@ def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], dict[s
         if "error" in result:
             raise ValueError(result["error"])
         for series in result.get("series", ()):
-            for values in series["values"]:
+            for values in series.get("values", ()):
                 yield series.get("tags", {}), dict(zip(series["columns"], values, strict=True))
 
 
 def read_latest(answer: Mapping[str, Any]) -> dict[str, Sample]:
     """Point id → newest sample, from the answer to ``latest_query``."""
-    found = {}
+    return {tags["point"]: _sample(row) for tags, row in _rows(answer)}
+
+
+def read_latest_of_all(answer: Mapping[str, Any]) -> dict[str, dict[str, Sample]]:
+    """Equipment id → point id → newest sample, from the answer to ``latest_of_all_query``."""
+    found: dict[str, dict[str, Sample]] = {}
     for tags, row in _rows(answer):
-        cause = row.get("cause") or row.get("doubt") or _NO_CAUSE
-        found[tags["point"]] = Sample(int(row["time"]), _value(row), QUALITIES[int(row["quality"])], cause)
+        found.setdefault(tags["equipment"], {})[tags["point"]] = _sample(row)
     return found
 
 
-def read_buckets(answer: Mapping[str, Any], from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> list[Bucket]:
-    """Buckets from the answer to ``range_query``."""
-    return [_bucket(row, from_ms, to_ms, width_ms) for row in _merged(row for _, row in _rows(answer))]
+def read_samples(answer: Mapping[str, Any]) -> list[Sample]:
+    """Samples in the order of time, from the answer to ``samples_query``."""
+    return [_sample(row) for _, row in _rows(answer)]
+
+
+def read_points(answer: Mapping[str, Any]) -> list[Key]:
+    """Every point, from the answer to the last of ``HELD_QUERIES``."""
+    return sorted((tags["site"], tags["equipment"], tags["point"]) for tags, _ in _rows(answer))
+
+
+def read_held(counts: Mapping[str, Any], firsts: Mapping[str, Any], lasts: Mapping[str, Any]) -> list[Held]:
+    """Every point with its count and ends, from the answers to ``HELD_QUERIES``."""
+    keyed = [
+        {(tags["site"], tags["equipment"], tags["point"]): row for tags, row in _rows(answer)}
+        for answer in (counts, firsts, lasts)
+    ]
+    count, first, last = keyed
+    return [
+        Held(*key, int(count[key]["kind"]), int(first[key]["time"]), int(last[key]["time"]))
+        for key in sorted(count)
+        if key in first and key in last
+    ]
+
+
+def _sample(row: Mapping[str, Any]) -> Sample:
+    cause = row.get("cause") or row.get("doubt") or _NO_CAUSE
+    return Sample(int(row["time"]), _value(row), QUALITIES[int(row["quality"])], cause)
+
+
+def read_buckets(
+    answer: Mapping[str, Any], from_ms: EpochMs, to_ms: EpochMs, width_ms: int
+) -> tuple[int, list[Bucket]]:
+    """How many samples there are, and their buckets, from the answer to one of ``range_queries``, which begins at ``from_ms``."""
+    rows = _merged(row for _, row in _rows(answer))
+    if width_ms >= _LONGEST_STEP_MS:
+        rows = [row | {"time": from_ms} for row in rows]
+    return sum(int(row.get("samples") or 0) for row in rows), [_bucket(row, from_ms, to_ms, width_ms) for row in rows]
 
 
 def _merged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

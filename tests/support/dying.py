@@ -100,9 +100,10 @@ def prepare_cloud(death: Death) -> None:
             death.at("applied, not committed")
         return outcome
 
-    async def dying_write(self: EmbeddedStore, rows: Any) -> None:
-        await write(self, rows)
+    async def dying_write(self: EmbeddedStore, rows: Any) -> Any:
+        refused = await write(self, rows)
         death.at("in the history, not marked")
+        return refused
 
     async def dying_move(self: Mover) -> int:
         if moved := await move(self):

@@ -28,6 +28,7 @@ bind-address = "127.0.0.1:{rpc}"
 [http]
   bind-address = "127.0.0.1:{port}"
   log-enabled = false
+{more}
 [monitor]
   store-enabled = false
 """
@@ -117,11 +118,20 @@ def _create_database(psql: Path, address: str) -> None:
 
 
 @contextlib.contextmanager
-def influxdb(folder: Path) -> Iterator[str]:
-    """Debian's InfluxDB 1.6; its address without a database: ``influxdb://127.0.0.1:PORT``."""
-    program, port = require("influxd"), free_port()
+def influxdb(folder: Path, more: str = "", port: int = 0) -> Iterator[str]:
+    """Debian's InfluxDB 1.6; its address without a database: ``influxdb://127.0.0.1:PORT``. ``more`` goes into its section of HTTP."""
+    program, port = require("influxd"), port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "influxd.conf"
-    settings.write_text(INFLUX_SETTINGS.format(folder=folder, port=port, rpc=free_port()))
+    settings.write_text(INFLUX_SETTINGS.format(folder=folder, port=port, rpc=free_port(), more=more))
     with running([program, "-config", settings], port):
         yield f"influxdb://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def victoria_metrics(folder: Path, *options: str, port: int = 0) -> Iterator[str]:
+    """Debian's VictoriaMetrics 1.79, single node, as docs/history.md says to start it; ``victoriametrics://127.0.0.1:PORT``."""
+    program, port = require("victoria-metrics"), port or free_port()
+    settings = options or ("-retentionPeriod=100y", "-dedup.minScrapeInterval=1ms")
+    with running([program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}", *settings], port):
+        yield f"victoriametrics://127.0.0.1:{port}"

@@ -41,30 +41,6 @@ def test_what_the_language_would_read_otherwise_is_escaped() -> None:
     assert r"'it\'s'" in lines.latest_query("it's", "x")
 
 
-@pytest.mark.parametrize(
-    ("url", "base", "org", "bucket", "header"),
-    [
-        ("influxdb://tok@influxdb:8086/plantroom/history", "http://influxdb:8086", "plantroom", "history", "Token tok"),
-        ("influxdb+https://t%2Fk@db.example/org/b", "https://db.example:8086", "org", "b", "Token t/k"),
-        ("influxdb://u:p@127.0.0.1:9000/history", "http://127.0.0.1:9000", "", "history", None),
-        ("influxdb://127.0.0.1/history", "http://127.0.0.1:8086", "", "history", None),
-    ],
-)
-def test_an_address_says_which_server_and_how_to_ask_it(
-    url: str, base: str, org: str, bucket: str, header: str | None
-) -> None:
-    address = lines.parse_address(url)
-    assert (address.base, address.org, address.bucket) == (base, org, bucket)
-    assert address.headers.get("Authorization") == header
-    assert address.write_path == ("/api/v2/write" if org else "/write")
-
-
-@pytest.mark.parametrize("url", ["http://x/db", "influxdb://host", "influxdb:///db", "influxdb://h/a/b/c", "nonsense"])
-def test_a_wrong_address_says_what_to_write(url: str) -> None:
-    with pytest.raises(ValueError, match="influxdb://TOKEN@HOST"):
-        lines.parse_address(url)
-
-
 def test_a_refused_statement_is_an_error_and_no_empty_history() -> None:
     with pytest.raises(ValueError, match="database not found"):
         lines.read_latest({"results": [{"error": "database not found: x"}]})

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from cloud.errors import Misconfigured
 from cloud.telemetry.embedded import EmbeddedStore
-from cloud.telemetry.store import QUALITIES, Bucket, Row, Sample
+from cloud.telemetry.store import Bucket, Row, Sample
+from tests.support.history import plain, same
 
 BLOCK, KEEP = 8, 4
 PLAIN_ROWS = """
@@ -52,32 +53,6 @@ def counted(path: Path, table: str) -> int:
     (count,) = connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
     connection.close()
     return int(count)
-
-
-def plain(samples: dict[int, Sample], start: int, end: int, count: int) -> list[Bucket]:
-    """What the store must answer, by looking at every sample."""
-    width = -(-(end - start) // count)
-    found = []
-    for number in sorted({(at - start) // width for at in samples if start <= at < end}):
-        begin = start + number * width
-        part = [samples[at] for at in sorted(samples) if begin <= at < min(begin + width, end)]
-        numbers = [float(s.value) for s in part if s.quality != "bad" and isinstance(s.value, int | float)]
-        low, mean, high = (min(numbers), sum(numbers) / len(numbers), max(numbers)) if numbers else (None, None, None)
-        worst = max((s.quality for s in part), key=QUALITIES.index)
-        cause = max((s.cause for s in part if s.quality == "bad"), default="")
-        found.append(
-            Bucket(begin, min(begin + width, end), len(numbers), low, mean, high, part[-1].value, worst, cause)
-        )
-    return found
-
-
-def same(found: list[Bucket], wanted: list[Bucket]) -> bool:
-    """Equal but for the last digit of a mean, which depends on the order of adding."""
-    rounded = [
-        [(b.start_ms, b.end_ms, b.count, b.minimum, None if b.mean is None else round(b.mean, 6), b.maximum, b.last, type(b.last), b.quality, b.cause) for b in side]
-        for side in (found, wanted)
-    ]  # fmt: skip
-    return rounded[0] == rounded[1]
 
 
 values = st.one_of(
@@ -116,7 +91,7 @@ async def test_a_wide_question_reads_no_sealed_sample(tmp_path: Path) -> None:
     await store.write([row(at) for at in range(100)])
     await store.seal()
     asked: list[str] = []
-    store._database.set_trace_callback(asked.append)
+    store._opened.database.set_trace_callback(asked.append)
     (bucket,) = await ask(store, 0, 1000, 1)
     assert (bucket.count, bucket.minimum, bucket.mean, bucket.maximum, bucket.last) == (100, 0.0, 49.5, 99.0, 99.0)
     assert asked
@@ -208,7 +183,7 @@ async def _write_and_die(path: Path, statement: int, rows: list[Row], *, is_dele
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store._database.set_trace_callback(count)
+    store._opened.database.set_trace_callback(count)
     await (store.delete_before(10) if is_delete else store.write(rows))
 
 
