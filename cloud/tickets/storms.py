@@ -62,9 +62,9 @@ async def began(
     row = await _keep(connection, storm)
     if row["ticket_id"] is not None:
         return
-    severity = await _worst(connection, storm)
+    severity, clause = await _worst(connection, storm)
     news = News(
-        storm.place, severity, "", storm.began_at, storm.recognised_at, [], event_id,
+        storm.place, severity, clause, storm.began_at, storm.recognised_at, [], event_id,
         is_over=row["ended_at"] is not None, source=storm.gateway_id,
     )  # fmt: skip
     await faults.raised(desk, connection, news, now)
@@ -149,10 +149,16 @@ def _is(storm: Storm) -> ColumnElement[bool]:
     return and_(t.storm.c.gateway_id == storm.gateway_id, t.storm.c.id == storm.id)
 
 
-async def _worst(connection: AsyncConnection, storm: Storm) -> str:
-    """The worst severity among the members known so far."""
-    query = select(t.storm_member.c.severity).where(
-        t.storm_member.c.gateway_id == storm.gateway_id, t.storm_member.c.storm_id == storm.id
+async def _worst(connection: AsyncConnection, storm: Storm) -> tuple[str, str]:
+    """The worst severity among the members known so far, and the clause of that member."""
+    m = t.storm_member
+    own = and_(t.alarm.c.fault_key == m.c.fault_key, t.alarm.c.raised_at == m.c.raised_at)
+    query = (
+        select(m.c.severity, t.alarm.c.clause)
+        .select_from(m.outerjoin(t.alarm, own))
+        .where(m.c.gateway_id == storm.gateway_id, m.c.storm_id == storm.id)
+        .order_by(m.c.raised_at, m.c.fault_key)
     )
-    found = [Severity(one) for one in (await connection.execute(query)).scalars()]
-    return str(max(found, key=lambda one: one.rank, default=Severity.MINOR))
+    found = [(Severity(severity), clause or "") for severity, clause in await connection.execute(query)]
+    severity, clause = max(found, key=lambda one: one[0].rank, default=(Severity.MINOR, ""))
+    return str(severity), clause

@@ -68,6 +68,7 @@ async def test_a_flood_is_one_ticket_beside_those_that_came_before_it(tmp_path: 
         (storm,) = await rows(d.database, t.storm)
         (ticket,) = await of_storms(d)
         assert (storm["ticket_id"], storm["within_ms"], storm["ended_at"]) == (ticket["id"], 600_000, None)
+        assert ticket["clause"] == "h-5.3.1-pf"
         assert ticket["title"] == {"en": "gw_1: flood of alarms", "zh": "gw_1：报警泛滥"}
         members = await rows(d.database, t.storm_member)
         assert [(one["rule"], one["severity"]) for one in members] == [
