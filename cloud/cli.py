@@ -18,10 +18,12 @@ from contract.conventions import Exit, format_instant, json_line
 from device_profiles.reading import Finding
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-gateway_app = typer.Typer(help="Gateways: enrol, list, revoke.", no_args_is_help=True)
+gateway_app = typer.Typer(help="Gateways: add, list, rotate, revoke.", no_args_is_help=True)
 user_app = typer.Typer(help="Users.", no_args_is_help=True)
+quarantine_app = typer.Typer(help="Records that nobody could use.", no_args_is_help=True)
 sla_app = typer.Typer(help="Clocks of tickets.", no_args_is_help=True)
 app.add_typer(gateway_app, name="gateway")
+app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(user_app, name="user")
 app.add_typer(sla_app, name="sla")
 
@@ -113,6 +115,27 @@ def gateway_list(data: Data = None, config: ConfigFile = None, as_json: Json = F
         _tell(row, words, is_json=as_json)
 
 
+@gateway_app.command("rotate")
+def gateway_rotate(
+    gateway: Annotated[str, typer.Argument(help="Id of the gateway")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Give a gateway a code for a new credential; the old one works until the code is used."""
+    from cloud.people import gateways
+    from cloud.people.secrets import new_code
+
+    code = new_code()
+
+    async def work(connection: Any, now: int) -> int:  # noqa: ANN401
+        return await gateways.rotate(connection, gateway, code, now)
+
+    ends = format_instant(_write(_config(data, config), work))
+    told = f"On the gateway, once, before {ends}; it may go on running:\n  plantroom-edge enrol site.yaml {code}"
+    _tell({"gateway": gateway, "code": code, "expires_at": ends}, told, is_json=as_json)
+
+
 @gateway_app.command("revoke")
 def gateway_revoke(
     gateway: Annotated[str, typer.Argument(help="Id of the gateway")],
@@ -128,6 +151,48 @@ def gateway_revoke(
 
     _write(_config(data, config), work)
     _tell({"gateway": gateway, "revoked": True}, f"{gateway} is refused from now on.", is_json=as_json)
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    gateway: Annotated[str, typer.Option(help="Only of this gateway")] = "",
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Records that were set aside, newest first, each with its reason."""
+    from cloud.ingest import replay
+
+    async def work(connection: Any, _now: int) -> list[dict[str, Any]]:  # noqa: ANN401
+        return await replay.listed(connection, gateway, limit=1000)
+
+    for row in _write(_config(data, config), work):
+        where = f"{row['gateway']}:{row['epoch']}:{row['lane']}:{row['seq']}"
+        _tell(row, f"{row['id']}  {row['received_at']}  {where}  {row['reason']}", is_json=as_json)
+
+
+@quarantine_app.command("replay")
+def quarantine_replay(
+    number: Annotated[list[int], typer.Argument(help="Numbers as `quarantine list` shows them")],
+    data: Data = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Try records again, after what was wrong has been put right; exit code 1 while one of them still cannot be used."""
+    from cloud.ingest import replay
+    from cloud.tickets.desk import Desk
+
+    settings = _config(data, config)
+    desk, is_left = Desk(settings.policy), False
+    for one in number:
+
+        async def work(connection: Any, now: int, one: int = one) -> str:  # noqa: ANN401
+            return (await replay.replay(desk, connection, one, "console", now))[0]
+
+        reason = _write(settings, work)
+        is_left |= bool(reason)
+        _tell({"id": one, "applied": not reason, "reason": reason}, f"{one}  {reason or 'applied'}", is_json=as_json)
+    sys.exit(Exit.FINDING if is_left else Exit.DONE)
 
 
 @user_app.command("add")

@@ -6,14 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 
 from cloud import examples
-from cloud.ingest.replay import replay
+from cloud.ingest.replay import listed, replay
 from cloud.people.access import RowId, SignedIn, require
 from cloud.people.service import User
-from cloud.storage import tables as t
-from cloud.tickets.listing import instant
 from cloud.tickets.ticket import Role
 
 router = APIRouter(prefix="/api/v1/quarantine", tags=["gateways"])
@@ -34,23 +31,8 @@ class Replayed(BaseModel):
 async def list_quarantine(
     request: Request, _user: SignedIn, gateway: str = "", limit: Annotated[int, Query(ge=1, le=1000)] = 200
 ) -> dict[str, list[dict[str, Any]]]:
-    query = select(t.quarantine).order_by(t.quarantine.c.id.desc()).limit(limit)
-    if gateway:
-        query = query.where(t.quarantine.c.gateway_id == gateway)
     async with request.app.state.database.read() as connection:
-        rows = (await connection.execute(query)).mappings().all()
-    return {
-        "quarantine": [
-            {
-                "id": row["id"],
-                "gateway": row["gateway_id"],
-                **{name: row[name] for name in ("epoch", "lane", "seq", "reason")},
-                "received_at": instant(row["received_at"]),
-                "body": row["body"].decode("utf-8", "replace"),
-            }
-            for row in rows
-        ]
-    }
+        return {"quarantine": await listed(connection, gateway, limit)}
 
 
 @router.post("/{id}/replay", summary="Try one again, after what was wrong is put right")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,8 +15,27 @@ from cloud.people.service import audit
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets.desk import Desk
+from cloud.tickets.listing import instant
 from contract.conventions import EpochMs
 from contract.messages import SampleBatch, event_id
+
+
+async def listed(connection: AsyncConnection, gateway: str = "", limit: int = 200) -> list[dict[str, Any]]:
+    """What is set aside, newest first; of one gateway or of all."""
+    query = select(t.quarantine).order_by(t.quarantine.c.id.desc()).limit(limit)
+    if gateway:
+        query = query.where(t.quarantine.c.gateway_id == gateway)
+    rows = (await connection.execute(query)).mappings().all()
+    return [
+        {
+            "id": row["id"],
+            "gateway": row["gateway_id"],
+            **{name: row[name] for name in ("epoch", "lane", "seq", "reason")},
+            "received_at": instant(row["received_at"]),
+            "body": row["body"].decode("utf-8", "replace"),
+        }
+        for row in rows
+    ]
 
 
 async def replay(

@@ -31,11 +31,29 @@ async def add(
     if row["site_id"] != site_id:
         message = f"gateway {gateway_id} belongs to site {row['site_id']}"
         raise Refused(409, "other_site", message, "choose another id for the gateway of this site")
-    ends = now + ENROL_MS
-    values = {"enrol_hash": hash_secret(code), "enrol_expires_at": ends}
-    await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway_id).values(**values))
     await audit(connection, actor, "gateway_added", gateway_id, now, {"site": site_id})
-    return ends
+    return await _offer(connection, gateway_id, code, now)
+
+
+async def rotate(
+    connection: AsyncConnection, gateway_id: str, code: str, now: EpochMs, actor: str = "console"
+) -> EpochMs:
+    """Let a gateway exchange its credential for a new one; returns when the code ends.
+
+    The old one works until the code is used, so that nothing stops meanwhile. Raises Refused: 404, 409 for a revoked one.
+    """
+    row = await find(connection, gateway_id)
+    if row["revoked_at"] is not None:
+        remedy = f"let it in again: plantroom-cloud gateway add {gateway_id} --site {row['site_id']}"
+        raise Refused(409, "revoked", f"gateway {gateway_id} was revoked", remedy)
+    await audit(connection, actor, "gateway_rotated", gateway_id, now)
+    return await _offer(connection, gateway_id, code, now)
+
+
+async def _offer(connection: AsyncConnection, gateway_id: str, code: str, now: EpochMs) -> EpochMs:
+    values = {"enrol_hash": hash_secret(code), "enrol_expires_at": now + ENROL_MS}
+    await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway_id).values(**values))
+    return now + ENROL_MS
 
 
 async def enrol(connection: AsyncConnection, gateway_id: str, code: str, now: EpochMs, tokens: Tokens) -> str:

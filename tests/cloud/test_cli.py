@@ -9,7 +9,7 @@ import pytest
 
 from cloud import cli
 from cloud.storage import tables as t
-from cloud.storage.session import open_database
+from cloud.storage.session import Database, open_database
 from contract.conventions import Exit
 from tests.support.desk import HOUR, START, announcement, desk, raised, rows
 
@@ -145,3 +145,43 @@ def test_a_port_in_use_is_one_message(console: Console) -> None:
 
 def test_a_word_that_is_no_command_is_the_users_mistake(console: Console) -> None:
     assert console.run("sreve") == Exit.MISCONFIGURED
+
+
+def test_a_known_gateway_gets_a_code_for_a_new_credential(console: Console) -> None:
+    console.run("gateway", "add", "gw_1", "--site", "riverside")
+    assert console.run("gateway", "rotate", "gw_1", "--json") == Exit.DONE
+    assert len(json.loads(console.out)["code"]) == 19
+    assert console.run("gateway", "rotate", "gw_9") == Exit.FINDING
+    console.run("gateway", "revoke", "gw_1")
+    assert console.run("gateway", "rotate", "gw_1") == Exit.FINDING
+    assert "plantroom-cloud gateway add gw_1 --site riverside" in console.err
+
+
+def test_what_was_set_aside_is_listed_and_tried_again_once_it_is_mended(console: Console) -> None:
+    async def prepare() -> None:
+        console.folder.mkdir()
+        async with desk(console.folder) as d:
+            gateway = await d.gateway()
+            await gateway.tell(announcement(), b'{"type":"LiftMood"}', raised(START, equipment="feeder_9"))
+            await mend(d.database)
+
+    async def mend(database: Database) -> None:
+        async with database.write() as connection:
+            await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+            wrong = {"gateway_id": "gw_1", "epoch": 3, "lane": "events", "seq": 7, "received_at": START}
+            status = b'{"type":"GatewayStatus","at":"2026-11-21T07:00:00.000Z","version":"9","outbox_events":0,"outbox_samples":0}'
+            await connection.execute(
+                t.quarantine.insert().values(**wrong, reason="was not understood then", body=status)
+            )
+
+    asyncio.run(prepare())
+    console.monkeypatch.setattr("cloud.server.migrate", _no_migration)
+    assert console.run("quarantine", "list", "--json") == Exit.DONE
+    told = [json.loads(line) for line in console.out.splitlines()]
+    assert [(row["gateway"], row["seq"], row["lane"]) for row in told] == [("gw_1", 7, "events"), ("gw_1", 2, "events")]
+    assert console.run("quarantine", "list", "--gateway", "gw_2") == Exit.DONE
+    assert console.out == ""
+    assert console.run("quarantine", "replay", "1", "2") == Exit.FINDING
+    assert [line.split("  ")[1][:7] for line in console.out.splitlines()] == ["Invalid", "applied"]
+    assert console.run("quarantine", "replay", "2") == Exit.FINDING
+    assert "there is no quarantined record 2" in console.err
