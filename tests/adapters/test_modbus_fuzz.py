@@ -1,8 +1,9 @@
 """A peer that answers anything at all: nothing raises, and no good sample is one that was not sent."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from contract.messages import Quality
 from edge.site import Bus
 from tests.support.buses import own_addresses, running, wrong
 from tests.support.modbus_peers import Asked, RawServer
+from tests.support.serial_lines import RawSerial, serial_pair
 
 POINTS = 12
 GOOD_SAMPLES = 60
@@ -73,18 +75,30 @@ class Nonsense:
         return b""
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("kind", ["tcp", "rtu_over_tcp"])
+@contextlib.asynccontextmanager
+async def peer(kind: Any, nonsense: Nonsense) -> AsyncIterator[Bus]:
+    """The peer behind a socket, or at the other end of a serial line."""
+    if kind == "rtu":
+        async with serial_pair() as (here, there), RawSerial(nonsense.answer).serve(there):
+            yield Bus("line", "rtu", serial_port=here, baud=115_200)
+    else:
+        async with RawServer(nonsense.answer, is_rtu=kind == "rtu_over_tcp").serve() as server:
+            yield Bus("lan", kind, host="127.0.0.1", port=server.port)
+
+
+WAYS = [(kind, seed) for kind in ("tcp", "rtu_over_tcp", "rtu") for seed in range(4 if kind != "rtu" else 2)]
+
+
+@pytest.mark.parametrize(("kind", "seed"), WAYS)
 async def test_no_bytes_raise_and_none_become_a_good_sample_that_was_not_sent(kind: Any, seed: int) -> None:
     nonsense = Nonsense(seed)
     most = 5 if kind == "tcp" else POINTS  # on a serial line nothing tells a repeated answer to an equal question
-    async with RawServer(nonsense.answer, is_rtu=kind == "rtu_over_tcp").serve() as server:
-        bus = Bus("lan", kind, host="127.0.0.1", port=server.port)
-        async with running(bus, own_addresses(POINTS, bus, every_ms=10, timeout="20ms", max_registers=most)) as one:
-            samples = one.basket.samples
-            await one.basket.until(
-                lambda: sum(row.quality is Quality.GOOD for row in samples) >= GOOD_SAMPLES, seconds=25
-            )
-            assert wrong(samples) == []
-            assert len(samples) > GOOD_SAMPLES
-            assert all(row.value is None for row in samples if row.quality is Quality.BAD)
+    async with contextlib.AsyncExitStack() as stack:
+        bus = await stack.enter_async_context(peer(kind, nonsense))
+        device = own_addresses(POINTS, bus, every_ms=10, timeout="20ms", max_registers=most)
+        one = await stack.enter_async_context(running(bus, device))
+        samples = one.basket.samples
+        await one.basket.until(lambda: sum(row.quality is Quality.GOOD for row in samples) >= GOOD_SAMPLES, seconds=25)
+        assert wrong(samples) == []
+        assert len(samples) > GOOD_SAMPLES
+        assert all(row.value is None for row in samples if row.quality is Quality.BAD)
