@@ -28,7 +28,7 @@ MOST_UNSAVED = 200_000
 RETRY_MS = 1_000
 LEAVE_DISK_AFTER_MS = 5_000
 """So long a disk may take nothing before alarms go to the cloud without it."""
-TRY_DISK_EVERY_MS = 30_000
+TRY_DISK_EVERY_MS = 10_000
 STUCK_AFTER_MS = 15_000
 """A cycle that has not turned for so long does so no more."""
 Committed = Callable[[], None]

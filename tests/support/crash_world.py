@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import sqlite3
 import sys
 import time
@@ -223,9 +224,16 @@ class World:
     async def until(self, is_true: Callable[[], Any], what: str, seconds: float) -> None:
         """Ask until it is true. Fails with what was waited for and the last lines of both logs."""
         limit = time.monotonic() + seconds
-        while not is_true():
+        while not (await answer if inspect.isawaitable(answer := is_true()) else answer):
             assert time.monotonic() < limit, f"waited {seconds:.0f} s for {what}\n{self.logs()}"
             await asyncio.sleep(0.05)
+
+    def is_in_log(self, name: str, word: str) -> bool:
+        return word in (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def status_address(self) -> str:
+        return f"http://127.0.0.1:{self._ports['status']}"
 
     def logs(self) -> str:
         return "\n".join(f"{log.name}:\n{last_lines(log, 25)}" for log in sorted(self.folder.glob("*.log")))
@@ -237,17 +245,14 @@ class World:
         upto = self.witness.last()
         await self.until(lambda: not self.witness.waiting(upto), "the outbox to be empty", seconds)
         await self.family.end("gateway")
-        limit = time.monotonic() + 20
-        while await self._unmoved():
-            assert time.monotonic() < limit, f"samples stay behind\n{self.logs()}"
-            await asyncio.sleep(0.05)
+        await self.until(self._is_moved, "samples to be in the history", 20)
         await self.family.stop()
         return upto
 
-    async def _unmoved(self) -> int:
+    async def _is_moved(self) -> bool:
         query = select(func.count()).select_from(t.record).where(t.record.c.applied_at.is_(None))
         async with self.database.read() as connection:
-            return (await connection.execute(query)).scalar_one()
+            return not (await connection.execute(query)).scalar_one()
 
     async def tickets(self) -> list[Ticket]:
         async with self.database.read() as connection:
@@ -312,29 +317,37 @@ def samples_of(bodies: Iterable[bytes]) -> set[Sampled]:
 
 async def check(world: World, upto: int) -> None:
     """Nothing lost, nothing doubled, nothing out of order: what the cloud holds is what the gateway committed."""
-    told, every = world.witness.records(upto), world.witness.records(world.witness.last())
-    held = {(row["lane"], row["epoch"], row["seq"]): row for row in await world.stored()}
-    assert [key for key in told if key not in held] == []  # nothing lost
+    every = world.witness.records(world.witness.last())
+    held = await check_complete(world, upto)
     assert [key for key, row in held.items() if every.get(key) != row["body"]] == []  # nothing invented or changed
     assert world.witness.rows("SELECT * FROM rewritten") == []  # no number was given twice, no sample thinned
+    for lane in ("events", "samples"):
+        received = [row["received_at"] for (of, _, _), row in held.items() if of == lane]
+        assert received == sorted(received)
+
+
+async def check_complete(world: World, upto: int) -> dict[Key, dict[str, Any]]:
+    """Nothing lost, no gap, nothing set aside, every sample in the history; what the cloud holds, in order."""
+    told = world.witness.records(upto)
+    held = {(row["lane"], row["epoch"], row["seq"]): row for row in await world.stored()}
+    assert [key for key in told if key not in held] == []
     assert world.witness.rows("SELECT * FROM quarantine") == []
     assert await world.quarantined() == 0
     for lane in ("events", "samples"):
-        check_order([(epoch, seq, row["received_at"]) for (of, epoch, seq), row in held.items() if of == lane])
+        check_numbers([(epoch, seq) for of, epoch, seq in held if of == lane])
     wanted = samples_of(body for (lane, _, _), body in told.items() if lane == "samples")
     missing = wanted - await world.history(wanted)
     assert len(wanted) > 100
     assert missing == set()
+    return held
 
 
-def check_order(arrived: Sequence[tuple[int, int, int]]) -> None:
-    """Epochs one after the other, numbers without a gap, and each received no earlier than the one before it."""
+def check_numbers(held: Sequence[tuple[int, int]]) -> None:
+    """Numbers of each epoch start at one and leave none out."""
     expected: dict[int, int] = {}
-    for epoch, seq, _ in arrived:
+    for epoch, seq in held:
         expected[epoch] = expected.get(epoch, 0) + 1
         assert seq == expected[epoch], f"epoch {epoch}: {expected[epoch]} is missing, {seq} is there"
-    received = [at for _, _, at in arrived]
-    assert received == sorted(received)
 
 
 @contextlib.asynccontextmanager
