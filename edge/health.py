@@ -136,6 +136,8 @@ def view(parts: Parts) -> render.View:
         devices=parts.board.rows(parts.clock.moment()), cloud=site.gateway.cloud, is_up=link.is_up,
         link_reason=link.reason, last_receipt_ms=link.last_receipt_ms, events=depths["events"].records,
         samples=depths["samples"].records, oldest_ms=min(oldest, default=None),
+        returned=parts.engine.returned_alarms(),
+        storms=[(one.kind, one.began_ms, one.raises) for one in parts.engine.storms.running.values()],
         is_disk_well=parts.is_disk_well, mistakes=[str(one) for one in parts.mistakes],
         refused={name: known.points for name, known in parts.board.refused.items()},
         unreadable=parts.board.last_unreadable(), unreadable_total=parts.board.unreadable_total,

@@ -44,6 +44,10 @@ class View:
     samples: int
     oldest_ms: int | None
     is_disk_well: bool
+    returned: Sequence[ActiveAlarm] = ()
+    """Cleared, and nobody has acknowledged them."""
+    storms: Sequence[tuple[str, int, int]] = ()
+    """Kind of each running storm, when it began (epoch ms) and how often its members were raised."""
     mistakes: Sequence[str] = ()
     """What is wrong with the site file as it is on the disk; the one that runs is an older one."""
     unreadable: Sequence[tuple[str, Malformed]] = ()
@@ -115,19 +119,38 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], language: Langua
 
 
 def _alarms(view: View, language: Language) -> str:
-    rows = []
-    for alarm in view.alarms:
-        name = view.names.get(alarm.equipment, (alarm.equipment, alarm.equipment))[language == "zh"]
-        text = alarm.name.zh if language == "zh" else alarm.name.en
-        notes = [f"{word('silent', language)} ({alarm.silenced_by})"] if alarm.silenced_by else []
-        notes += [word("acknowledged", language)] if alarm.is_acknowledged else []
-        what = " ".join(escape(part) for part in (text, alarm.instance) if part)
-        note = f" <small>{escape(', '.join(notes))}</small>" if notes else ""
-        rows.append([_mark(alarm.severity, language), escape(name), what + note, _clock(alarm.began_ms, view)])
-    title = f"{word('active_alarms', language)} <b>{len(rows)}</b>"
-    if not rows:
-        return f'<section><h2>{title}</h2><p class="calm">{word("no_alarms", language)}</p></section>'
-    return f"<section><h2>{title}</h2>{_table(['severity', 'equipment', 'alarm', 'since'], rows, language)}</section>"
+    title = f"{word('active_alarms', language)} <b>{len(view.alarms)}</b>"
+    storms = "".join(f"<li>{_storm(one, view, language)}</li>" for one in view.storms)
+    told = f'<ul class="storms">{storms}</ul>' if storms else ""
+    if not view.alarms:
+        active = f'<section><h2>{title}</h2>{told}<p class="calm">{word("no_alarms", language)}</p></section>'
+    else:
+        rows = [_alarm_row(one, view, language) for one in view.alarms]
+        active = f"<section><h2>{title}</h2>{told}{_table([*_HEADS, 'since'], rows, language)}</section>"
+    if not view.returned:
+        return active
+    rows = [_alarm_row(one, view, language) for one in view.returned]
+    return f"{active}<section><h2>{word('returned', language)} <b>{len(rows)}</b></h2>{_table([*_HEADS, 'cleared'], rows, language)}</section>"
+
+
+_HEADS = ("severity", "equipment", "alarm")
+
+
+def _alarm_row(alarm: ActiveAlarm, view: View, language: Language) -> list[str]:
+    name = view.names.get(alarm.equipment, (alarm.equipment, alarm.equipment))[language == "zh"]
+    text = alarm.name.zh if language == "zh" else alarm.name.en
+    reason = word("storm", language) if alarm.silenced_by == "storm" else alarm.silenced_by
+    notes = [f"{word('silent', language)} ({reason})"] if alarm.silenced_by else []
+    notes.append(word("acknowledged" if alarm.is_acknowledged else "unacknowledged", language))
+    what = " ".join(escape(part) for part in (text, alarm.instance) if part)
+    at_ms = alarm.began_ms if alarm.returned_ms is None else alarm.returned_ms
+    note = f" <small>{escape(', '.join(notes))}</small>"
+    return [_mark(alarm.severity, language), escape(name), what + note, _clock(at_ms, view)]
+
+
+def _storm(storm: tuple[str, int, int], view: View, language: Language) -> str:
+    kind, began_ms, raises = storm
+    return f"{word(kind, language)}: {raises} {word('raises', language)} {_clock(began_ms, view)}"
 
 
 def _mistakes(view: View, language: Language) -> str:

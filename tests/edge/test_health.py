@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract.messages import Cause
+from contract.messages import Cause, Directive
 from edge import health
 from edge.gateway import Parts, build
 from edge.page.door import Door, hash_password, matches
@@ -54,6 +54,30 @@ async def test_the_page_shows_active_alarms_worst_first_and_escapes_every_word(t
     assert "silent by design (fire)" in text
     assert 'data-loudest="life_safety"' in text
     assert "2026-" in text or re.search(r">\d\d:\d\d:\d\d<", text)  # the site's own time
+
+
+async def test_an_alarm_that_cleared_unseen_stays_on_the_page_until_it_is_acknowledged(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    await page.read(load=101.0)
+    assert "not acknowledged" in (await page.client.get("/live")).text
+    await page.read(load=1.0)
+    text = (await page.client.get("/live")).text
+    assert text.index("No active alarm") < text.index("Cleared, not acknowledged")
+    wish = Directive(id="d1", kind="acknowledge", by="li", equipment="pump_1", rule="overload")
+    page.parts.cycle.take_directives([wish])
+    await page.parts.cycle.turn(0)
+    assert "Cleared, not acknowledged" not in (await page.client.get("/live")).text
+
+
+async def test_the_page_tells_of_a_running_storm(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    for _ in range(4):
+        await page.read(load=101.0)
+        await page.read(load=1.0)
+    await page.read(load=101.0)
+    text = (await page.client.get("/live")).text
+    assert "An alarm keeps coming and going: 5 alarms raised since" in text
+    assert "silent by design (part of a storm)" in text
 
 
 async def test_the_page_works_with_the_cloud_down_and_says_what_waits(tmp_path: Path) -> None:
