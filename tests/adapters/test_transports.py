@@ -1,10 +1,8 @@
 """Every way to a Modbus device, from the command line and in the running gateway: TCP, UDP, TLS, RTU over TCP, RTU on a port."""
 
-import asyncio
 import contextlib
 import json
 import ssl
-import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from pymodbus.framer import FramerType
 
 from contract.conventions import Exit
 from tests.adapters.test_commissioning import gateway, run
-from tests.support.modbus_peers import Asked, RawServer, pymodbus_server, sim_device
+from tests.support.modbus_peers import Asked, RawServer, in_thread, pymodbus_server, sim_device
 from tests.support.serial_lines import RawSerial, serial_pair
 
 OWN_ADDRESSES = {at: at for at in range(20)}
@@ -78,17 +76,8 @@ async def ways(certificates: Path) -> AsyncIterator[dict[str, Way]]:
 @pytest.fixture(scope="module")
 def served(certificates: Path) -> Iterator[dict[str, Way]]:
     """The devices, served by a loop in another thread while the commands run their own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    context = ways(certificates)
-    try:
-        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(10)
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(10)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+    with in_thread(ways(certificates)) as found:
+        yield found
 
 
 def site_of(folder: Path, *chosen: Way) -> Path:

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
@@ -14,7 +17,31 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge.acquire.frames import crc16
 
-__all__ = ["Asked", "ExcCodes", "RawServer", "pymodbus_server", "sim_device"]
+__all__ = ["Asked", "ExcCodes", "RawServer", "in_thread", "pymodbus_server", "sim_device"]
+_T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def in_thread(context: AbstractAsyncContextManager[_T]) -> Iterator[_T]:
+    """Peers served by a loop of their own in another thread, for commands that run theirs."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(_enter(context), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_leave(context), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+async def _enter(context: AbstractAsyncContextManager[_T]) -> _T:
+    return await context.__aenter__()
+
+
+async def _leave(context: AbstractAsyncContextManager[_T]) -> None:
+    await context.__aexit__(None, None, None)
 
 
 def sim_device(unit: int, registers: Mapping[int, int], coils: Sequence[bool] = (False,)) -> SimDevice:
