@@ -89,7 +89,7 @@ def test_only_the_four_reading_functions_leave_whatever_is_asked_of_it(kind: str
         with gateway(file, data) as log:
             everything(options)
             named = WRITE.replace(
-                b"elsewhere", str(options[1]).encode() + (b":%d" % options[3] if kind == "tcp" else b"")
+                b"elsewhere", str(options[1]).encode() + (f":{options[3]}".encode() if kind == "tcp" else b"")
             )
             assert "only 1, 2, 3 and 4 are ever sent" in ask_desk(data, named)[0]["mistake"]
             file.write_text(SITE.format(line=line).replace("500ms", "300ms"))
