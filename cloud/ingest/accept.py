@@ -137,11 +137,54 @@ def is_old_news(ended_at: EpochMs, sent_at: EpochMs, tolerance_ms: int) -> bool:
     return ended_at + tolerance_ms < sent_at
 
 
-def is_epoch_taken(known: Sequence[Previous], told: Previous | None) -> bool:
+# --- other lives of a gateway ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLane:
+    """A lane as it is held here: the highest number, and what its first envelope told of the epoch before it."""
+
+    epoch: int
+    lane: str
+    through: int
+    previous: Previous | None
+
+
+def is_epoch_taken(known: Sequence[KnownLane], told: Envelope) -> bool:
     """Whether somebody else began this epoch: two processes cannot both come after different pasts."""
-    return told is not None and any(previous != told for previous in known)
+    if told.previous is None:
+        return False
+    pasts = [one.previous for one in known if one.epoch == told.epoch and one.previous is not None]
+    return any(past != told.previous for past in pasts)
 
 
-def forgotten(told: Previous, through_events: int, through_samples: int) -> int:
-    """How many numbers of its previous epoch a gateway no longer knows it gave out: a restored backup; usually 0."""
-    return max(0, through_events - told.events) + max(0, through_samples - told.samples)
+def other_life(known: Sequence[KnownLane], told: Envelope) -> tuple[str, dict[str, int]] | None:
+    """What an envelope gives away of its gateway's disk, as a name for the audit trail with its figures; usually nothing.
+
+    ``outbox_restored``: the epoch before held more numbers than the gateway remembers, so its disk is an older copy.
+    ``outbox_new``: it remembers no epoch at all, so its disk is new. ``gateway_cloned``: an epoch goes on beyond the number at
+    which a later one says that it ended, so two processes live with one identity.
+    """
+    if not any(one.epoch == told.epoch for one in known):
+        if told.previous is not None and (lost := _forgotten(known, told.previous)):
+            return "outbox_restored", {"epoch": told.epoch, "previous": told.previous.epoch, "numbers": lost}
+        if told.previous is None and told.first == 1 and told.records and known:
+            return "outbox_new", {"epoch": told.epoch, "previous": max(one.epoch for one in known)}
+    return _clone(known, told)
+
+
+def _forgotten(known: Sequence[KnownLane], told: Previous) -> int:
+    held = {one.lane: one.through for one in known if one.epoch == told.epoch}
+    return max(0, held.get("events", 0) - told.events) + max(0, held.get("samples", 0) - told.samples)
+
+
+def _clone(known: Sequence[KnownLane], told: Envelope) -> tuple[str, dict[str, int]] | None:
+    """Told once for each lane: by the envelope that crosses the end."""
+    through = max((one.through for one in known if (one.epoch, one.lane) == (told.epoch, told.lane)), default=0)
+    last = told.first + len(told.records) - 1
+    for one in known:
+        if one.previous is not None and one.previous.epoch == told.epoch:
+            end = one.previous.events if told.lane == "events" else one.previous.samples
+            if through <= end < last:
+                return "gateway_cloned", {"epoch": told.epoch, "since": one.epoch, "ended_at_number": end}
+    return None

@@ -16,7 +16,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused
 from cloud.ingest import apply
-from cloud.ingest.accept import Accepted, Activation, Fresh, Gap, SetAside, accept, ends, forgotten, is_epoch_taken
+from cloud.ingest.accept import (
+    Accepted,
+    Activation,
+    Fresh,
+    Gap,
+    KnownLane,
+    SetAside,
+    accept,
+    ends,
+    is_epoch_taken,
+    other_life,
+)
 from cloud.people import gateways
 from cloud.people.service import audit
 from cloud.storage import tables as t
@@ -99,31 +110,25 @@ class _Ingest:
     async def _through(self) -> int:
         """The lane's number so far; the first word of an epoch is checked against what is known of its past."""
         told = self._envelope
-        rows = (
-            (await self._connection.execute(select(t.lane).where(t.lane.c.gateway_id == told.gateway))).mappings().all()
-        )
-        same = [row for row in rows if row["epoch"] == told.epoch]
-        pasts = [Previous(**row["previous"]) for row in same if row["previous"] is not None]
-        if is_epoch_taken(pasts, told.previous):
+        rows = (await self._connection.execute(select(t.lane).where(t.lane.c.gateway_id == told.gateway))).mappings()
+        known = [
+            KnownLane(
+                row["epoch"], row["lane"], row["through"], Previous(**row["previous"]) if row["previous"] else None
+            )
+            for row in rows
+        ]
+        if is_epoch_taken(known, told):
             message = f"epoch {told.epoch} was begun by another process of gateway {told.gateway}"
             raise Refused(
                 409, "epoch_taken", message, "start the gateway again; two gateways must not share one identity"
             )
-        if not same and told.previous is not None:
-            await self._note_forgotten(rows, told.previous)
-        known = [int(row["through"]) for row in same if row["lane"] == told.lane]
-        if not known:
+        if (life := other_life(known, told)) is not None:
+            await audit(self._connection, told.gateway, life[0], told.gateway, self._now, life[1])
+            self._topics["gateways"] = None
+        through = [one.through for one in known if (one.epoch, one.lane) == (told.epoch, told.lane)]
+        if not through:
             await self._begin_lane()
-        return known[0] if known else 0
-
-    async def _note_forgotten(self, rows: Sequence[RowMapping], told: Previous) -> None:
-        held = {row["lane"]: row["through"] for row in rows if row["epoch"] == told.epoch}
-        lost = forgotten(told, held.get("events", 0), held.get("samples", 0))
-        if lost:
-            data = {"epoch": self._envelope.epoch, "previous": told.epoch, "numbers": lost}
-            await audit(
-                self._connection, self._envelope.gateway, "outbox_restored", self._envelope.gateway, self._now, data
-            )
+        return through[0] if through else 0
 
     async def _hear(self) -> None:
         """The gateway is alive: whatever it says, silence ends here."""

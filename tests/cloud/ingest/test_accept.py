@@ -6,12 +6,13 @@ from cloud.ingest.accept import (
     PROMPT_MS,
     Fresh,
     Gap,
+    KnownLane,
     accept,
     activation,
     ends,
-    forgotten,
     is_epoch_taken,
     is_old_news,
+    other_life,
 )
 from contract.codec import encode_record, raw_records
 from contract.messages import Cause, Envelope, Previous, Quality, Record, SampleBatch, SampleSeries
@@ -101,14 +102,46 @@ def test_news_is_old_when_it_was_sent_later_than_at_once() -> None:
     assert is_old_news(START, START + PROMPT_MS + 1, PROMPT_MS)
 
 
+def word(epoch: int, first: int, count: int, previous: Previous | None = None) -> Envelope:
+    return Envelope(
+        contract=1, gateway="gw_1", epoch=epoch, lane="events", first=first, sent_at="2026-11-21T07:00:00.000Z",
+        records=raw_records([b"{}"] * count), previous=previous,
+    )  # fmt: skip
+
+
+PAST = Previous(epoch=1, events=5, samples=9)
+
+
 def test_two_processes_cannot_begin_the_same_epoch() -> None:
-    one, other = Previous(epoch=1, events=5, samples=5), Previous(epoch=1, events=6, samples=5)
-    assert is_epoch_taken([one], other)
-    assert not is_epoch_taken([one], one)
-    assert not is_epoch_taken([one], None)
-    assert not is_epoch_taken([], other)
+    begun = [KnownLane(2, "events", 3, PAST)]
+    assert is_epoch_taken(begun, word(2, 1, 1, Previous(epoch=1, events=6, samples=9)))
+    assert not is_epoch_taken(begun, word(2, 1, 1, PAST))
+    assert not is_epoch_taken(begun, word(2, 4, 1))
+    assert not is_epoch_taken([], word(2, 1, 1, PAST))
 
 
-def test_a_restored_backup_is_told_from_what_it_forgot() -> None:
-    assert forgotten(Previous(epoch=1, events=5, samples=9), 7, 9) == 2
-    assert forgotten(Previous(epoch=1, events=5, samples=9), 4, 2) == 0
+@pytest.mark.parametrize(
+    ("held", "told", "life"),
+    [
+        ([], word(1, 1, 2), None),
+        ([KnownLane(1, "events", 5, None)], word(2, 1, 1, PAST), None),
+        ([KnownLane(1, "events", 7, None), KnownLane(1, "samples", 9, None)], word(2, 1, 1, PAST), "outbox_restored"),
+        ([KnownLane(1, "events", 5, None)], word(2, 1, 1), "outbox_new"),
+        ([KnownLane(1, "events", 5, None)], word(2, 1, 0), None),
+        ([KnownLane(1, "events", 4, None), KnownLane(2, "events", 3, PAST)], word(1, 5, 1), None),
+        ([KnownLane(1, "events", 5, None), KnownLane(2, "events", 3, PAST)], word(1, 6, 2), "gateway_cloned"),
+        ([KnownLane(1, "events", 7, None), KnownLane(2, "events", 3, PAST)], word(1, 8, 1), None),
+    ],
+    ids=[
+        "the first of all", "a restart", "an older copy of the disk", "a new disk", "only a heartbeat so far",
+        "a backlog of the epoch before", "two live at once", "which is told once",
+    ],
+)  # fmt: skip
+def test_lives_of_a_gateway_are_told_apart(held: list[KnownLane], told: Envelope, life: str | None) -> None:
+    found = other_life(held, told)
+    assert (found and found[0]) == life
+
+
+def test_how_much_an_older_copy_forgot_is_told() -> None:
+    held = [KnownLane(1, "events", 7, None), KnownLane(1, "samples", 12, None)]
+    assert other_life(held, word(2, 1, 1, PAST)) == ("outbox_restored", {"epoch": 2, "previous": 1, "numbers": 5})

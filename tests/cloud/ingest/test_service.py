@@ -210,6 +210,26 @@ async def test_a_restored_backup_is_declared(tmp_path: Path) -> None:
         assert note["data"] == {"epoch": 2, "previous": 1, "numbers": 2}
 
 
+async def test_a_new_disk_and_a_cloned_gateway_are_declared_once_and_lose_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement(), raised(START))
+        past = gateway.restart(events=2)
+        await gateway.tell(announcement(), previous=past)
+        gateway.epoch, gateway.numbers["events"] = past.epoch, 3  # the other copy goes on where the disk was copied
+        for later in range(2):
+            await gateway.tell(cleared(raised(START), START + 5 + later))
+        gateway.epoch, gateway.numbers["events"] = 9, 1  # a third one, with an empty disk
+        await gateway.tell(announcement())
+        notes = [
+            (row["action"], row["data"]["epoch"])
+            for row in await rows(d.database, t.audit, actor="gw_1")
+            if row["data"]
+        ]
+        assert notes == [("gateway_cloned", 1), ("outbox_new", 9)]
+        assert len(await rows(d.database, t.record, lane="events")) == 6
+
+
 async def test_rows_of_an_older_epoch_still_arrive(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
