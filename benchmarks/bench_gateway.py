@@ -12,7 +12,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.contest import BareLoop, Contender, Cost, Gateway, broker, cost_of, plant, request_ceiling
+from benchmarks.contest import (
+    BareLoop,
+    Contender,
+    Cost,
+    Gateway,
+    broker,
+    cost_of,
+    grown_mb,
+    plant,
+    request_ceiling,
+    resident,
+)
 from benchmarks.modbus_plant import PANEL
 from benchmarks.result import Result
 
@@ -20,6 +31,9 @@ BENCH = "gateway"
 MEASURED_AT = (20, 200, 1000, 1500)
 COMPARED_AT = 200
 MOST_MB = 80
+MOST_GROWN_MB = 3
+"""In ten minutes; what a sawtooth of reading and committing leaves at one instant or another is half of it."""
+FIRST_S = 1.0
 IS_FULL = bool(os.environ.get("PLANTROOM_BENCH_FULL"))
 WARM_UP_S = 7.0
 MEASURED_S = 30.0 if IS_FULL else 8.0
@@ -35,17 +49,14 @@ def watch(one: Contender) -> Cost:
         one.stop()
 
 
-def bare(port: int, broker_port: int) -> Iterator[tuple[int, Cost, Result]]:
-    """The pymodbus loop at every size, the socket loop where the others are compared."""
-    for devices in MEASURED_AT:
-        cost = watch(BareLoop("pymodbus", port, devices, broker_port))
-        yield (
-            devices,
-            cost,
-            Result(BENCH, f"{devices} devices, bare pymodbus loop", round(cost.cpu_s_per_1000, 5), UNIT),
-        )
-    cost = watch(BareLoop("socket", port, COMPARED_AT, broker_port))
-    yield 0, cost, Result(BENCH, f"{COMPARED_AT} devices, bare socket loop", round(cost.cpu_s_per_1000, 5), UNIT)
+def bare(kind: str, port: int, devices: int, broker_port: int) -> tuple[Cost, list[Result]]:
+    """What a script costs, and whether it keeps up: one that falls behind reads many answers at once, which is cheaper."""
+    cost = watch(BareLoop(kind, port, devices, broker_port))
+    name = f"{devices} devices, bare {kind} loop"
+    return cost, [
+        Result(BENCH, name, round(cost.cpu_s_per_1000, 5), UNIT),
+        Result(BENCH, name, round(cost.points_per_s), "points/s"),
+    ]
 
 
 def ours(port: int, devices: int, script: Cost) -> Iterator[Result]:
@@ -56,22 +67,23 @@ def ours(port: int, devices: int, script: Cost) -> Iterator[Result]:
         cost = cost_of(gateway, WARM_UP_S, MEASURED_S)
         name = f"{devices} devices, whole path"
         yield Result.at_most(BENCH, name, round(cost.cpu_s_per_1000, 5), UNIT, round(script.cpu_s_per_1000, 5))
-        wanted = 0.9 * devices * POINTS  # commits come each second or so: a window of few seconds may lack one
-        yield Result.at_least(BENCH, name, round(cost.points_per_s), "points/s", wanted)
+        yield Result.at_least(BENCH, name, round(cost.points_per_s), "points/s", 0.98 * devices * POINTS)
         if devices == COMPARED_AT:
             yield Result.at_most(BENCH, f"{name}, resident", round(cost.rss_mb, 1), "MB", MOST_MB)
-            yield Result(BENCH, f"{name}, start to first value", round(gateway.first_sample_s(), 2), "s")
+            yield Result.at_most(
+                BENCH, f"{name}, start to first value", round(gateway.first_sample_s(), 2), "s", FIRST_S
+            )
             if IS_FULL:
-                yield slope(gateway, cost.rss_mb)
+                yield slope(gateway)
     finally:
         gateway.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def slope(gateway: Gateway, before_mb: float) -> Result:
-    """How much more memory it takes ten minutes later."""
-    later = cost_of(gateway, 0, SLOPE_S)
-    return Result.at_most(BENCH, "memory grown in ten minutes", round(later.rss_mb - before_mb, 1), "MB", 5)
+def slope(gateway: Gateway) -> Result:
+    """How much more memory it takes after ten minutes, by a line through what it took in each of them."""
+    grown = grown_mb(resident(gateway, SLOPE_S), SLOPE_S)
+    return Result.at_most(BENCH, "memory grown in ten minutes", round(max(grown, 0.0), 2), "MB", MOST_GROWN_MB)
 
 
 def run() -> Iterator[Result]:
@@ -81,8 +93,9 @@ def run() -> Iterator[Result]:
         needed = 4 * 2 * max(MEASURED_AT)
         yield Result.at_least(BENCH, "the simulated devices' own ceiling", round(ceiling), "requests/s", needed)
         scripts: dict[int, Cost] = {}
-        for devices, cost, result in bare(port, broker_port):
-            scripts[devices] = cost
-            yield result
+        for devices in MEASURED_AT:
+            scripts[devices], rows = bare("pymodbus", port, devices, broker_port)
+            yield from rows
+        yield from bare("socket", port, COMPARED_AT, broker_port)[1]
         for devices in MEASURED_AT:
             yield from ours(port, devices, scripts[devices])

@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sqlite3
+import statistics
 import subprocess
 import sys
 import time
@@ -14,14 +15,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
 from benchmarks.bench_mqtt import broker
 from benchmarks.modbus_plant import BLOCKS, PANEL
 
-__all__ = ["BareLoop", "Contender", "Cost", "Gateway", "broker", "cost_of", "plant", "request_ceiling"]
+__all__ = [
+    "BareLoop",
+    "Contender",
+    "Cost",
+    "Gateway",
+    "broker",
+    "cost_of",
+    "grown_mb",
+    "plant",
+    "request_ceiling",
+    "resident",
+]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -37,32 +49,54 @@ class Cost:
     rss_mb: float
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many points a contender was done with at an instant, in seconds on its own clock."""
+
+    points: int
+    at_s: float
+
+
 class Contender(Protocol):
     """One process that reads the devices."""
 
     @property
     def pid(self) -> int: ...
 
-    def points(self) -> int:
-        """Points it is done with since its start."""
+    def count(self) -> Count:
+        """Points it is done with since its start, and when it last said so."""
 
     def stop(self) -> None: ...
 
 
 def cost_of(one: Contender, warm_up_s: float, measured_s: float) -> Cost:
-    """CPU of the whole process and its points between two instants, resident memory at the end."""
+    """CPU of the whole process and its points between two of its counts, resident memory at the end.
+
+    Each window begins and ends when the contender has just told of points: those it did not yet tell of are in neither.
+    """
     wait_for(one)
     time.sleep(warm_up_s)
-    begun, points, cpu = time.monotonic(), one.points(), cpu_s(one.pid)
+    before, cpu = next_count(one), cpu_s(one.pid)
     time.sleep(measured_s)
-    points, cpu, wall = one.points() - points, cpu_s(one.pid) - cpu, time.monotonic() - begun
-    return Cost(1000 * cpu / max(points, 1), points / wall, rss_mb(one.pid))
+    after, cpu = next_count(one), cpu_s(one.pid) - cpu
+    points = after.points - before.points
+    return Cost(1000 * cpu / max(points, 1), points / (after.at_s - before.at_s), rss_mb(one.pid))
+
+
+def next_count(one: Contender, within_s: float = 10.0) -> Count:
+    """Its count as soon as it moves. Raises RuntimeError when it does not."""
+    before, last = one.count(), time.monotonic() + within_s
+    while (now := one.count()).points == before.points:
+        if time.monotonic() > last:
+            raise RuntimeError(f"process {one.pid} has stopped at {now.points} points")
+        time.sleep(0.02)
+    return now
 
 
 def wait_for(one: Contender, within_s: float = 60.0) -> None:
     """Until it has read its first points. Raises RuntimeError when it does not."""
     last = time.monotonic() + within_s
-    while not one.points():
+    while not one.count().points:
         if time.monotonic() > last:
             raise RuntimeError(f"process {one.pid} read nothing within {within_s:g} s")
         time.sleep(0.2)
@@ -76,6 +110,22 @@ def cpu_s(pid: int) -> float:
 
 def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
+
+
+def resident(one: Contender, seconds: float, every_s: float = 10.0) -> list[tuple[float, float]]:
+    """Seconds and resident megabytes, again and again. Raises RuntimeError when it ends before its time."""
+    begun, found = time.monotonic(), []
+    while (since := time.monotonic() - begun) < seconds:
+        if not (taken := rss_mb(one.pid)):
+            raise RuntimeError(f"process {one.pid} ended after {since:.0f} s")
+        found.append((since, taken))
+        time.sleep(every_s)
+    return found
+
+
+def grown_mb(taken: list[tuple[float, float]], seconds: float) -> float:
+    """The slope of the line nearest to these points, times ``seconds``."""
+    return statistics.linear_regression(*zip(*taken, strict=True)).slope * seconds
 
 
 def many_files() -> None:
@@ -119,19 +169,20 @@ class BareLoop:
     def __init__(self, kind: str, port: int, devices: int, broker_port: int) -> None:
         arguments = [sys.executable, "-m", "benchmarks.bare_loop", kind, str(port), str(devices), str(broker_port)]
         self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        self._points = 0
+        self._count = Count(0, 0.0)
         Thread(target=self._follow, daemon=True).start()
 
     def _follow(self) -> None:
         for line in self._process.stdout or ():
-            self._points = int(line)
+            points, at_s = line.split()
+            self._count = Count(int(points), float(at_s))
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def points(self) -> int:
-        return self._points
+    def count(self) -> Count:
+        return self._count
 
     def stop(self) -> None:
         self._process.kill()
@@ -144,6 +195,7 @@ class Gateway:
     def __init__(self, folder: Path, port: int, devices: int) -> None:
         write_site(folder, port, devices)
         self._data = folder / "data"
+        self._points = self._seen = self._at_ms = 0
         arguments = [sys.executable, "-c", GATEWAY, "run", str(folder / "site.yaml"), "--data", str(self._data)]
         self._log = (folder / "log").open("w")
         self.started_ms = time.time() * 1000
@@ -153,22 +205,32 @@ class Gateway:
     def pid(self) -> int:
         return self._process.pid
 
-    def _ask(self, sql: str) -> object:
-        if not (self._data / "edge.db").exists():
-            return 0
-        with contextlib.closing(sqlite3.connect(f"file:{self._data / 'edge.db'}?mode=ro", uri=True, timeout=10)) as db:
-            return db.execute(sql).fetchone()[0]
+    def _ask(self, sql: str, *values: int) -> tuple[Any, ...]:
+        path = f"file:{self._data / 'edge.db'}?mode=ro"
+        with contextlib.closing(sqlite3.connect(path, uri=True, timeout=10)) as db:
+            row: tuple[Any, ...] = db.execute(sql, values).fetchone()
+            return row
 
-    def points(self) -> int:
-        return int(str(self._ask("SELECT coalesce(sum(samples), 0) FROM outbox WHERE lane = 'samples'")))
+    def count(self) -> Count:
+        """What lies in its outbox, and the instant of the last commit. Rows are added at the end and none is sent."""
+        if not (self._data / "edge.db").exists():
+            return Count(0, 0.0)
+        with contextlib.suppress(sqlite3.OperationalError):  # the tables are being made
+            points, at_ms, seq = self._ask(
+                "SELECT coalesce(sum(samples), 0), max(at), max(seq) FROM outbox WHERE lane = 'samples' AND seq > ?",
+                self._seen,
+            )
+            self._points, self._seen, self._at_ms = self._points + points, seq or self._seen, at_ms or self._at_ms
+        return Count(self._points, self._at_ms / 1000)
 
     def first_sample_s(self) -> float:
         """From the start of the process to the instant of the first good value it saved."""
-        body = self._ask("SELECT body FROM outbox WHERE lane = 'samples' AND samples > 0 ORDER BY epoch, seq LIMIT 1")
-        record = json.loads(bytes(body))  # type: ignore[call-overload]
+        sql = "SELECT body FROM outbox WHERE lane = 'samples' AND samples > 0 ORDER BY epoch, seq LIMIT 1"
+        record = json.loads(bytes(self._ask(sql)[0]))
         first = min(
             at
             for series in record["series"]
+            if series["device"].startswith("meter_")  # the gateway also measures itself
             for at, value in zip(series["at"], series["value"], strict=True)
             if value is not None
         )

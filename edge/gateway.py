@@ -191,17 +191,23 @@ def build(
     )  # fmt: skip
     caller.ring(_still_active(engine, life_safety))
     if site.gateway.cloud is not None:
-        from edge.uplink.http import Cloud
-
-        parts.cloud = Cloud.open(site.gateway, transport)
-        deliveries += [
-            Delivery(
-                Session(site.gateway.id, lane), parts.cloud.ingest, store, clock, link, cycle.take_directives, jitter,
-                log, site.gateway.interval_ms,
-            )
-            for lane in LANES
-        ]  # fmt: skip
+        _connect(parts, transport, jitter)
     return parts
+
+
+def _connect(parts: Parts, transport: httpx.AsyncBaseTransport | None, jitter: Callable[[], float]) -> None:
+    """One delivery a lane, over one client."""
+    from edge.uplink.http import Cloud
+
+    config, cycle = parts.site.gateway, parts.cycle
+    parts.cloud = Cloud.open(config, transport)
+    parts.deliveries += [
+        Delivery(
+            Session(config.id, lane), parts.cloud.ingest, parts.outbox, parts.clock, parts.link, cycle.take_directives,
+            jitter, parts.log, config.interval_ms,
+        )
+        for lane in LANES
+    ]  # fmt: skip
 
 
 def _open_outbox(data: Path, now_ms: int, log: Log) -> Outbox:
