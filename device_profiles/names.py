@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from device_profiles.reading import did_you_mean
 
 FUNCTIONS = frozenset(
-    {"abs", "min", "max", "sqrt", "avg", "rate", "delta", "count", "held_for", "since", "last"}
+    {"abs", "min", "max", "sqrt", "avg", "rate", "delta", "count", "repeats", "held_for", "since", "last"}
 )  # fmt: skip
 """What an expression may call; ``min`` and ``max`` also over a window."""
 _RELATED = "serves"

@@ -22,7 +22,7 @@ from edge.rules.expression import (
 )
 from edge.rules.units import PLAIN, SECOND, Unit
 
-WINDOWED = ("avg", "rate", "delta", "count", "held_for", "since", "last")
+WINDOWED = ("avg", "rate", "delta", "count", "repeats", "held_for", "since", "last")
 _ARITHMETIC = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%"}
 _ORDER = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _SAME = {ast.Eq: "==", ast.NotEq: "!="}
@@ -331,7 +331,7 @@ def _window_unit(name: str, argument: Node) -> Unit | None:
     match name:
         case "since":
             return SECOND
-        case "count":
+        case "count" | "repeats":
             return PLAIN
         case "held_for":
             return None

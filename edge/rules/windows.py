@@ -7,18 +7,15 @@ Times are ``steady_ms``. A window that knows less than four fifths of its span g
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Any, Protocol
+
+from edge.rules.instants import Checkpoint, Held, HeldFor, Last, NotKnown, Since
+
+__all__ = ["COVERAGE", "STEPS", "Checkpoint", "Held", "NotKnown", "Window", "create"]
 
 STEPS = 60
 COVERAGE = 0.8
-
-Held = float | int | bool | str | None
-Checkpoint = dict[str, Any]
-
-
-class NotKnown(LookupError):
-    """No value can be given now: data is missing, or the window has not filled yet."""
 
 
 class Window(Protocol):
@@ -278,105 +275,55 @@ class Count:
         self._previous = saved["previous"]
 
 
-class HeldFor:
-    """True once a condition has been true for the span; time of not knowing does not count and does not reset."""
+class Repeats:
+    """How often the value that came most often came; nothing (0, false, no word) does not count as a value."""
 
-    __slots__ = ("_held", "_newest", "_span", "_true_since", "_unknown_since")
+    __slots__ = ("_came", "_held", "_newest", "_previous", "_span", "_step", "_totals")
 
     def __init__(self, span_ms: int) -> None:
-        self._span = span_ms
-        self._newest = 0
+        self._span = max(span_ms, 1)
+        self._step = max(self._span // STEPS, 1)
+        self._came: deque[tuple[int, dict[Held, int]]] = deque()
+        self._totals: Counter[Held] = Counter()
         self._held: Held = None
-        self._true_since: int | None = None
-        self._unknown_since: int | None = None
+        self._previous: Held = None
+        self._newest = 0
 
     def push(self, value: Held, at: int) -> None:
-        self._newest = at = max(at, self._newest)
-        if value is None:
-            if self._unknown_since is None:
-                self._unknown_since = at
-        else:
-            if not value:
-                self._true_since = None
-            elif self._true_since is None:
-                self._true_since = at
-            elif self._unknown_since is not None:
-                self._true_since += max(at - self._unknown_since, 0)
-            self._unknown_since = None
+        self._newest = max(at, self._newest)
         self._held = value
+        if value is None:
+            return
+        if self._previous is not None and value != self._previous and value:
+            index = self._newest // self._step
+            if not self._came or self._came[-1][0] != index:
+                self._came.append((index, {}))
+            came = self._came[-1][1]
+            came[value] = came.get(value, 0) + 1
+            self._totals[value] += 1
+        self._previous = value
 
-    def value(self, now: int) -> bool:
+    def value(self, now: int) -> int:
         if self._held is None:
             raise NotKnown
-        return self._true_since is not None and now - self._true_since >= self._span
+        first = (now - self._span) // self._step + 1
+        while self._came and self._came[0][0] < first:
+            self._totals -= Counter(self._came.popleft()[1])
+        return max(self._totals.values(), default=0)
 
     def checkpoint(self) -> Checkpoint:
-        return {"true_since": self._true_since, "unknown_since": self._unknown_since}
+        came = [[index, list(counts.items())] for index, counts in self._came]
+        return {"step": self._step, "came": came, "previous": self._previous}
 
     def restore(self, saved: Checkpoint, shift: int) -> None:
-        if saved["true_since"] is not None:
-            self._true_since = saved["true_since"] + shift
-        if saved["unknown_since"] is not None:
-            self._unknown_since = saved["unknown_since"] + shift
-
-
-class Since:
-    """Seconds since a condition was last true; 0 while it is. Never seen true: seconds since it was first looked at."""
-
-    __slots__ = ("_base", "_held", "_newest")
-
-    def __init__(self) -> None:
-        self._newest = 0
-        self._held: Held = None
-        self._base: int | None = None
-
-    def push(self, value: Held, at: int) -> None:
-        self._newest = at = max(at, self._newest)
-        if value or self._held or (self._base is None and value is not None):
-            self._base = at
-        self._held = value
-
-    def value(self, now: int) -> float:
-        if self._held is None or self._base is None:
-            raise NotKnown
-        return 0.0 if self._held else (now - self._base) / 1000
-
-    def checkpoint(self) -> Checkpoint:
-        return {"base": self._base}
-
-    def restore(self, saved: Checkpoint, shift: int) -> None:
-        self._base = None if saved["base"] is None else saved["base"] + shift
-
-
-class Last:
-    """The newest value that was known, also while it is not, up to an age (span 0: any age)."""
-
-    __slots__ = ("_at", "_held", "_newest", "_span", "_value")
-
-    def __init__(self, span_ms: int) -> None:
-        self._span = span_ms
-        self._held: Held = None
-        self._value: Held = None
-        self._at = self._newest = 0
-
-    def push(self, value: Held, at: int) -> None:
-        self._newest = at = max(at, self._newest)
-        if value is not None:
-            self._value, self._at = value, at
-        elif self._held is not None:
-            self._at = at
-        self._held = value
-
-    def value(self, now: int) -> Any:  # noqa: ANN401 - what the point holds
-        if self._value is None or (self._held is None and self._span and now - self._at > self._span):
-            raise NotKnown
-        return self._value
-
-    def checkpoint(self) -> Checkpoint:
-        return {"value": self._value, "at": self._at}
-
-    def restore(self, saved: Checkpoint, shift: int) -> None:
-        self._value, self._at = saved["value"], saved["at"] + shift
+        if saved["step"] != self._step:
+            return
+        moved = round(shift / self._step)
+        self._came = deque((index + moved, dict(counts)) for index, counts in saved["came"])
+        self._totals = Counter()
+        for _, counts in self._came:
+            self._totals.update(counts)
+        self._previous = saved["previous"]
 
 
 def create(kind: str, span_ms: int, *, is_counter: bool = False) -> Window:  # noqa: PLR0911 - one line a kind
@@ -390,6 +337,8 @@ def create(kind: str, span_ms: int, *, is_counter: bool = False) -> Window:  # n
             return Change(span_ms, is_rate=kind == "rate", is_counter=is_counter)
         case "count":
             return Count(span_ms)
+        case "repeats":
+            return Repeats(span_ms)
         case "held_for":
             return HeldFor(span_ms)
         case "since":

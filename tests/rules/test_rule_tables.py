@@ -1,6 +1,10 @@
 """Every rule of every shipped class on the real engine: at its limit and on either side, at its delays, in doubt, in time."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+import yaml
 
 from tests.support.living_equipment import LIBRARY
 from tests.support.rule_bench import Row, RuleBench, cleared, raised, rows
@@ -122,3 +126,25 @@ def raise_it(bench: RuleBench) -> None:
     bench.beyond(bench.row.sick)
     bench.wait(bench.run.settings.on_delay_ms)
     assert bench.run.state.is_active
+
+
+# --- the figures, kept twice -----------------------------------------------------------------------------------------
+
+FIGURES = yaml.safe_load((Path(__file__).parent / "figures.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("class_id", sorted(LIBRARY.classes))
+def test_limits_severities_delays_and_deadbands_are_those_that_were_meant(class_id: str) -> None:
+    of, meant = LIBRARY.classes[class_id], FIGURES[class_id]
+    assert {name: limit.value for name, limit in of.limits.items()} == meant["limits"]
+    written = {
+        name: [rule.severity, rule.on_delay, rule.off_delay, rule.deadband] for name, rule in of.rules.items()
+    }  # fmt: skip
+    assert written == meant["rules"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "insulation ==" in (row.rule.gate or "")], ids=str)
+def test_a_rule_of_one_insulation_is_not_watched_on_the_other(row: Row) -> None:
+    other = {"dry": "oil", "oil": "dry"}[str(row.ratings["insulation"])]
+    runtime = RuleBench(replace(row, ratings={**row.ratings, "insulation": other})).runtime
+    assert runtime.unwatched[row.rule_id].startswith("does not apply here")

@@ -3,7 +3,7 @@
 A row names what is read, in class units; ``serves.x`` is a point of the equipment served, ``hour`` and ``weekday`` set
 the site's own clock. Keys: ``sick`` and ``well`` just on either side, ``at`` on the limit (``at_is`` says what holds there),
 ``with`` in every phase, ``rest`` before and ``clear`` after, ``limits`` and ``ratings`` of this row. ``{add: 1}`` moves a
-value each second. Shorter: ``bit`` (with ``sick``), ``point``/``at``/``step``/``beyond`` for a limit, ``toggle`` for what
+value each second. Shorter: ``bit`` (with ``sick``), ``point``/``at``/``step``/``beyond`` for a limit, ``each`` for the same limit of several points, ``toggle`` for what
 counts changes.
 """
 
@@ -70,8 +70,14 @@ def rows() -> Iterator[Row]:
     for path in sorted(ROWS.glob("*.yaml")):
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
         for rule_id, written in table["rules"].items():
-            for number, one in enumerate(written if isinstance(written, list) else [written], start=1):
+            for number, one in enumerate(_each(written), start=1):
                 yield _row(path.stem, rule_id, number, one, table)
+
+
+def _each(written: Any) -> Iterator[dict[str, Any]]:
+    """The rows of a rule; ``each`` stands for one row a point."""
+    for one in written if isinstance(written, list) else [written]:
+        yield from ({**one, "point": point} for point in one["each"]) if "each" in one else [one]
 
 
 def _row(class_id: str, rule_id: str, number: int, one: dict[str, Any], table: dict[str, Any]) -> Row:
@@ -226,10 +232,10 @@ class RuleBench:
     def beyond(self, values: Values) -> list[Record]:
         """Read until the condition has been seen; where nothing looks back it must be seen at once."""
         if self.row.toggle is not None:
-            times = self.row.toggle[2] + (0 if self.row.at_is else 1)
-            found = self.turn(times)
-        else:
-            found = self.read(values, after_ms=1000)
+            found = self.turn(self.row.toggle[2] + (0 if self.row.at_is else 1))
+            assert self.run.state.phase != "normal", "the condition did not become true"
+            return found
+        found = self.read(values, after_ms=1000)
         for _ in range(80 if self.span_ms else 0):
             if self.run.state.phase != "normal":
                 break
