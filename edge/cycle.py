@@ -16,7 +16,7 @@ from edge.clock import Clock
 from edge.decode.sample import Moment, Sample
 from edge.errors import Transient
 from edge.rules.directives import apply
-from edge.rules.engine import Engine
+from edge.rules.engine import STORMS_KEY, Engine
 from edge.store import AsyncOutbox, Log
 
 SAMPLES_EVERY_MS = 1_000
@@ -26,6 +26,8 @@ ACKNOWLEDGE_WITHIN_MS = 50
 MOST_WAITING = 20_000
 MOST_UNSAVED = 200_000
 RETRY_MS = 1_000
+ALARM_KEYS = ("alarms/", STORMS_KEY)
+"""State that a delay or a storm needs; the rest is windows and values."""
 LEAVE_DISK_AFTER_MS = 5_000
 """So long a disk may take nothing before alarms go to the cloud without it."""
 TRY_DISK_EVERY_MS = 10_000
@@ -87,8 +89,8 @@ class Unsaved:
     samples_since: int | None = None
 
     def is_due(self, now: Moment) -> bool:
-        """Events at once; samples and windows with the next group."""
-        if self.events or self.answered:
+        """Events and alarms that moved at once: a kill restarts no delay. Samples and windows with the next group."""
+        if self.events or self.answered or any(key.startswith(ALARM_KEYS) for key in self.state):
             return True
         due = self.due_at()
         return due is not None and now.steady_ms >= due
