@@ -259,6 +259,15 @@ class World:
             found = (await connection.execute(select(t.ticket))).mappings().all()
         return sorted((one["equipment_id"], one["rule"], one["occurrences"]) for one in found)
 
+    def figures(self) -> str:
+        """How much happened here."""
+        epochs = self.witness.rows("SELECT count(DISTINCT epoch) FROM witness")[0][0]
+        records = self.witness.records(self.witness.last())
+        samples = len(samples_of(body for (lane, _, _), body in records.items() if lane == "samples"))
+        events = sum(lane == "events" for lane, _, _ in records)
+        line = f"{self.network.connections} connections, {self.network.carried // 1000} kB on the line"
+        return f"{epochs} lives of the gateway, {events} events, {samples} samples, {line}"
+
     def expected(self) -> list[Ticket]:
         """What the classes say that every fault, once, must raise."""
         classes = {name: self.plant.site.equipment[name].equipment_class for name in FAULTS}

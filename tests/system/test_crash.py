@@ -7,7 +7,7 @@ weather again.
 import asyncio
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,6 @@ KILLS_A_ROUND = 20
 """In a round every fault comes and goes once."""
 STARTS_WELL = 0.7
 """Share of kills that wait until both processes are up, however slow the machine: else nothing would ever be done."""
-
-
-def seed() -> int:
-    told = os.environ.get("PLANTROOM_CRASH_SEED")
-    return int(told) if told else random.SystemRandom().randrange(10**6)
 
 
 async def faults(world: World, number: int, rounds: int) -> None:
@@ -93,14 +88,33 @@ async def undisturbed(folder: Path, number: int, rounds: int) -> list[Ticket]:
         return await calm.tickets()
 
 
-async def crash(folder: Path, count: int, database_url: str = "") -> None:
-    number = seed()
-    print(f"replay with PLANTROOM_CRASH_SEED={number}")  # noqa: T201 - pytest shows it when the test fails
+def print_seed() -> int:
+    """The seed of this run; pytest shows what was printed when the test fails."""
+    told = os.environ.get("PLANTROOM_CRASH_SEED")
+    number = int(told) if told else random.SystemRandom().randrange(10**6)
+    print(f"replay with PLANTROOM_CRASH_SEED={number}")  # noqa: T201
+    return number
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """A line of figures, whether the test fails or not."""
+
+    def line(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}")  # noqa: T201
+
+    return line
+
+
+async def crash(folder: Path, count: int, say: Callable[[str], None], database_url: str = "") -> None:
+    number = print_seed()
     expected = await undisturbed(folder / "calm", number, max(1, count // KILLS_A_ROUND))
     async with world(folder / "storm", seed=number, database_url=database_url) as storm:
         await disturbed(storm, number, count)
         await check(storm, await storm.settle())
         assert await storm.tickets() == expected
+        say(f"{count} kills: {storm.figures()}, {sum(one[2] for one in expected)} faults, seed {number}")
     assert len(expected) == sum(len(some) for some in FAULTS.values())
 
 
@@ -111,8 +125,10 @@ def url() -> Iterator[str]:
 
 
 @pytest.mark.timeout(240)
-async def test_twenty_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(tmp_path: Path) -> None:
-    await crash(tmp_path, 20)
+async def test_twenty_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(
+    tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    await crash(tmp_path, 20, say)
 
 
 async def kills_of_replicas(world: World, number: int, count: int) -> None:
@@ -131,8 +147,7 @@ async def kills_of_replicas(world: World, number: int, count: int) -> None:
 async def test_two_replicas_that_both_receive_every_batch_open_each_ticket_once_while_they_are_killed(
     tmp_path: Path, url: str
 ) -> None:
-    number = seed()
-    print(f"replay with PLANTROOM_CRASH_SEED={number}")  # noqa: T201 - as above
+    number = print_seed()
     async with world(tmp_path / "world", seed=number, database_url=url, is_doubled=True) as there:
         async with asyncio.TaskGroup() as group:
             group.create_task(faults(there, number, 1))
@@ -144,11 +159,15 @@ async def test_two_replicas_that_both_receive_every_batch_open_each_ticket_once_
 
 @pytest.mark.proof
 @pytest.mark.timeout(1500)
-async def test_two_hundred_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(tmp_path: Path) -> None:
-    await crash(tmp_path, 200)
+async def test_two_hundred_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(
+    tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    await crash(tmp_path, 200, say)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(400)
-async def test_sixty_kills_over_postgresql_lose_nothing_and_double_nothing(tmp_path: Path, url: str) -> None:
-    await crash(tmp_path, 60, url)
+async def test_sixty_kills_over_postgresql_lose_nothing_and_double_nothing(
+    tmp_path: Path, url: str, say: Callable[[str], None]
+) -> None:
+    await crash(tmp_path, 60, say, url)
