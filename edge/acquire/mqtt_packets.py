@@ -97,6 +97,8 @@ class PacketBuffer:
             payload = after + size if after else stop + 1
         if payload > stop or qos > 1:
             raise NotMqtt("a message whose parts do not fit its length")
+        if start == body + 2:
+            raise NotMqtt("a message without a topic: topic aliases were not permitted")
         mid = buffer[start] << 8 | buffer[start + 1] if qos else 0
         topic = buffer[body + 2 : start].decode("utf-8", "replace")
         size = stop - payload + missing

@@ -164,6 +164,8 @@ def _compile_point(
 def matches(topic_filter: str, topic: str) -> bool:
     """Whether a subscription covers a topic (MQTT 3.1.1 section 4.7)."""
     wanted, given = topic_filter.split("/"), topic.split("/")
+    if topic[:1] == "$" and wanted[0] in ("+", "#"):
+        return False
     for level, part in zip(wanted, given, strict=False):
         if level == "#":
             return True

@@ -214,7 +214,8 @@ def test_a_path_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize(("topic_filter", "topic", "is_match"), [
     ("a/b", "a/b", True), ("a/b", "a/c", False), ("a/+/c", "a/b/c", True), ("a/+", "a/b/c", False), ("a/#", "a/b/c", True),
-    ("a/#", "a", True), ("a", "a/b", False), ("a/b", "a", False),
+    ("a/#", "a", True), ("#", "$SYS/x", False), ("+/x", "$SYS/x", False), ("$SYS/+", "$SYS/x", True), ("+", "", True), ("a/+", "a/", True),
+    ("+/+", "/a", True), ("a/+/#", "a", False), ("a", "a/b", False), ("a/b", "a", False),
 ])  # fmt: skip
 def test_a_subscription_covers_the_topics_the_standard_says(topic_filter: str, topic: str, is_match: bool) -> None:
     assert matches(topic_filter, topic) is is_match
