@@ -1,6 +1,7 @@
 """What the field teaches about acquisition, letter by letter, each as a test against real sockets or a pair of serial ports.
 
-a  one silent unit, the others keep their rate     test_modbus_serial, test_modbus_tcp; the full figures test_modbus_proof
+a  one silent unit, the others keep their rate     test_modbus_serial, test_modbus_tcp; the full figures in test_modbus_proof
+                                                   and, in virtual time, tests/acquire/test_line_in_virtual_time.py
 b  one unit number on two lines, one dead          here (serial), test_modbus_tcp
 c  a late answer is given to no other question     test_modbus_serial (line, converter), test_modbus_tcp
 d  the middle block of three fails                 test_modbus_blocks
