@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from cloud.dashboard import lists, views, web
+from cloud.dashboard import gateway_notes, lists, views, web
 from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
@@ -197,4 +197,5 @@ async def _gateway(o: Opened, id: str) -> dict[str, Any]:
     refused = [
         {"id": f"{epoch}:{lane}:{seq}", "reason": reason} for epoch, lane, seq, reason in await views.refused(o.db, id)
     ]  # fmt: skip
-    return {"gateways": _gateway_lines(rows, o), "devices": devices, "refused": refused}
+    told = await gateway_notes.notes(o.db, id, o.page.here)
+    return {"gateways": _gateway_lines(rows, o), "devices": devices, "refused": refused, "notes": told}
