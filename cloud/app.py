@@ -35,7 +35,7 @@ from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
 from cloud.storage.session import Database, open_database
 from cloud.telemetry.choosing import choose_store
-from cloud.telemetry.mover import Bounds, Mover
+from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
 from cloud.tickets.desk import Desk
 from cloud.tickets.directive_routes import router as directives_router
@@ -86,7 +86,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.database = parts.database or open_database(config.database_url)
     state.store = parts.store or choose_store(config, clock)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
-    state.mover = Mover(state.database, state.store, clock, hub.publish, _bounds(config))
+    state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
     state.wake = _waker(state.ticker, state.mover, state.keeper)
     state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
@@ -110,10 +110,6 @@ def _describe(app: FastAPI) -> dict[str, Any]:
             found["paths"][path]["post"]["security"] = security
         app.openapi_schema = found
     return app.openapi_schema
-
-
-def _bounds(config: Config) -> Bounds:
-    return Bounds(config.history_ms, config.history_rules, config.history_backlog_bytes)
 
 
 def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[str]], None]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from cloud import cli_history
 from cloud.config import Config, load_config
 from cloud.errors import Misconfigured, Refused
 from cloud.tickets.ticket import Role
@@ -26,6 +27,7 @@ app.add_typer(gateway_app, name="gateway")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(user_app, name="user")
 app.add_typer(sla_app, name="sla")
+app.add_typer(cli_history.app, name="history")
 
 _T = TypeVar("_T")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the databases; default ./.plantroom")]

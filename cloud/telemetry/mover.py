@@ -17,6 +17,7 @@ from sqlalchemy import RowMapping, bindparam, delete, func, select, tuple_, upda
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.clock import Clock
+from cloud.config import Config
 from cloud.people.service import audit
 from cloud.storage import tables as t
 from cloud.storage.session import Database
@@ -47,6 +48,19 @@ class Bounds:
     history_ms: int
     rules: Sequence[Keeping] = ()
     backlog_bytes: int = 2 * 2**30
+
+
+def bounds_of(config: Config) -> Bounds:
+    return Bounds(config.history_ms, config.history_rules, config.history_backlog_bytes)
+
+
+async def tidy(store: Store, bounds: Bounds, now: EpochMs) -> None:
+    """Forget and condense what is old."""
+    points = await store.points() if bounds.rules else []
+    for duty in duties(bounds.history_ms, bounds.rules, points):
+        await store.delete_before(now - duty.keeping.keep_ms, duty.points)
+        if duty.keeping.step_ms and duty.points is not None:
+            await store.condense(now - duty.keeping.raw_ms, duty.keeping.step_ms, duty.points)
 
 
 class Mover:
@@ -171,11 +185,7 @@ class Mover:
         if now - self._tidied_at < _TIDY_EVERY_MS:
             return
         self._tidied_at = now
-        points = await self._store.points() if self._bounds.rules else []
-        for duty in duties(self._bounds.history_ms, self._bounds.rules, points):
-            await self._store.delete_before(now - duty.keeping.keep_ms, duty.points)
-            if duty.keeping.step_ms and duty.points is not None:
-                await self._store.condense(now - duty.keeping.raw_ms, duty.keeping.step_ms, duty.points)
+        await tidy(self._store, self._bounds, now)
         old = (t.record.c.type == SampleBatch.__name__) & (t.record.c.applied_at < now - _KEEP_RECORDS_MS)
         async with self._database.write() as connection:
             await connection.execute(delete(t.record).where(old))
