@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from device_profiles.library import Finding, Library
 from device_profiles.model_checks import check_model
 from device_profiles.reading import did_you_mean
-from device_profiles.schema import DeviceModel, EquipmentClass, Text, parse_duration_ms
+from device_profiles.schema import DeviceModel, EquipmentClass, RegisterMapping, Text, parse_duration_ms
 from edge.commission import cells
 from edge.commission.lines import Lines
 from edge.commission.noting import Notes, named, slug
@@ -57,7 +57,7 @@ class _Importer:
         self.notes = Notes()
         self.lines, self.things = Lines(self.notes), Things(library, self.notes)
         self.made = Imported(buses=self.lines.made)
-        self.places: dict[tuple[str, int], str] = {}
+        self.places: dict[tuple[str, int | str], str] = {}
         self.measured: dict[tuple[str, str], SheetRow] = {}
         self.models: dict[tuple[str, str], str] = {}
         self.origins: dict[tuple[str, str], SheetRow] = {}
@@ -90,7 +90,7 @@ class _Importer:
         device_id = slug(name) or f"device_{number}"
         bus = self.lines.of(group)
         unit = self._unit(group, bus, device_id)
-        known = self._library_model(group)
+        known = self._library_model(group, bus)
         mapped = list(self._mapped(group, known))
         every, row = self.notes.one(group, "every")
         if every:
@@ -112,15 +112,19 @@ class _Importer:
         self.made.devices.append(device)
         self.made.points += len(mapped)
 
-    def _unit(self, group: list[SheetRow], bus: dict[str, Any] | None, device: str) -> int | None:
+    def _unit(self, group: list[SheetRow], bus: dict[str, Any] | None, device: str) -> int | str | None:
         text, row = self.notes.one(group, "unit_id")
         if not text:
-            self.notes.wrong(row, "unit_id", "names no unit id", "Write the device's Modbus address")
+            remedy = "Write the device's Modbus address, or its name in the topic on MQTT"
+            self.notes.wrong(row, "unit_id", "names no unit id", remedy)
             return None
-        unit = self.notes.attempt(row, "unit_id", lambda: cells.whole_of(text, 0, 255))
+        kind = "" if bus is None else str(bus.get("modbus", "mqtt"))
+        unit: int | str | None = text
+        if kind != "mqtt":
+            unit = self.notes.attempt(row, "unit_id", lambda: cells.whole_of(text, 0, 255))
         if unit is None or bus is None:
             return None
-        if (mistake := address_mistake(unit, bus["modbus"])) is not None:
+        if (mistake := address_mistake(unit, kind)) is not None:
             self.notes.wrong(row, "unit_id", *mistake)
             return None
         if (other := self.places.setdefault((bus["id"], unit), device)) != device:
@@ -175,13 +179,13 @@ class _Importer:
 
     def _of_library(self, row: SheetRow, thing: Thing, point: str, known: DeviceModel) -> Mapped | None:
         """The library knows the wire better; a row that says otherwise is a question, not an answer."""
-        mapping = known.registers.get(point)
+        mapping = known.mappings.get(point)
         if mapping is None:
             self.notes.wrong(
                 row, "point", f"the library's {known.id} has no {point}", "Leave the row out, or name another model"
             )
             return None
-        if row.get("address"):
+        if row.get("address") and isinstance(mapping, RegisterMapping):
             said = self.notes.attempt(row, "address", lambda: self._address(row))
             wire = (mapping.table, mapping.address - known.limits.one_based)
             if said is not None and (said[0], said[1]) != wire:
@@ -243,14 +247,23 @@ class _Importer:
 
     # --- models -------------------------------------------------------------------------------------------------
 
-    def _library_model(self, group: Sequence[SheetRow]) -> DeviceModel | None:
+    def _library_model(self, group: Sequence[SheetRow], bus: dict[str, Any] | None) -> DeviceModel | None:
         text, row = self.notes.one(group, "model")
         names = {name: Text(en=f"{one.maker} {one.name}", zh=one.name) for name, one in self.library.models.items()}
         found = named(text, names) or (slug(text) if slug(text) in names else None)
+        is_mqtt = bus is not None and "mqtt" in bus
         if found is None:
+            if is_mqtt:
+                near = did_you_mean(
+                    slug(text), [id for id, one in self.library.models.items() if one.protocol == "mqtt"]
+                )
+                self.notes.wrong(row, "model", f"{text or 'an empty cell'} is no MQTT model of the library", near)
             return None
         model = self.library.models[found]
-        if model.protocol != "modbus" or model.channels:
+        if bus is not None and (model.protocol == "mqtt") != is_mqtt:
+            told = f"{found} speaks {model.protocol}, which the line of this device does not"
+            self.notes.wrong(row, "model", told, "Correct protocol and host, or name another model")
+        elif model.channels:
             self.notes.wrong(
                 row, "model", f"{found} cannot be imported from a point table", "Write this device into the site file"
             )

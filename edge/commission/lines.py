@@ -12,7 +12,7 @@ from edge.commission.sheet import SheetRow
 KINDS = {
     "tcp": "tcp", "modbus tcp": "tcp", "modbustcp": "tcp", "rtu": "rtu", "modbus rtu": "rtu", "modbusrtu": "rtu",
     "rtu_over_tcp": "rtu_over_tcp", "rtu over tcp": "rtu_over_tcp", "透传": "rtu_over_tcp", "udp": "udp", "485": "rtu",
-    "rs485": "rtu", "rs 485": "rtu",
+    "rs485": "rtu", "rs 485": "rtu", "mqtt": "mqtt", "mqtts": "mqtts",
 }  # fmt: skip
 BUS_KEYS = ("bus", "protocol", "host", "port", "baud", "parity")
 
@@ -51,9 +51,11 @@ class Lines:
         if not kind or (kind == "rtu") != is_serial:
             told = f"{words['protocol'] or kind} does not go with {'no host' if is_serial else 'a host'}"
             self.notes.wrong(
-                rows["protocol"], "protocol", told, "Write tcp, rtu_over_tcp or udp with a host, rtu with a port"
+                rows["protocol"], "protocol", told, "Write tcp, rtu_over_tcp, udp or mqtt with a host, rtu with a port"
             )
             return None
+        if kind in ("mqtt", "mqtts"):
+            return self._broker(kind, words, rows)
         bus: dict[str, Any] = {"id": slug(words["bus"]), "modbus": kind}
         if is_serial:
             if not words["port"] or words["port"].isdecimal():
@@ -73,16 +75,27 @@ class Lines:
             bus["parity"] = self.notes.attempt(rows["parity"], "parity", lambda: _parity(words["parity"]))
         return self._same_line(bus, rows["baud"])
 
+    def _broker(self, kind: str, words: Mapping[str, str], rows: Mapping[str, SheetRow]) -> dict[str, Any] | None:
+        usual = {"mqtt": "1883", "mqtts": "8883"}[kind]
+        port = self.notes.attempt(rows["port"], "port", lambda: cells.whole_of(words["port"] or usual, 1, 65_535))
+        if port is None:
+            return None
+        address = f"{kind}://{words['host']}" + ("" if str(port) == usual else f":{port}")
+        return self._known.get((address,)) or self._new((address,), {"id": slug(words["bus"]), "mqtt": address})
+
+    def _new(self, key: tuple[str, ...], bus: dict[str, Any]) -> dict[str, Any]:
+        taken = {one["id"] for one in self._known.values()}
+        wished = bus["id"] or f"bus_{len(self._known) + 1}"
+        bus["id"] = wished if wished not in taken else f"{wished}_{len(self._known) + 1}"
+        self._known[key] = bus
+        self.made.append(bus)
+        return bus
+
     def _same_line(self, bus: dict[str, Any], row: SheetRow) -> dict[str, Any]:
         key = (str(bus.get("host", "")), str(bus.get("port", 502)))
         known = self._known.get(key)
         if known is None:
-            taken = {one["id"] for one in self._known.values()}
-            wished = bus["id"] or f"bus_{len(self._known) + 1}"
-            bus["id"] = wished if wished not in taken else f"{wished}_{len(self._known) + 1}"
-            self._known[key] = bus
-            self.made.append(bus)
-            return bus
+            return self._new(key, bus)
         for name in ("modbus", "baud", "parity"):
             if bus.get(name, known.get(name)) != known.get(name, bus.get(name)):
                 told = f"{name} {bus[name]} contradicts {known[name]} of another device on the same line"

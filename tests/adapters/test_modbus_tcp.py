@@ -189,10 +189,11 @@ async def test_a_silent_device_that_returns_is_polled_in_full_again() -> None:
         assert one.state() == "degraded"
 
 
-async def test_lesson_h_a_busy_device_is_asked_once_more_and_is_never_zero() -> None:
+@pytest.mark.parametrize(("code", "word"), [(5, "acknowledge"), (6, "device busy")])
+async def test_lesson_h_a_busy_device_is_asked_once_more_and_is_never_zero(code: int, word: str) -> None:
     async def behave(asked: Asked) -> None:
         if len(server.asked) % 2 or len(server.asked) > 6:
-            asked.refuse(6)
+            asked.refuse(code)
         else:
             asked.answer()
 
@@ -203,7 +204,7 @@ async def test_lesson_h_a_busy_device_is_asked_once_more_and_is_never_zero() -> 
         failed = await one.first("p1", cause=Cause.EXCEPTION)
         assert failed.value is None
         assert [row.value for row in one.basket.of("p1")[:3]] == [1, 1, 1]
-        assert "exception 6 (device busy)" in one.health.rows(SystemClock().moment())[0].last_error
+        assert f"exception {code} ({word})" in one.health.rows(SystemClock().moment())[0].last_error
 
 
 async def test_a_gateway_that_says_its_target_is_silent_opens_the_breaker_of_that_unit_only() -> None:

@@ -104,6 +104,43 @@ def test_a_chinese_table_is_understood_in_the_encodings_of_spreadsheets(tmp_path
     }
 
 
+MQTT_HEAD = ["device", "model", "protocol", "host", "port", "unit id", "equipment", "class", "point"]
+
+
+def test_devices_that_speak_mqtt_are_taken_with_a_model_of_the_library(tmp_path: Path) -> None:
+    table = write(
+        tmp_path / "points.csv", MQTT_HEAD,
+        ["th_1", "zigbee2mqtt_climate", "mqtt", "10.0.0.6", "", "room b1", "room_1", "room", "temperature"],
+        ["leak_1", "zigbee2mqtt_water_leak", "mqtt", "10.0.0.6", "1883", "leak b1", "room_1", "room", ""],
+        ["th_2", "zigbee2mqtt_climate", "mqtts", "10.0.0.6", "", "room b2", "room_2", "room", ""],
+    )  # fmt: skip
+    result = run(table, "--out", tmp_path / "site")
+    assert result.exit_code == Exit.DONE, result.stderr
+    site = site_of(tmp_path / "site")
+    assert [bus["mqtt"] for bus in site["buses"]] == ["mqtt://10.0.0.6", "mqtts://10.0.0.6"]
+    assert [(one["model"], one["address"], one["equipment"]) for one in site["devices"]] == [
+        ("zigbee2mqtt_climate", "room b1", "room_1"), ("zigbee2mqtt_water_leak", "leak b1", "room_1"),
+        ("zigbee2mqtt_climate", "room b2", "room_2"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "column", "said"), [
+    (["th", "zigbee2mqtt_climat", "mqtt", "h", "", "th", "room_1", "room", ""], "model", "Did you mean zigbee2mqtt_climate"),
+    (["th", "", "mqtt", "h", "", "th", "room_1", "room", "temperature"], "model", "an empty cell is no MQTT model"),
+    (["th", "eastron_sdm120", "mqtt", "h", "", "th", "f_1", "lv_switchgear", ""], "model", "speaks modbus"),
+    (["th", "zigbee2mqtt_climate", "tcp", "h", "", "1", "room_1", "room", ""], "model", "speaks mqtt"),
+    (["th", "zigbee2mqtt_climate", "mqtt", "h", "x", "th", "room_1", "room", ""], "port", "1 to 65535"),
+    (["th", "zigbee2mqtt_climate", "mqtt", "h", "", "th/#", "room_1", "room", ""], "unit id", "topic"),
+    (["th", "zigbee2mqtt_climate", "mqtt", "", "", "th", "room_1", "room", ""], "protocol", "no host"),
+])  # fmt: skip
+def test_a_mistake_about_an_mqtt_device_is_told(tmp_path: Path, row: list[str], column: str, said: str) -> None:
+    table = write(tmp_path / "points.csv", MQTT_HEAD, row)
+    result = run(table, "--out", tmp_path / "site")
+    assert result.exit_code == Exit.MISCONFIGURED
+    assert f"{table}:2: {column}: " in result.stderr
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize(("cells_of", "column", "said"), [
     ({"point": "voltage_l9"}, "point", "Did you mean voltage_l"),
     ({"class": "lv_swichgear"}, "class", "Did you mean lv_switchgear?"),
