@@ -161,9 +161,12 @@ def _add_routes(app: FastAPI) -> None:
 
 
 async def _healthz(request: Request) -> JSONResponse:
-    """200 while the database answers; no sign-in, no detail."""
-    async with request.app.state.database.read() as connection:
+    """200 while the database answers and took what was last written; no sign-in, no detail."""
+    database: Database = request.app.state.database
+    async with database.read() as connection:
         await connection.execute(text("SELECT 1"))
+    if not database.is_writable:
+        return JSONResponse({"status": "disk_failing"}, 503)
     return JSONResponse({"status": "ok"})
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -54,6 +54,8 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock()
+        self.is_writable = True
+        """False after a write that the database itself refused, until one succeeds: a full disk still answers reads."""
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -67,8 +69,18 @@ class Database:
         turn = self._writer if self.is_sqlite else contextlib.nullcontext()
         async with turn, self.engine.connect() as connection:
             await connection.execution_options(is_write=True)
-            async with connection.begin():
-                yield connection
+            with self._noticing():
+                async with connection.begin():
+                    yield connection
+
+    @contextlib.contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError:
+            self.is_writable = False
+            raise
+        self.is_writable = True
 
     async def close(self) -> None:
         await self.engine.dispose()

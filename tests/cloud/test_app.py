@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from cloud import examples
@@ -16,12 +17,33 @@ from cloud.config import Config
 from cloud.errors import Misconfigured
 from cloud.hub import Hub
 from cloud.storage import tables as t
+from cloud.storage.session import Database
 from tests.support.desk import HOUR, START, StoppedClock, announcement, desk, raised, rows
 
 
 async def test_health_needs_no_sign_in_and_asks_the_database(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         assert (await d.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_a_full_disk_takes_nothing_and_is_told_until_it_is_freed(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await limit_pages(d.database, 1)
+        told = gateway.envelope(announcement(), *(raised(START + number) for number in range(300)))
+        answer = await gateway.post(told)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert (await d.http.get("/healthz")).status_code == 503
+        assert await rows(d.database, t.record) == []
+        await limit_pages(d.database, 1_000_000)
+        assert (await gateway.post(told)).status_code == 200
+        assert (await d.http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def limit_pages(database: Database, pages: int) -> None:
+    """As many pages as the file has now, or so many: a full disk, as SQLite reports it."""
+    async with database.read() as connection:
+        await connection.execute(text(f"PRAGMA max_page_count = {pages}"))
 
 
 async def test_every_wrong_address_method_and_body_is_a_problem_document(tmp_path: Path) -> None:

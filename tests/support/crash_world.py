@@ -232,6 +232,10 @@ class World:
         return word in (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
 
     @property
+    def cloud_address(self) -> str:
+        return f"http://127.0.0.1:{self._ports['cloud']}"
+
+    @property
     def status_address(self) -> str:
         return f"http://127.0.0.1:{self._ports['status']}"
 

@@ -62,6 +62,9 @@ async def test_a_cloud_whose_disk_is_full_takes_nothing_and_loses_nothing(tmp_pa
         await there.play((PUMP, "drive_fault"), 0.2)
         await there.until(lambda: there.is_in_log("gateway", "cloud_busy"), "the gateway to hear of it", 30)
         assert await there.tickets() == []
+        async with httpx.AsyncClient() as client:
+            said = await client.get(f"{there.cloud_address}/healthz")
+        assert (said.status_code, said.json()) == (503, {"status": "disk_failing"})
         fill(there, "cloud", is_full=False)
         await check(there, await there.settle())
         assert await there.tickets() == [(PUMP, "pump_fault", 1)]
