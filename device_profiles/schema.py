@@ -155,13 +155,24 @@ class Limit(_Strict):
     clause: ClauseId | None = None
     source: str = ""
     unverified: bool = False
+    allowed: tuple[float, float] | None = None
+    """The lowest and the highest figure that a site or the cloud may set; None where any makes sense."""
 
     @model_validator(mode="after")
     def _says_where_it_comes_from(self) -> Self:
+        if wrong := self.mistake(self.value):
+            raise ValueError(wrong)
         if not (self.clause or self.source or self.unverified):
             msg = "does not say where its figure comes from; add clause:, source: or unverified: true"
             raise ValueError(msg)
         return self
+
+
+    def mistake(self, value: float) -> str:
+        """Why this figure may not be set here; empty when it may."""
+        if self.allowed is None or self.allowed[0] <= value <= self.allowed[1]:
+            return ""
+        return f"{value:g} {self.unit} lies outside {self.allowed[0]:g} to {self.allowed[1]:g} {self.unit}"
 
 
 class Escalation(_Strict):

@@ -14,7 +14,7 @@ from device_profiles.on_demand import load_needed
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
-from edge.figures import MS_PER_UNIT, in_unit, limits_of, name_of, rules_of, storms_of
+from edge.figures import delay_mistake, in_unit, limits_of, name_of, rules_of, storms_of
 from edge.mended import further
 from edge.modbus_lines import line_mistakes, line_of_section
 from edge.site import (
@@ -171,10 +171,10 @@ class _Builder:
     def _delays(self, path: _Path, rule: RuleSection, of: EquipmentClass) -> None:
         for key in ("on_delay", "off_delay"):
             value = getattr(rule, key)
-            if isinstance(value, str) and self._known((*path, key), f"limit of {of.id}", value, of.limits):
-                unit = of.limits[value].unit
-                if unit not in MS_PER_UNIT:
-                    self._wrong((*path, key), f"limit {value} is in {unit or 'no unit'}, which is no time", "write 5s")
+            if isinstance(value, str) and not self._known((*path, key), f"limit of {of.id}", value, of.limits):
+                continue
+            if value is not None and (wrong := delay_mistake(of, of.rules[str(path[-1])], key, value)):
+                self._wrong((*path, key), wrong, "write a time that is allowed, such as 5s, or leave it out")
 
     def _equipment(self) -> Iterator[Equipment]:
         known = dict.fromkeys(one.id for one in self.written.equipment)

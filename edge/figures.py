@@ -4,21 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from device_profiles.schema import EquipmentClass, Limit, Rule, Text, parse_duration_ms
+from device_profiles.schema import EquipmentClass, Limit, PeriodicTest, Rule, Text, parse_duration_ms
 from edge.site import LimitValue, StormFigures
-from edge.site_file import RuleSection, StormsSection
+from edge.site_file import RuleSection, StormsSection, TestSection
 
 MS_PER_UNIT = {"s": 1000, "min": 60_000, "h": 3_600_000}
 
 
 def in_unit(value: float | str, limit: Limit) -> float:
     """A figure of the site file in the limit's own unit; a time may be written ``90s``. Raises ValueError."""
-    if not isinstance(value, str):
-        return float(value)
-    if limit.unit not in MS_PER_UNIT:
+    if isinstance(value, str) and limit.unit not in MS_PER_UNIT:
         msg = f"{value!r} is not a number"
         raise ValueError(msg)
-    return parse_duration_ms(value) / MS_PER_UNIT[limit.unit]
+    figure = parse_duration_ms(value) / MS_PER_UNIT[limit.unit] if isinstance(value, str) else float(value)
+    if wrong := limit.mistake(figure):
+        raise ValueError(wrong)
+    return figure
+
+
+def delay_mistake(of: EquipmentClass, rule: Rule, key: str, delay: int | str) -> str:
+    """Why a site may not give a rule of the class this delay; empty when it may."""
+    if isinstance(delay, str):
+        unit = of.limits[delay].unit
+        if unit not in MS_PER_UNIT:
+            return f"limit {delay} is in {unit or 'no unit'}, which is no time"
+    if key == "on_delay" and rule.emergency and not rule.on_delay and delay:
+        return "an alarm button, a trapped bit and a fire wait for nothing"
+    written = getattr(rule, key)
+    if not isinstance(written, str) or delay == written:
+        return ""
+    limit = of.limits[written]
+    other = of.limits[delay] if isinstance(delay, str) else None
+    ms = other.value * MS_PER_UNIT[other.unit] if other else float(delay)
+    return limit.mistake(ms / MS_PER_UNIT[limit.unit])
 
 
 def source_of(limit: Limit) -> str:
@@ -49,6 +67,22 @@ def rules_of(of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str
             changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
         if changes.pop("enabled", True):
             found[name] = rule.model_copy(update=changes) if changes else rule
+    return found
+
+
+def tests_of(
+    of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str, TestSection]]
+) -> dict[str, PeriodicTest]:
+    """The class's tests that bind these roles, as this site wants them."""
+    found: dict[str, PeriodicTest] = {}
+    for name, test in of.tests.items():
+        if test.roles and not roles & set(test.roles):
+            continue
+        changes: dict[str, object] = {}
+        for setting in settings:
+            changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
+        if changes.pop("enabled", True):
+            found[name] = test.model_copy(update=changes) if changes else test
     return found
 
 

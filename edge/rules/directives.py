@@ -85,6 +85,8 @@ def _set_limit(engine: Engine, runtime: Runtime, directive: Directive, now: Mome
         kept.pop(name, None)
         runtime.set_limit(name, equipment.limits[name].value)
     else:
+        if wrong := equipment.limits[name].limit.mistake(directive.value):
+            return _refused(f"{name}: {wrong}")
         if equipment.limits[name].limit.unit in ("s", "min", "h") and directive.value < 0:
             return _refused(f"{name} is a time and cannot be negative")
         at = format_instant(now.wall_ms)

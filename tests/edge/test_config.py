@@ -199,7 +199,9 @@ def test_a_bus_that_cannot_keep_its_intervals_is_refused(tmp_path: Path, library
         f"  - {{id: feeder_{n}, class: lv_switchgear, ratings: {{rated_a: 250}}}}\n" for n in range(10, 16)
     )
     text = GOOD.replace("buses:\n", feeders + "buses:\n") + meters
-    with pytest.raises(Misconfigured, match=r"site.yaml:20: buses\[0\].id: bus line_a: .* = \d+ ms/s.* line_a cannot keep this"):
+    with pytest.raises(
+        Misconfigured, match=r"site.yaml:20: buses\[0\].id: bus line_a: .* = \d+ ms/s.* line_a cannot keep this"
+    ):
         plan_site(site_of(text, tmp_path, library))
 
 
@@ -229,3 +231,57 @@ def test_a_sites_own_library_stands_on_top_of_the_shipped_one(tmp_path: Path) ->
         "site: {id: a, name: A, zone: UTC}\ngateway: {id: g}\nlibrary: mine\nequipment:\n  - {id: fan_1, class: fan}\n"
     )
     assert load_site(file).equipment[0].equipment_class.id == "fan"
+
+
+LIFT = """\
+site: {{id: riverside, name: Riverside Tower, zone: Asia/Shanghai}}
+gateway: {{id: gw_1}}
+equipment:
+  - {{id: lift_1, class: lift, limits: {limits}, rules: {rules}}}
+  - {{id: panel_1, class: fire_alarm_panel, rules: {panel}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "rules", "panel", "path", "said"),
+    [
+        ("{entrapment_confirm: 9s}", "{}", "{}", "equipment[0].limits.entrapment_confirm", "9 s lies outside 10 to 30 s"),
+        ("{entrapment_confirm: 31}", "{}", "{}", "equipment[0].limits.entrapment_confirm", "31 s lies outside 10 to 30 s"),
+        ("{}", "{entrapment_derived: {on_delay: 1min}}", "{}", "equipment[0].rules.entrapment_derived.on_delay", "60 s lies outside"),
+        ("{}", "{entrapment_derived: {on_delay: mains_hold}}", "{}", "equipment[0].rules.entrapment_derived.on_delay", "lies outside"),
+        ("{}", "{entrapment_button: {on_delay: 5s}}", "{}", "equipment[0].rules.entrapment_button.on_delay", "wait for nothing"),
+        ("{}", "{entrapment_reported: {on_delay: 5s}}", "{}", "equipment[0].rules.entrapment_reported.on_delay", "wait for nothing"),
+        ("{}", "{}", "{fire: {on_delay: 5s}}", "equipment[1].rules.fire.on_delay", "wait for nothing"),
+    ],
+)  # fmt: skip
+def test_what_endangers_life_waits_no_longer_than_it_may(
+    limits: str, rules: str, panel: str, path: str, said: str, tmp_path: Path, library: Library
+) -> None:
+    ((_, where, what),) = mistakes(LIFT.format(limits=limits, rules=rules, panel=panel), tmp_path, library)
+    assert (where, said in what) == (path, True)
+
+
+@pytest.mark.parametrize("limits", ["{entrapment_confirm: 10s}", "{entrapment_confirm: 30}", "{}"])
+def test_a_derived_entrapment_is_confirmed_for_ten_to_thirty_seconds(
+    limits: str, tmp_path: Path, library: Library
+) -> None:
+    site = site_of(
+        LIFT.format(limits=limits, rules="{entrapment_button: {on_delay: 0s}}", panel="{}"), tmp_path, library
+    )
+    assert 10 <= site.equipment[0].limits["entrapment_confirm"].value <= 30
+
+
+@pytest.mark.parametrize(
+    ("storms", "path", "said"),
+    [
+        ("{chattering: {cycles: 1}}", "gateway.storms.chattering.cycles", "greater than or equal to 2"),
+        ("{flood: {more_than: 3}}", "gateway.storms.flood", "would be over as soon as it began"),
+        ("{floods: {}}", "gateway.storms.floods", ""),
+    ],
+)
+def test_figures_of_storms_that_make_no_sense_are_refused(
+    storms: str, path: str, said: str, tmp_path: Path, library: Library
+) -> None:
+    text = LIFT.format(limits="{}", rules="{}", panel="{}").replace("{id: gw_1}", f"{{id: gw_1, storms: {storms}}}")
+    ((_, where, what),) = mistakes(text, tmp_path, library)
+    assert (where, said in what) == (path, True)

@@ -7,7 +7,7 @@ import pytest
 from contract.conventions import format_instant
 from contract.messages import AlarmChanged, AlarmRaised, Directive, Record
 from edge.rules.directives import Answer, apply
-from tests.support.plant import START, Bench, kinds, make_class, rule
+from tests.support.plant import NAME, START, Bench, kinds, make_class, rule
 
 OVERLOAD = make_class(rules={"overload": rule("load > load_max", on_delay="10s", off_delay="5s", deadband=5)})
 
@@ -112,3 +112,38 @@ def test_a_wish_for_what_is_not_here_is_refused_with_its_reason(keys: dict[str, 
     answer = wish(Bench(OVERLOAD), "acknowledge", **keys)
     assert not answer.is_applied
     assert said in answer.reason
+
+
+def test_the_cloud_sets_no_figure_outside_what_is_allowed() -> None:
+    limits = {"hold": {"name": NAME, "value": 10, "unit": "s", "unverified": True, "allowed": [10, 30]}}
+    bench = Bench(make_class(limits=limits, rules={"overload": rule("load > load_max", on_delay="hold")}))
+    answer = wish(bench, "set_limit", limit="hold", value=9.0)
+    assert (answer.is_applied, answer.reason) == (False, "hold: 9 s lies outside 10 to 30 s")
+    assert wish(bench, "set_limit", limit="hold", value=30.0).is_applied
+
+
+def test_an_alarm_that_cleared_unseen_is_known_as_such_until_it_is_acknowledged() -> None:
+    bench = Bench(make_class(rules={"overload": rule("load > load_max")}))
+    bench.at(0, load=101.0)
+    bench.at(1, load=50.0)
+    after = bench.restart(make_class(rules={"overload": rule("load > load_max")}), 2)
+    after.at(3, load=50.0)
+    (alarm,) = after.engine.returned_alarms()
+    assert (alarm.rule, alarm.returned_ms) == ("overload", START.wall_ms + 1000)
+    explained = after.engine.explain("pump_1", "overload", after.now)
+    assert explained is not None
+    assert (explained.phase, explained.standing) == ("normal", "cleared_unacknowledged")
+    assert wish(after, "acknowledge").is_applied
+    assert after.engine.returned_alarms() == []
+
+
+def test_an_acknowledged_or_silent_alarm_leaves_nothing_to_acknowledge() -> None:
+    bench = Bench(make_class(rules={"overload": rule("load > load_max")}))
+    bench.at(0, load=101.0)
+    wish(bench, "acknowledge")
+    bench.at(1, load=50.0)
+    assert bench.engine.returned_alarms() == []
+    wish(bench, "shelve", until=later(60))
+    bench.at(2, load=101.0)
+    bench.at(3, load=50.0)
+    assert bench.engine.returned_alarms() == []
