@@ -245,7 +245,10 @@ class MqttLink:
         waiting: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
         talk.granted[self._mid] = waiting
         talk.write(build_subscribe(self._version, self._mid, topics))
-        return await waiting
+        try:
+            return await waiting
+        except NotConnected as error:
+            raise NotConnected(f"{self._where}: {error}") from None
 
     # --- running ------------------------------------------------------------------------------------------------
 

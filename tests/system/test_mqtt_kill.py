@@ -76,7 +76,7 @@ def committed(data: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize("version", ["3.1.1", pytest.param("5", marks=pytest.mark.proof)])
 async def test_a_gateway_that_is_killed_again_and_again_loses_no_message(tmp_path: Path, version: str) -> None:
     data, family = tmp_path / "data", Family(tmp_path)
     async with mosquitto(tmp_path, "max_queued_messages 0\n") as broker:
