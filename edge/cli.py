@@ -22,7 +22,7 @@ import typer
 from contract.conventions import Exit, data_directory, json_line
 from device_profiles import library as shelf
 from device_profiles.library import Finding
-from edge import cli_check, gateway
+from edge import cli_check, gateway, logs
 from edge.cli_speech import Json, SiteArgument, StandardError, fail, speaking
 from edge.clock import SystemClock
 from edge.config import load_site
@@ -156,17 +156,9 @@ def foreseen(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def configure_log() -> None:
-    """Structlog to standard error: key=value on a terminal, JSON lines otherwise."""
-    last: Callable[..., Any] = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
-        last = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info, last,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", StandardError())),
-    )  # fmt: skip
+    """Structlog to standard error."""
+    clock = SystemClock()
+    logs.configure(cast("TextIO", StandardError()), lambda: clock.moment().steady_ms)
 
 
 # --- check ----------------------------------------------------------------------------------------------------------
