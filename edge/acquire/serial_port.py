@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import termios
 
@@ -70,8 +71,8 @@ def open_port(bus: Bus, receiver: asyncio.Protocol) -> SerialPort:
             timeout=0,
             exclusive=True,
         )
-    except termios.error as error:
-        raise OSError(f"{bus.serial_port}: {error}") from error
+    except (serial.SerialException, termios.error) as error:
+        raise OSError(_in_words(error)) from error
     try:
         if bus.rs485 is not None:
             _switch_by_itself(port, bus.rs485)
@@ -80,6 +81,21 @@ def open_port(bus: Bus, receiver: asyncio.Protocol) -> SerialPort:
         port.close()
         raise
     return SerialPort(port, receiver)
+
+
+_REASONS = {
+    errno.ENOENT: "there is no such port; look for it with ls /dev/serial/by-id, it may have changed its number",
+    errno.EACCES: "this user may not open it; add the user to the group dialout",
+    errno.EAGAIN: "another program holds it; a running gateway lends its line to whoever names its folder with --data",
+    errno.ENOTTY: "it is no serial port",
+}
+
+
+def _in_words(error: Exception) -> str:
+    """What keeps a port from being opened, and what to do."""
+    number = getattr(error, "errno", None) or next((one for one in error.args if isinstance(one, int)), 0)
+    number = number or next((known for known in _REASONS if f"({known}," in str(error)), 0)
+    return _REASONS.get(number, str(error))
 
 
 def _switch_by_itself(port: serial.Serial, rs485: Rs485) -> None:

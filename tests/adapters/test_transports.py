@@ -142,6 +142,9 @@ def test_the_running_gateway_reads_over_every_transport_at_once(served: dict[str
         )  # fmt: skip
         assert "through the running gateway" in found.stderr
         assert json.loads(found.stdout.splitlines()[0])["address"] == 7
+        elsewhere = run("probe", *served["rtu"].options, "--id", 1, "--address", 6, "--data", tmp_path / "other")
+        assert elsewhere.exit_code == Exit.FINDING
+        assert "another program holds it; a running gateway lends its line" in elsewhere.stderr
 
 
 def test_a_device_that_wants_a_certificate_is_not_read_without(served: dict[str, Way]) -> None:
@@ -150,6 +153,13 @@ def test_a_device_that_wants_a_certificate_is_not_read_without(served: dict[str,
     result = run("probe", *bare, "--id", 1, "--address", 6, "--timeout", 500)
     assert result.exit_code == Exit.FINDING
     assert "certificate" in result.stderr or "connection" in result.stderr
+
+
+@pytest.mark.parametrize(("port", "said"), [("/dev/no_such_port", "no such port"), ("/dev/null", "no serial port")])
+def test_a_port_that_cannot_be_had_says_why_and_what_to_do(port: str, said: str) -> None:
+    result = run("probe", "--serial", port, "--id", 1, "--address", 6)
+    assert result.exit_code == Exit.FINDING
+    assert said in result.stderr
 
 
 def test_a_port_that_cannot_switch_rs_485_says_so_and_what_to_do(served: dict[str, Way]) -> None:
