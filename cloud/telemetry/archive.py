@@ -284,6 +284,9 @@ class Archive:
         """One transaction's worth of one point; None when there is nothing left, 0 when more blocks must be taken at once."""
         with self._transaction() as connection:
             self._merge_late(series, limit)
+            (row,) = connection.execute("SELECT MIN(at) FROM sample WHERE series = ?", (series,)).fetchone()
+            if row is not None:  # a stretch with a row in it is not complete yet
+                limit = min(limit, row // step * step)
             found = connection.execute(_RAW, (series, limit, taken)).fetchall()
             if not found:
                 return None
