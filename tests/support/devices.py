@@ -6,11 +6,13 @@ from typing import Any
 
 from device_profiles.schema import DeviceModel, Point
 from edge.decode.sample import Sample
+from edge.decode.times import TIMES
 from edge.site import Binding, Bus, Device
 
 NAME = {"en": "name", "zh": "名称"}
 GAUGE = Point.model_validate({"name": NAME, "kind": "gauge"})
 BIT = Point.model_validate({"name": NAME, "kind": "bit"})
+TEXT = Point.model_validate({"name": NAME, "kind": "text"})
 
 
 def modbus_model(registers: Mapping[str, Mapping[str, Any]], **limits: Any) -> DeviceModel:
@@ -38,12 +40,14 @@ def mqtt_model(payload: Mapping[str, Mapping[str, Any]], /, **mqtt: Any) -> Devi
 def make_device(
     model: DeviceModel, bus: Bus, *, device: str = "meter_1", address: int | str = 1, every_ms: int = 1000
 ) -> Device:
-    """Every point of the model bound to a gauge, or a bit in the bit tables."""
+    """Every point of the model bound to a gauge, to a bit in the bit tables, or to a text for strings and times."""
     bindings = []
     for name, mapping in model.mappings.items():
         is_bit = getattr(mapping, "table", "") in ("coil", "discrete")
+        is_text = getattr(mapping, "type", "") in ("string", *TIMES)
+        point = BIT if is_bit else TEXT if is_text else GAUGE
         group = {"fast": every_ms // 4, "slow": every_ms * 12}.get(getattr(mapping, "group", "normal"), every_ms)
-        bindings.append(Binding(name, "pump_1", name, BIT if is_bit else GAUGE, mapping, group, 15_000))
+        bindings.append(Binding(name, "pump_1", name, point, mapping, group, 15_000))
     return Device(device, model, bus, address, every_ms, tuple(bindings))
 
 
