@@ -18,6 +18,8 @@ EXCEPTIONS = {
     6: "device busy", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target did not respond",
 }  # fmt: skip
 MBAP_SIZE = 7
+MBAP_HEAD = 9
+"""Bytes before the values of an answer on TCP."""
 LONGEST_PDU = 253
 LONGEST_RTU = 256
 
@@ -80,6 +82,12 @@ def build_mbap(transaction: int, unit: int, read: Read) -> bytes:
     return struct.pack(">HHHB", transaction, 0, len(pdu) + 1, _checked(unit)) + pdu
 
 
+def mbap_head(transaction: int, unit: int, read: Read) -> bytes:
+    """How an answer with values begins on TCP: nine bytes, header and count, before the values."""
+    size = read.payload_size
+    return struct.pack(">HHHBBB", transaction, 0, size + 3, unit, read.function, size)
+
+
 def build_rtu(unit: int, read: Read) -> bytes:
     """The request as it goes over a serial line, or through a converter that passes its bytes on."""
     frame = bytes((_checked(unit),)) + build_read(read)
@@ -128,6 +136,11 @@ class MbapBuffer:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when no part of a frame waits for its rest."""
+        return not self._bytes
 
     def feed(self, received: bytes) -> Iterator[tuple[MbapHeader, bytes]]:
         """Every frame that is whole now. Raises OutOfStep when the stream has lost its frames."""

@@ -97,7 +97,9 @@ class HealthBoard:
         self.refused = {name: known for name, known in self.refused.items() if name in self._counts}
 
     def _of(self, device: str) -> _Counts:
-        return self._counts.setdefault(device, _Counts())
+        if (known := self._counts.get(device)) is None:
+            known = self._counts[device] = _Counts()
+        return known
 
     def refuses(self, device: str, points: Sequence[str], plan: Sequence[str]) -> None:
         """Replace what the device is known to refuse; no points forget it."""

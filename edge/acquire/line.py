@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edge.acquire.frames import (
+    MBAP_HEAD,
     ExceptionReply,
     Garbled,
     MbapBuffer,
@@ -23,6 +24,7 @@ from edge.acquire.frames import (
     RtuBuffer,
     build_mbap,
     build_rtu,
+    mbap_head,
     parse_reply,
 )
 from edge.clock import Clock
@@ -76,6 +78,8 @@ class _Link(asyncio.Protocol):
         self.is_lost = False
         self.is_gone = False
         self.wire: Any = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._deadline = 0.0
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - stream, datagram or serial
         self.wire = transport
@@ -97,6 +101,32 @@ class _Link(asyncio.Protocol):
     def send(self, frame: bytes) -> None:
         self.wire.write(frame)
 
+    def expect_within(self, timeout_ms: int) -> None:
+        """Give up the open question after so long. One timer a link, moved only when it rings: most answers come in time."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + timeout_ms / 1000
+        if self._alarm is not None and self._alarm.when() > self._deadline:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._alarm is None:
+            self._alarm = loop.call_at(self._deadline, self._look_at_time, loop)
+
+    def rest(self) -> None:
+        """Close it; nothing is waited for any more."""
+        self.is_lost = True
+        self.wire.close()
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _look_at_time(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        if self.question is None or self.question.answer.done():
+            return
+        if loop.time() < self._deadline:
+            self._alarm = loop.call_at(self._deadline, self._look_at_time, loop)
+        else:
+            self.fail(TimeoutError())
+
     def fail(self, error: Exception) -> None:
         if self.question is not None and not self.question.answer.done():
             self.question.answer.set_exception(error)
@@ -112,11 +142,17 @@ class _MbapLink(_Link):
     def __init__(self) -> None:
         super().__init__()
         self._buffer = MbapBuffer()
+        self._wanted = b""
+        """How the whole answer to the open question begins; an exception begins otherwise."""
 
     def frame(self, question: _Question) -> bytes:
+        self._wanted = mbap_head(question.transaction, question.unit, question.read)
         return build_mbap(question.transaction, question.unit, question.read)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_whole_answer(data):
+            self.settle(data[MBAP_HEAD:])
+            return
         try:
             for header, pdu in self._buffer.feed(data):
                 self._arrived(header.transaction, header.unit, pdu)
@@ -124,6 +160,17 @@ class _MbapLink(_Link):
             self.fail(error)
             self.is_lost = True
             self.wire.close()
+
+    def _is_whole_answer(self, data: bytes) -> bool:
+        """By far the most frequent case: the answer to the open question, whole and alone."""
+        question = self.question
+        return (
+            question is not None
+            and len(data) == MBAP_HEAD + question.read.payload_size
+            and data.startswith(self._wanted)
+            and self._buffer.is_empty
+            and not question.answer.done()
+        )
 
     def _arrived(self, transaction: int, unit: int, pdu: bytes) -> None:
         question = self.question
@@ -239,8 +286,7 @@ class Line:
         """Give the connection up; what still arrives on it goes nowhere."""
         if self._link is not None:
             self._late_before += self._link.late
-            self._link.is_lost = True
-            self._link.wire.close()
+            self._link.rest()
             self._link = None
 
     async def leave(self) -> None:
@@ -269,8 +315,8 @@ class Line:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
             link.ask(_Question(self._transaction, unit, read, answer))
-            async with asyncio.timeout(timeout_ms / 1000):
-                return await answer
+            link.expect_within(timeout_ms)
+            return await answer
         except TimeoutError:
             raise NoResponse(f"unit {unit} did not answer within {timeout_ms} ms") from None
         finally:

@@ -92,6 +92,7 @@ class ModbusBus:
         self._turn = asyncio.Lock()
         self._gate = ProbeGate()
         self._attempts = 0
+        self._answered_at = clock.moment()
         self._next_attempt_ms = 0
         self._silences = 0
         self._told_ms: dict[str, int] = {}
@@ -202,7 +203,7 @@ class ModbusBus:
             await self._clock.sleep(BUSY_PAUSE_S)
             answer = await self._ask(reader, compiled.read)
         if isinstance(answer, bytes):
-            return Found(reader.samples(compiled, answer, self._clock.moment()), is_read=True)
+            return Found(reader.samples(compiled, answer, self._answered_at), is_read=True)
         if isinstance(answer, Failure):
             return Found([], answer)
         halves = read_plan.bisect(compiled.request, reader.limits) if answer.code in BISECTED else None
@@ -233,7 +234,7 @@ class ModbusBus:
         compiled = reader.compile(half)
         answer = await self._ask(reader, compiled.read)
         if isinstance(answer, bytes):
-            samples = reader.samples(compiled, answer, self._clock.moment())
+            samples = reader.samples(compiled, answer, self._answered_at)
             return Found(samples, is_read=True, is_whole=True)
         if isinstance(answer, Failure):
             return Found([], answer)
@@ -311,7 +312,7 @@ class ModbusBus:
         return await self._ask(reader, read)
 
     def _answered(self, reader: DeviceReader, read: Read, answer: Answer, asked: Moment) -> Answer | Failure:
-        now = self._clock.moment()
+        self._answered_at = now = self._clock.moment()
         self._attempts = self._silences = self._next_attempt_ms = 0
         if isinstance(answer, ExceptionReply):
             if answer.code in GATEWAY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import msgspec
 
@@ -50,6 +51,7 @@ class DeviceReader:
         self.codecs = tuple(compile_binding(device, binding) for binding in device.bindings)
         self.scale_codes: dict[tuple[str, int], int] = {}
         self._watches = watches(device)
+        self._targets: dict[tuple[int, ...], tuple[list[str], list[str]]] = {}
         self.plan: ReadPlan
         self._groups: dict[int, tuple[CompiledRequest, ...]]
         self._refused: dict[int, tuple[int, ...]]
@@ -128,15 +130,24 @@ class DeviceReader:
             offset = 2 * (scale[1] - start)
             self.scale_codes[scale] = int.from_bytes(payload[offset : offset + 2], "big")
         values, flaws = compiled.decoder.decode(payload, self.scale_codes)
-        device, bindings = self.device.id, self.device.bindings
-        wall_ms, steady_ms = at.wall_ms, at.steady_ms
-        good, none = Quality.GOOD, Cause.NONE
-        rows = []
-        for place, (point, value) in enumerate(zip(compiled.points, values, strict=True)):
-            binding = bindings[point]
-            quality, cause = (good, none) if value is not None else (flaws[place].quality, flaws[place].cause)
-            rows.append(Sample(device, binding.equipment, binding.point_id, value, quality, cause, wall_ms, steady_ms))
+        device, wall_ms, steady_ms = self.device.id, at.wall_ms, at.steady_ms
+        equipment, names = self._targets_of(compiled.points)
+        good, none = repeat(Quality.GOOD), repeat(Cause.NONE)
+        rows = list(
+            map(Sample, repeat(device), equipment, names, values, good, none, repeat(wall_ms), repeat(steady_ms))
+        )  # in one go: this is done for every value that is ever read
+        for place, flaw in flaws.items():
+            rows[place] = Sample(
+                device, equipment[place], names[place], None, flaw.quality, flaw.cause, wall_ms, steady_ms
+            )
         return self._watched(compiled.points, rows) if self._watches else rows
+
+    def _targets_of(self, points: tuple[int, ...]) -> tuple[list[str], list[str]]:
+        """Equipment and point that each of these bindings feeds."""
+        if (known := self._targets.get(points)) is None:
+            bindings = [self.device.bindings[point] for point in points]
+            known = self._targets[points] = [one.equipment for one in bindings], [one.point_id for one in bindings]
+        return known
 
     def _watched(self, points: Sequence[int], rows: list[Sample]) -> list[Sample]:
         """Points with a watch are judged by what they were before."""
