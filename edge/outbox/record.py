@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from contract.codec import decode_record, encode_record
 from contract.conventions import format_instant
 from contract.messages import Cause, Quality, SampleBatch, SampleSeries, SamplesThinned, Value
@@ -14,6 +16,7 @@ KEEP_EVERY_MS = 60_000
 """Thinning first leaves one sample a minute of every point."""
 
 _SeriesKey = tuple[str, str, str]
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +38,44 @@ class Thinned:
     events: tuple[SamplesThinned, ...]
 
 
-def batch_of(samples: Sequence[Sample]) -> SampleBatch:
-    """Samples of one commit as columns, in the order in which the points first appear."""
-    columns: dict[_SeriesKey, list[Sample]] = {}
+class _Column(msgspec.Struct, gc=False):
+    """A ``SampleSeries`` while it is gathered: the same fields in the same order, so that it is written the same way."""
+
+    equipment: str
+    point: str
+    device: str
+    at: list[int]
+    value: list[Value]
+    quality: list[Quality]
+    cause: list[Cause]
+
+    def doubt(self, quality: Quality, cause: Cause) -> None:
+        """The newest value is not good; those before it were, unless it was said."""
+        missing = len(self.at) - 1 - len(self.quality)
+        self.quality += [*[Quality.GOOD] * missing, quality]
+        self.cause += [*[Cause.NONE] * missing, cause]
+
+
+class _Batch(msgspec.Struct, tag="SampleBatch"):
+    series: list[_Column]
+
+
+def body_of(samples: Sequence[Sample]) -> bytes:
+    """Samples of one commit as the contract's ``SampleBatch``: columns, in the order in which the points first appear.
+
+    Every value that is ever read passes here, which is why no object of the contract is made for it.
+    """
+    columns: dict[_SeriesKey, _Column] = {}
     for sample in samples:
-        columns.setdefault((sample.equipment, sample.point, sample.device), []).append(sample)
-    return SampleBatch(series=[_series(key, column) for key, column in columns.items()])
-
-
-def _series(key: _SeriesKey, column: Sequence[Sample]) -> SampleSeries:
-    is_good = all(sample.quality is Quality.GOOD for sample in column)
-    return SampleSeries(
-        equipment=key[0], point=key[1], device=key[2],
-        at=[sample.sampled_at_ms for sample in column], value=[sample.value for sample in column],
-        quality=[] if is_good else [sample.quality for sample in column],
-        cause=[] if is_good else [sample.cause for sample in column],
-    )  # fmt: skip
+        key = (sample.equipment, sample.point, sample.device)
+        if (column := columns.get(key)) is None:
+            column = columns[key] = _Column(*key, [sample.sampled_at_ms], [sample.value], [], [])
+        else:
+            column.at.append(sample.sampled_at_ms)
+            column.value.append(sample.value)
+        if sample.quality is not Quality.GOOD or column.quality:
+            column.doubt(sample.quality, sample.cause)
+    return _encoder.encode(_Batch([*columns.values()]))
 
 
 def count_of(batch: SampleBatch) -> int:

@@ -20,7 +20,7 @@ from contract.messages import Committed, Lane, Previous, Record, SamplesThinned
 from device_profiles.library import Finding
 from edge.decode.sample import Sample
 from edge.errors import Misconfigured, Transient
-from edge.outbox.record import StoredRow, Thinned, batch_of, give_up, thin
+from edge.outbox.record import StoredRow, Thinned, body_of, give_up, thin
 
 LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
@@ -247,7 +247,7 @@ class Outbox:
                 self._add("events", seq, now_ms, encode_record(event), 0)
             self._fault("events_written")
             if samples:
-                self._add("samples", seq, now_ms, encode_record(batch_of(samples)), len(samples))
+                self._add("samples", seq, now_ms, body_of(samples), len(samples))
             for key, body in state:
                 self._run("put_state", key=key, body=body)
             for directive in answered:

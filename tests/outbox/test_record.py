@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from contract.codec import decode_record, encode_record
 from contract.messages import Cause, Quality, SampleBatch
 from edge.decode.sample import Sample
-from edge.outbox.record import KEEP_EVERY_MS, StoredRow, batch_of, count_of, give_up, thin
+from edge.outbox.record import KEEP_EVERY_MS, StoredRow, body_of, count_of, give_up, thin
 from edge.outbox.retry import wait_s
 
 
@@ -20,7 +20,7 @@ def sample(point: str, at: int, value: float | None = 1.0) -> Sample:
 
 
 def test_samples_of_a_point_share_a_column_and_good_ones_carry_no_quality() -> None:
-    batch = batch_of([sample("a", 1), sample("b", 1), sample("a", 2, 3.0)])
+    batch = read(body_of([sample("a", 1), sample("b", 1), sample("a", 2, 3.0)]))
     assert [(one.point, one.at, one.value, one.quality) for one in batch.series] == [
         ("a", [1, 2], [1.0, 3.0], []),
         ("b", [1], [1.0], []),
@@ -28,8 +28,26 @@ def test_samples_of_a_point_share_a_column_and_good_ones_carry_no_quality() -> N
 
 
 def test_one_bad_sample_makes_its_column_say_every_quality() -> None:
-    (series,) = batch_of([sample("a", 1), sample("a", 2, None)]).series
+    (series,) = read(body_of([sample("a", 1), sample("a", 2, None)])).series
     assert (series.value, series.quality, series.cause) == ([1.0, None], ["good", "bad"], ["none", "no_response"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 300_000), st.none() | st.floats(-9, 9)), max_size=9)
+)
+def test_a_body_holds_every_sample_in_its_order_and_is_written_as_the_contract_writes_it(
+    told: list[tuple[str, int, float | None]],
+) -> None:
+    samples = [sample(*one) for one in told]
+    body = body_of(samples)
+    batch = read(body)
+    assert body == encode_record(batch)
+    for series in batch.series:
+        mine = [one for one in samples if one.point == series.point]
+        assert (series.at, series.value) == ([one.sampled_at_ms for one in mine], [one.value for one in mine])
+        assert (series.quality or [Quality.GOOD] * len(mine)) == [one.quality for one in mine]
+        assert (series.cause or [Cause.NONE] * len(mine)) == [one.cause for one in mine]
+    assert count_of(batch) == len(samples)
 
 
 rows_of_samples = st.lists(
@@ -39,7 +57,7 @@ rows_of_samples = st.lists(
 
 def stored(rows: list[list[tuple[str, int]]]) -> list[StoredRow]:
     return [
-        StoredRow(7, number, 1000 * number, len(row), encode_record(batch_of([sample(point, at) for point, at in row])))
+        StoredRow(7, number, 1000 * number, len(row), body_of([sample(point, at) for point, at in row]))
         for number, row in enumerate(rows, start=1)
     ]
 
