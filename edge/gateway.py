@@ -33,7 +33,7 @@ from edge.rules.engine import Engine
 from edge.site import Bus, Device, Site
 from edge.store import AsyncOutbox, Log
 from edge.uplink.deliver import Delivery, Link
-from edge.uplink.session import Session
+from edge.uplink.session import Outcome, Session
 
 if TYPE_CHECKING:
     import httpx
@@ -270,9 +270,10 @@ async def _measure_itself(parts: Parts) -> None:
         device = next((one for one in parts.engine.site.devices if one.id == parts.site.gateway.id), None)
         if device is not None:
             now, depths = parts.clock.moment(), parts.outbox.outbox.depths
+            link, is_refused = parts.link, parts.link.outcome == Outcome.UNAUTHORISED
             state = own.State(
-                parts.link.is_up, parts.link.last_receipt_ms, started_ms, parts.link.clock_offset_ms,
-                depths["events"], depths["samples"], parts.is_disk_well, tuple(parts.board.rows(now)),
+                link.is_up, is_refused, link.last_receipt_ms, started_ms, link.clock_offset_ms, depths["events"],
+                depths["samples"], parts.is_disk_well, tuple(parts.board.rows(now)),
             )  # fmt: skip
             await parts.cycle.intake.put(own.samples(device, parts.look(), state, now))
         await parts.clock.sleep(own.EVERY_MS / 1000)

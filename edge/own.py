@@ -22,7 +22,7 @@ EVERY_MS = 30_000
 FIRST_S = 3.0
 """After a start, so that the first word about the line to the cloud is a true one."""
 STALE_AFTER_MS = 3 * EVERY_MS
-_OF_THE_CLOUD = frozenset({"cloud_reached", "receipt_age", "clock_offset"})
+_OF_THE_CLOUD = frozenset({"cloud_reached", "credential_taken", "receipt_age", "clock_offset"})
 """Points that a gateway without a cloud does not have."""
 _DEVICE_NAME = Text(en="{} answers", zh="{} 应答率")
 
@@ -32,6 +32,8 @@ class State:
     """What the gateway knows of itself at one instant."""
 
     is_reached: bool
+    is_refused: bool
+    """The cloud answered that it does not know this credential."""
     last_receipt_ms: int | None
     started_ms: int
     clock_offset_ms: int | None
@@ -111,6 +113,8 @@ def _values(machine: Machine, state: State, now: Moment) -> Iterator[tuple[str, 
     since = state.last_receipt_ms if state.last_receipt_ms is not None else state.started_ms
     oldest = [one.oldest_ms for one in (state.events, state.samples) if one.oldest_ms is not None]
     yield "cloud_reached", state.is_reached
+    if state.is_reached or state.is_refused:
+        yield "credential_taken", not state.is_refused
     yield "receipt_age", _age_s(since, now)
     yield "outbox_events", float(state.events.records)
     yield "outbox_samples", float(state.samples.records)

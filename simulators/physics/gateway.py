@@ -11,6 +11,7 @@ def values(now: Circumstances) -> Values:
     """Every point of ``gateway``."""
     return {
         "cloud_reached": True,
+        "credential_taken": True,
         "receipt_age": 5 + now.noise("receipt", 4, 3),
         "outbox_events": 0.0,
         "outbox_samples": 1.0,
