@@ -152,7 +152,7 @@ class AnnouncedTest(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: Text
     every: str
-    """ISO 8601 duration, such as ``P7D`` or ``P6M``."""
+    """ISO 8601 duration, such as ``P7D`` or ``P6M``, or recurrence, such as ``R/2026-01-31/P1M``."""
     clause: str
     proof: Literal["observed", "form"]
     anchor: Literal["fixed", "floating"] = "floating"

@@ -7,6 +7,7 @@ source confirms says ``unverified: true`` beside itself and is shown so wherever
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _DURATION_UNITS = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
-_PERIOD = re.compile(r"^P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?)?$")
+_PERIOD = re.compile(r"^P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?$")
+_RECURRENCE = re.compile(r"^R/(\d{4}-\d{2}-\d{2})/(P.+)$")
 _IDENTIFIER = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
@@ -37,7 +39,19 @@ def parse_duration_ms(value: object) -> int:
 
 def _check_period(text: str) -> str:
     if _PERIOD.match(text) is None:
-        msg = f"{text!r} is not an ISO 8601 period; write P1D, P7D, P1M, P6M, P1Y …"
+        msg = f"{text!r} is not an ISO 8601 period of whole days; write P1D, P7D, P1M, P6M, P1Y …"
+        raise ValueError(msg)
+    return text
+
+
+def _check_every(text: str) -> str:
+    period = text
+    if (match := _RECURRENCE.match(text)) is not None:
+        date.fromisoformat(match[1])
+        period = match[2]
+    _check_period(period)
+    if not any(int(number) for number in re.findall(r"\d+", period)):
+        msg = f"{text!r} comes round every zero days; write P1D or more"
         raise ValueError(msg)
     return text
 
@@ -64,6 +78,8 @@ DurationMs = Annotated[int, BeforeValidator(parse_duration_ms)]
 DelayMs = Annotated[int | str, BeforeValidator(_duration_or_limit)]
 """A duration, or the id of a limit with a time unit, so that a site can edit it."""
 Period = Annotated[str, AfterValidator(_check_period)]
+Every = Annotated[str, AfterValidator(_check_every)]
+"""``P7D``: counted from the registration or the last time; ``R/2026-01-31/P1M``: due on that day and every month after it."""
 ClauseId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$")]
 System = Literal["lifts", "power", "water", "fire"]
 SeverityName = Literal["advisory", "minor", "major", "critical", "life_safety"]
@@ -167,7 +183,6 @@ class Limit(_Strict):
             raise ValueError(msg)
         return self
 
-
     def mistake(self, value: float) -> str:
         """Why this figure may not be set here; empty when it may."""
         if self.allowed is None or self.allowed[0] <= value <= self.allowed[1]:
@@ -250,7 +265,7 @@ class PeriodicTest(_Strict):
     """What must be done, how often, and how it is proved."""
 
     name: Text
-    every: Period
+    every: Every
     anchor: Literal["fixed", "floating"] = "floating"
     window: Period = "P1D"
     """How early it may be done and still count for the due date."""

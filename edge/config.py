@@ -14,7 +14,7 @@ from device_profiles.on_demand import load_needed
 from device_profiles.reading import did_you_mean
 from device_profiles.schema import EquipmentClass, Limit
 from edge.errors import Misconfigured
-from edge.figures import delay_mistake, in_unit, limits_of, name_of, rules_of, storms_of
+from edge.figures import delay_mistake, in_unit, limits_of, name_of, rules_of, storms_of, tests_of
 from edge.mended import further
 from edge.modbus_lines import line_mistakes, line_of_section
 from edge.site import (
@@ -39,6 +39,7 @@ from edge.site_file import (
     GatewaySection,
     RuleSection,
     SiteFile,
+    TestSection,
     address_mistake,
 )
 
@@ -146,6 +147,7 @@ class _Builder:
             path: _Path = ("overrides", class_id)
             if self._known(path, "class", class_id, self.library.classes):
                 self._figures(path, section.limits, section.rules, self.library.classes[class_id])
+                self._tests(path, section.tests, self.library.classes[class_id])
 
     def _figures(
         self,
@@ -161,6 +163,10 @@ class _Builder:
         for name, rule in rules.items():
             if self._known((*path, "rules", name), f"rule of {of.id}", name, of.rules):
                 self._delays((*path, "rules", name), rule, of)
+
+    def _tests(self, path: _Path, tests: Mapping[str, TestSection], of: EquipmentClass) -> None:
+        for name in tests:
+            self._known((*path, "tests", name), f"test of {of.id}", name, of.tests)
 
     def _figure(self, path: _Path, value: float | str, limit: Limit) -> None:
         try:
@@ -185,6 +191,7 @@ class _Builder:
             if self._known((*path, "class"), "class", section.equipment_class, self.library.classes):
                 of = self.library.classes[section.equipment_class]
                 self._figures(path, section.limits, section.rules, of)
+                self._tests(path, section.tests, of)
                 for at, role in enumerate(section.roles):
                     self._known((*path, "roles", at), f"role of {of.id}", role, of.roles)
                 ratings = self._ratings(path, section, of)
@@ -232,7 +239,7 @@ class _Builder:
         return Equipment(
             id=section.id, equipment_class=of, name=name_of(section.name, of, section.id), roles=tuple(section.roles),
             ratings=ratings, limits=limits_of(of, figures), rules=rules_of(of, roles, settings),
-            tests={name: test for name, test in of.tests.items() if not test.roles or roles & set(test.roles)},
+            tests=tests_of(of, roles, [*([override.tests] if override else []), section.tests]),
             serves=section.serves or "", place=section.place,
         )  # fmt: skip
 
@@ -260,7 +267,7 @@ class _Builder:
             section.id, "mqtt", host=parts.hostname or "", port=parts.port or (8883 if secure else 1883),
             tls=self._tls(section) if secure else None, credential_file=self._file(section.credential_file),
             client_id=section.client_id or f"{self.written.gateway.id}-{section.id}",
-            mqtt_version=section.mqtt_version, zone=self.written.site.zone,
+            mqtt_version=section.mqtt_version or "", zone=self.written.site.zone,
         )  # fmt: skip
 
     def _modbus(self, index: int, section: BusSection) -> Bus:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from device_profiles.schema import EquipmentClass, Limit, Rule, Text, parse_duration_ms
+from device_profiles.schema import EquipmentClass, Limit, PeriodicTest, Rule, Text, parse_duration_ms
 from edge.site import LimitValue, StormFigures
-from edge.site_file import RuleSection, StormsSection
+from edge.site_file import RuleSection, StormsSection, TestSection
 
 MS_PER_UNIT = {"s": 1000, "min": 60_000, "h": 3_600_000}
 
@@ -67,6 +67,22 @@ def rules_of(of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str
             changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
         if changes.pop("enabled", True):
             found[name] = rule.model_copy(update=changes) if changes else rule
+    return found
+
+
+def tests_of(
+    of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str, TestSection]]
+) -> dict[str, PeriodicTest]:
+    """The class's tests that bind these roles, as this site wants them."""
+    found: dict[str, PeriodicTest] = {}
+    for name, test in of.tests.items():
+        if test.roles and not roles & set(test.roles):
+            continue
+        changes: dict[str, object] = {}
+        for setting in settings:
+            changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
+        if changes.pop("enabled", True):
+            found[name] = test.model_copy(update=changes) if changes else test
     return found
 
 

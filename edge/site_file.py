@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from device_profiles.fitting import Channel, Ratio
-from device_profiles.schema import DelayMs, DurationMs, Identifier, SeverityName, Text
+from device_profiles.schema import DelayMs, DurationMs, Every, Identifier, Period, SeverityName, Text
 
 ModbusKind = Literal["tcp", "rtu", "rtu_over_tcp", "udp", "tls"]
 
@@ -153,11 +153,24 @@ class RuleSection(_Strict):
     unknown_after: DurationMs | None = None
 
 
+class TestSection(_Strict):
+    """What a site may change about a periodic test of a class."""
+
+    __test__ = False
+
+    enabled: bool = True
+    every: Every | None = None
+    anchor: Literal["fixed", "floating"] | None = None
+    window: Period | None = None
+    grace: Period | None = None
+
+
 class OverrideSection(_Strict):
-    """Limits and rules of a whole class, as this site wants them."""
+    """Limits, rules and periodic tests of a whole class, as this site wants them."""
 
     limits: dict[Identifier, float | str] = {}
     rules: dict[Identifier, RuleSection] = {}
+    tests: dict[Identifier, TestSection] = {}
 
 
 class EquipmentSection(_Strict):
@@ -171,6 +184,7 @@ class EquipmentSection(_Strict):
     ratings: dict[Identifier, float | str] = {}
     limits: dict[Identifier, float | str] = {}
     rules: dict[Identifier, RuleSection] = {}
+    tests: dict[Identifier, TestSection] = {}
     serves: Identifier | None = None
 
 
@@ -211,7 +225,7 @@ class BusSection(_Strict):
     cert_file: Path | None = None
     key_file: Path | None = None
     client_id: str = ""
-    mqtt_version: Annotated[Literal["", "3.1.1", "5"], BeforeValidator(_as_written)] = ""
+    mqtt_version: Annotated[Literal["3.1.1", "5"] | None, BeforeValidator(_as_written)] = None
 
 
 class DeviceSection(_Strict):

@@ -103,6 +103,8 @@ class AlarmLine:
     consequence: str
     action: str
     may_acknowledge: bool
+    may_shelve: bool
+    is_shelved: bool
     is_active: bool
 
 
@@ -114,6 +116,7 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str, names: Mapping[str, Text]
         acknowledged = f"{here.when(alarm.acknowledged_at, seconds=True)}, {alarm.acknowledged_by}"
     delay = present.duration(alarm.rule.on_delay_ms / 1000, words)
     ticket = alarm.ticket or alarm.storm_ticket
+    is_shelved = (alarm.shelved_until or 0) > here.now
     return AlarmLine(
         id=alarm.id, severity=alarm.severity, href=f"/equipment/{alarm.site}/{alarm.equipment}",
         equipment=words.text(alarm.equipment_name, alarm.equipment),
@@ -124,7 +127,8 @@ def alarm_line(alarm: AlarmRow, here: Here, role: str, names: Mapping[str, Text]
         clause=alarm.rule.clause, ticket=ticket_number(ticket) if ticket else "",
         cause=words.text(alarm.rule.cause), consequence=words.text(alarm.rule.consequence),
         action=words.text(alarm.rule.action), is_active=alarm.state == "active",
-        may_acknowledge=_waits(alarm) and _RANK.get(role, 0) >= 1,
+        may_acknowledge=_waits(alarm) and _RANK.get(role, 0) >= 1, is_shelved=is_shelved,
+        may_shelve=alarm.state == "active" and bool(alarm.rule.expression) and alarm.severity != "life_safety" and _RANK.get(role, 0) >= 2,
     )  # fmt: skip
 
 
@@ -140,7 +144,7 @@ def alarm_state(alarm: AlarmRow, here: Here) -> str:
     if alarm.cleared_at is not None:
         at = here.when(alarm.cleared_at)
         return words("alarm.cleared_unacknowledged", at=at) if _waits(alarm) else f"{words('alarm.cleared')} {at}"
-    if alarm.suppressed_by:
+    if alarm.suppressed_by and alarm.suppressed_by != "shelved":
         return words("alarm.suppressed", reason=words.or_id("silence", alarm.suppressed_by))
     if (alarm.shelved_until or 0) > here.now:
         return words("alarm.shelved", at=here.when(alarm.shelved_until or 0))
@@ -253,6 +257,7 @@ def due_name(group: Sequence[TestLine], words: Words) -> str:
 
 def every(period: str, words: Words) -> str:
     """``P7D`` to ``every 7 days``, ``P1M`` to ``monthly``; a mixed period stays as it is written."""
+    period = period.rpartition("/")[2]  # of a recurrence, R/2026-01-31/P1M
     number, unit = period[1:-1], period[-1:]
     return (
         words.count(f"every.{unit}", int(number)) if number.isdigit() and words.has(f"every.{unit}.other") else period

@@ -42,6 +42,8 @@ class Schedule:
     grace: Period
     zone: str
     start: date
+    since: date | None = None
+    """Of a recurrence, whose ``start`` is itself a due date: the first day that matters here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,19 @@ def parse_period(text: str) -> Period:
         raise ValueError(msg)
     years, months, weeks, days = (int(part or 0) for part in match.groups())
     return Period(years * 12 + months, weeks * 7 + days)
+
+
+def parse_every(text: str) -> tuple[Period, date | None]:
+    """How often, and since when of a recurrence: ``P7D``, or ``R/2026-01-31/P1M`` (ISO 8601). Raises ValueError."""
+    start = None
+    if text.startswith("R/"):
+        _, begin, text = text.split("/", 2)
+        start = date.fromisoformat(begin)
+    period = parse_period(text)
+    if not period:
+        msg = f"{text!r} comes round every zero days"
+        raise ValueError(msg)
+    return period, start
 
 
 def add(start: date, period: Period, times: int = 1) -> date:
@@ -89,7 +104,14 @@ def occurrence(schedule: Schedule, due_on: date) -> Occurrence:
 
 
 def first_due(schedule: Schedule, last_done: date | None = None) -> date:
-    """The first due date: one period after ``start``, or after the day it was last done when that is known."""
+    """The first due date: one period after ``start``, or after the day it was last done when that is known.
+
+    Of a recurrence, the first of its own dates that is not over.
+    """
+    if schedule.since is not None:
+        begin = schedule.start - timedelta(days=1)
+        after = max(schedule.since - timedelta(days=1), last_done or date.min)
+        return schedule.start if after <= begin else next_due(schedule, after, None)
     if schedule.anchor == "floating" and last_done is not None:
         return add(last_done, schedule.every)
     due = add(schedule.start, schedule.every)
@@ -104,7 +126,8 @@ def next_due(schedule: Schedule, due_on: date, done_on: date | None) -> date:
     """
     if schedule.anchor == "floating":
         return add(done_on if done_on is not None else due_on, schedule.every)
-    number = 1
+    longest_days = schedule.every.months * 31 + schedule.every.days
+    number = max((due_on - schedule.start).days // longest_days, 1)  # as far as one can leap at once
     while (due := add(schedule.start, schedule.every, number)) <= due_on:
         number += 1
     return due

@@ -6,11 +6,12 @@ open due dates are past their end?". Downtime over several due dates of a fixed 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import RowMapping, and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,7 @@ from cloud.maintenance.occurrence import (
     local_date,
     next_due,
     occurrence,
+    parse_every,
     parse_period,
 )
 from cloud.storage import tables as t
@@ -32,6 +34,7 @@ from cloud.tickets.duties import Duty
 from contract.conventions import EpochMs, from_ms, to_ms
 from device_profiles.schema import EquipmentClass
 
+_log = structlog.get_logger()
 MOST_AT_ONCE = 400
 """Due dates of one test that one sweep records: more than a year of days, so that a long sleep ends in a few sweeps."""
 
@@ -126,7 +129,7 @@ async def periodic_tests(connection: AsyncConnection, site_id: str = "", equipme
         query = query.where(t.periodic_test.c.site_id == site_id)
     if equipment_id:
         query = query.where(t.periodic_test.c.equipment_id == equipment_id)
-    return [_test(row) for row in (await connection.execute(query)).mappings()]
+    return list(_readable((await connection.execute(query)).mappings()))
 
 
 async def made(desk: Desk, connection: AsyncConnection, test: PeriodicTest, result: Result, now: EpochMs) -> str:
@@ -232,14 +235,27 @@ def _occurrence(row: RowMapping) -> Occurrence:
     return Occurrence(date.fromisoformat(row["due_on"]), *instants)
 
 
+def _readable(rows: Iterable[RowMapping]) -> Iterator[PeriodicTest]:
+    """A test whose period means nothing here (a newer gateway's) is told and passed over: the others go on."""
+    for row in rows:
+        try:
+            yield _test(row)
+        except ValueError as error:
+            where = {name: row[name] for name in ("site_id", "equipment_id", "id")}
+            _log.warning("test_not_understood", **where, reason=str(error))
+
+
 def _test(row: RowMapping) -> PeriodicTest:
+    every, recurs_from = parse_every(row["every"])
+    registered = local_date(from_ms(row["registered_at"]), row["zone"])
     schedule = Schedule(
-        every=parse_period(row["every"]),
-        anchor="fixed" if row["anchor"] == "fixed" else "floating",
+        every=every,
+        anchor="fixed" if row["anchor"] == "fixed" or recurs_from else "floating",
         window=parse_period(row["window"]),
         grace=parse_period(row["grace"]),
         zone=row["zone"],
-        start=local_date(from_ms(row["registered_at"]), row["zone"]),
+        start=recurs_from or registered,
+        since=registered if recurs_from else None,
     )
     return PeriodicTest(
         row["site_id"], row["equipment_id"], row["id"], row["name"], row["equipment_name"], row["clause"], schedule

@@ -53,6 +53,24 @@ def mistakes(text: str, tmp_path: Path, library: Library) -> list[tuple[int, str
     return [(one.line, one.path, f"{one.message}. {one.remedy}") for one in caught.value.findings]
 
 
+def test_a_site_sets_its_own_intervals_of_periodic_tests(tmp_path: Path, library: Library) -> None:
+    changed = GOOD.replace(
+        "rules: {dry_run:", "tests: {quarterly_care: {every: P2M, grace: P5D}}\n    rules: {dry_run:"
+    )
+    changed = changed.replace(
+        "rules: {joint_hot: {enabled: false}}",
+        "tests: {yearly_overhaul: {every: R/2026-11-01/P1Y}, hv_test: {enabled: false}}",
+    )
+    site = site_of(changed, tmp_path, library)
+    pump, incomer = site.find_equipment("pump_1"), site.find_equipment("incomer_1")
+    assert pump is not None
+    assert incomer is not None
+    care = pump.tests["quarterly_care"]
+    assert (care.every, care.grace, care.clause) == ("P2M", "P5D", pump.equipment_class.tests["quarterly_care"].clause)
+    assert incomer.tests["yearly_overhaul"].every == "R/2026-11-01/P1Y"
+    assert "hv_test" not in incomer.tests
+
+
 def test_the_site_file_of_the_architecture_is_read_whole(tmp_path: Path, library: Library) -> None:
     site = site_of(GOOD, tmp_path, library)
     assert (site.id, site.zone, site.gateway.cloud) == ("riverside", "Asia/Shanghai", "https://desk.example")
@@ -111,6 +129,8 @@ def test_rules_follow_roles_and_the_sites_settings(tmp_path: Path, library: Libr
         ("serves: tx_1", "serves: incomer_1", 6, "equipment[0].serves", "cannot serve itself"),
         ("winding_alarm_c: 130", "winding_alarm: 130", 7, "equipment[1].limits.winding_alarm", "Did you mean winding_alarm_c?"),
         ("winding_alarm_c: 130", "winding_alarm_c: hot", 7, "equipment[1].limits.winding_alarm_c", "'hot' is not a number"),
+        ("rules: {dry_run:", "tests: {quartely_care: {every: P1M}}\n    rules: {dry_run:", 12, "equipment[3].tests.quartely_care", "Did you mean quarterly_care?"),
+        ("rules: {dry_run:", "tests: {quarterly_care: {every: P0D}}\n    rules: {dry_run:", 12, "equipment[3].tests.quarterly_care.every", "Write P1D or more"),
         ("pf_min: 0.95", "pf_minn: 0.95", 4, "overrides.lv_switchgear.limits.pf_minn", "Did you mean pf_min?"),
         ("{enabled: false}", "{on_delay: pf_min}", 4, "overrides.lv_switchgear.rules.joint_hot.on_delay", "which is no time"),
         ("dry_run: {", "dry_rum: {", 12, "equipment[3].rules.dry_rum", "Did you mean dry_run?"),

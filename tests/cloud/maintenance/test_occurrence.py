@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from cloud.maintenance.occurrence import (
     local_date,
     next_due,
     occurrence,
+    parse_every,
     parse_period,
 )
 
@@ -96,6 +98,67 @@ def test_the_day_ends_where_the_site_is() -> None:
 def test_a_day_of_25_hours_is_one_day() -> None:
     due = occurrence(_schedule("P1D", zone="Europe/Berlin"), date(2026, 10, 25))
     assert due.due_at - due.opens_at == timedelta(hours=25)
+
+
+def test_a_day_of_23_hours_is_one_day() -> None:
+    due = occurrence(_schedule("P1D", zone="Europe/Berlin"), date(2026, 3, 29))
+    assert due.due_at - due.opens_at == timedelta(hours=23)
+
+
+def test_where_midnight_is_skipped_the_day_begins_with_its_first_instant() -> None:
+    due = occurrence(_schedule("P1D", zone="America/Sao_Paulo"), date(2018, 11, 4))  # clocks went from 0:00 to 1:00
+    assert due.opens_at == datetime(2018, 11, 4, 3, 0, tzinfo=UTC)
+    assert due.due_at - due.opens_at == timedelta(hours=23)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/St_Johns", "Pacific/Apia", "UTC"])
+def test_due_dates_of_three_years_touch_and_leave_no_instant_out(zone: str) -> None:
+    schedule = _schedule("P1D", zone=zone, start="2010-12-01")
+    due = first_due(schedule)
+    for _ in range(1096):
+        following = next_due(schedule, due, None)
+        assert following == due + timedelta(days=1)
+        now, after = occurrence(schedule, due), occurrence(schedule, following)
+        assert now.due_at == after.opens_at
+        assert now.opens_at <= now.due_at
+        due = following
+
+
+def _recurring(text: str, since: str) -> Schedule:
+    every, start = parse_every(text)
+    assert start is not None
+    return replace(_schedule(), every=every, start=start, since=date.fromisoformat(since))
+
+
+def test_a_recurrence_is_due_on_its_own_dates_whenever_equipment_was_registered() -> None:
+    monthly = _recurring("R/2026-01-31/P1M", since="2026-11-21")
+    assert _series(monthly, 4) == ["2026-11-30", "2026-12-31", "2027-01-31", "2027-02-28"]
+    assert first_due(_recurring("R/2026-01-31/P1M", since="2026-11-30")) == date(2026, 11, 30)
+    assert first_due(_recurring("R/2027-03-01/P1Y", since="2026-11-21")) == date(2027, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["R/2026-02-30/P1M", "R/2026-01-31/PT1H", "R/P1M", "R/2026-01-31/P0D", "P0D", "weekly"]
+)
+def test_a_recurrence_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_every(text)
+
+
+@given(
+    start=st.dates(date(2000, 1, 1), date(2040, 1, 1)),
+    months=st.integers(0, 24),
+    days=st.integers(0, 40),
+    after=st.integers(0, 9000),
+)
+def test_the_next_due_date_is_the_first_of_the_series_that_is_later(
+    start: date, months: int, days: int, after: int
+) -> None:
+    period, due_on = Period(months, days), start + timedelta(days=after)
+    if period:
+        schedule = replace(_schedule(), every=period, start=start)
+        walked = next(due for number in range(1, 10_000) if (due := add(start, period, number)) > due_on)
+        assert next_due(schedule, due_on, None) == walked
 
 
 def test_grace_delays_being_missed_but_not_being_due() -> None:

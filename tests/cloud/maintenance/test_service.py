@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cloud.maintenance.service import PeriodicTest, Result, made, periodic_tests, sweep
 from cloud.storage import tables as t
@@ -143,6 +143,21 @@ async def test_late_evidence_closes_the_due_date_as_late_within_grace(database: 
     assert await _made(database, Result("gw_1:1:events:9", _ms(8, 15), passed=True), _ms(8, 15)) == "late"
     await _sweep(database, _ms(12))
     assert await _tickets(database) == []
+
+
+async def test_a_test_that_this_release_cannot_read_leaves_the_others_alone(database: Database) -> None:
+    await _register(database)
+    async with database.write() as connection:
+        await connection.execute(update(t.periodic_test).values(every="R5/whenever"))
+    assert not await _sweep(database, _ms(30))
+    assert await _dues(database) == []
+
+
+async def test_a_recurrence_is_due_on_its_own_dates(database: Database) -> None:
+    await _register(database, every="R/2026-01-31/P1M")
+    await _sweep(database, _ms(0))
+    ((due_on, state),) = await _dues(database)
+    assert (due_on[-2:], state) == ("30", "due")
 
 
 async def test_a_failed_test_opens_a_ticket_at_once_and_stays_due(database: Database) -> None:
