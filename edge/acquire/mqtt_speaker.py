@@ -68,7 +68,7 @@ class Speaker:
         elif not message.retain:
             self.heard_ms = self.live_topics[topic] = at.steady_ms
             self.is_offline = False
-            self._count(said, at)
+            self._count(said, message, at)
         yield from self._samples(said)
 
     def _samples(self, said: Message) -> Iterator[Sample]:
@@ -84,17 +84,16 @@ class Speaker:
         live_ms = self.live_topics.get(topic)
         return live_ms is not None and at.steady_ms - live_ms <= self.stale_ms
 
-    def _count(self, said: Message, at: Moment) -> None:
-        flaw = Cause.NONE
-        for value in said.values.values():
-            if value.quality is not Quality.BAD:
-                flaw = Cause.NONE
-                break
-            flaw = value.cause
-        if flaw is Cause.NONE:
-            self.health.answered(self.device.id, at)
+    def _count(self, said: Message, message: Publication, at: Moment) -> None:
+        flaws = {name: value.cause for name, value in said.values.items() if value.quality is Quality.BAD}
+        unread = [name for name, cause in flaws.items() if cause is Cause.UNDECODABLE]
+        if unread:
+            self.keep(message, at, f"what it says of {', '.join(unread)} is no such value")
+        elif flaws and len(flaws) == len(said.values):
+            cause = next(iter(flaws.values()))
+            self.health.failed(self.device.id, at, cause, f"no value of the message is good: {cause}")
         else:
-            self.health.failed(self.device.id, at, flaw, f"no value of the message is good: {flaw}")
+            self.health.answered(self.device.id, at)
 
     def keep(self, message: Publication, at: Moment, reason: str) -> None:
         """Count a message that cannot be read, and keep it for inspection. The device did speak."""

@@ -59,7 +59,7 @@ async def hear(device: Device, data: Path, clock: Clock, wait_s: float, tell: Te
 
 
 async def listen(device: Device, clock: Clock, wait_s: float, tell: Tell) -> Heard:
-    """Listen until every point was told or the time is over. Raises NotConnected saying why the broker is not."""
+    """Listen until every point has a value or the time is over. Raises NotConnected saying why the broker is not."""
     board, moment = HealthBoard(), clock.moment()
     speaker = make_speaker(device, board, moment.steady_ms)
     routes = Routes([speaker], board, device.bus.id)
@@ -74,7 +74,7 @@ async def listen(device: Device, clock: Clock, wait_s: float, tell: Tell) -> Hea
         tell(_begun(device, list(routes.subscriptions), refused, wait_s))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while len(told) < len(device.bindings):
+                while sum(sample.value is not None for sample in told.values()) < len(device.bindings):
                     message = await inbox.get()
                     link.acknowledge(link.generation, [message.mid] if message.qos else [])
                     found = list(routes.hear(message, clock.moment()))

@@ -90,6 +90,21 @@ async def test_the_page_works_with_the_cloud_down_and_says_what_waits(tmp_path: 
     assert "no answer to &lt;read&gt;" in text
 
 
+async def test_messages_that_could_not_be_read_are_shown_newest_first_and_escaped(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    assert "could not be read" not in (await page.client.get("/live")).text
+    for at in range(7):
+        page.clock.advance(1)
+        page.parts.board.malformed("device_1", page.clock.moment(), "site/<a>", b"\x00{%d<" % at, "no JSON")
+    text = (await page.client.get("/live")).text
+    assert "Messages that could not be read <b>7</b>" in text
+    assert "site/&lt;a&gt;" in text
+    assert [f"{{{at}&lt;" in text for at in range(7)] == [False, False, True, True, True, True, True]
+    assert text.index("{6&lt;") < text.index("{2&lt;")
+    assert "\0" not in text
+    assert "无法解析的报文" in (await page.client.get("/live", headers={"Accept-Language": "zh"})).text
+
+
 async def test_a_silenced_alarm_does_not_sound(tmp_path: Path) -> None:
     page = Page(tmp_path)
     runtime = page.parts.engine.runtime("pump_1")
