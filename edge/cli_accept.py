@@ -15,7 +15,8 @@ import typer
 
 from contract.conventions import Exit, data_directory, format_instant
 from device_profiles.library import Finding
-from edge.cli_lines import Data, find_device, last_spoken, wrong
+from edge.cli_bus import wrong
+from edge.cli_lines import Data, find_device, last_spoken
 from edge.cli_speech import Json, put_json, speaking
 from edge.clock import SystemClock
 from edge.commission.acceptance import (

@@ -12,7 +12,7 @@ import yaml
 from device_profiles import library as shelf
 from device_profiles.library import Finding
 from device_profiles.schema import check_identifier
-from edge.cli_lines import wrong
+from edge.cli_bus import wrong
 from edge.cli_scan import Bar
 from edge.cli_speech import Json, fail, put_json, speaking
 from edge.commission.importing import Imported, import_rows
