@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from typing import TextIO, cast
 
 import structlog
 import uvicorn
@@ -26,7 +27,7 @@ from cloud.people.secrets import new_token
 from cloud.storage import tables as t
 from cloud.storage.migrate import NewerSchema, migrate
 from cloud.storage.session import Database, open_database
-from contract.conventions import Exit
+from contract.conventions import Exit, StandardError
 from device_profiles.reading import Finding
 
 GRACEFUL_S = 2
@@ -164,6 +165,6 @@ def _log_to_stderr() -> None:
             *([] if is_terminal else [structlog.processors.format_exc_info]),
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", StandardError())),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, stream=StandardError())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+import io
 import json
 import os
 import re
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -82,3 +85,16 @@ def data_directory(option: Path | None, *, service: bool = False) -> Path:
     if named := os.environ.get("PLANTROOM_DATA"):
         return Path(named)
     return Path("/var/lib/plantroom") if service else Path(".plantroom")
+
+
+class StandardError(io.TextIOBase):
+    """Standard error as it is now. Where it cannot be written (a full disk, a closed pipe), the line is lost and work goes on."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()

@@ -19,11 +19,11 @@ from typing import Annotated, Any, TextIO, cast
 import structlog
 import typer
 
-from contract.conventions import Exit, data_directory, json_line
+from contract.conventions import Exit, StandardError, data_directory, json_line
 from device_profiles import library as shelf
 from device_profiles.library import Finding
 from edge import cli_check, gateway, logs
-from edge.cli_speech import Json, SiteArgument, StandardError, fail, speaking
+from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -47,16 +45,3 @@ def put_json(row: object) -> None:
     """One object on one line of standard output, in UTF-8 whatever the terminal's own encoding."""
     text = json_line(row)
     typer.echo(text.encode("utf-8", "backslashreplace"))
-
-
-class StandardError(io.TextIOBase):
-    """Standard error as it is now. Where it cannot be written (a full disk, a closed pipe), the line is lost and work goes on."""
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
-            sys.stderr.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()

@@ -1,17 +1,19 @@
 """The composition root: what every caller gets, whatever goes wrong; and the background tasks."""
 
 import asyncio
+import io
 import threading
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from cloud import examples
+from cloud import examples, server
 from cloud.app import Parts, create_app
 from cloud.config import Config
 from cloud.errors import Misconfigured
@@ -38,6 +40,19 @@ async def test_a_full_disk_takes_nothing_and_is_told_until_it_is_freed(tmp_path:
         await limit_pages(d.database, 1_000_000)
         assert (await gateway.post(told)).status_code == 200
         assert (await d.http.get("/healthz")).json() == {"status": "ok"}
+
+
+def test_a_log_that_cannot_be_written_fails_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    server._log_to_stderr()
+    try:
+        structlog.get_logger("cloud").warning("database_unavailable")
+    finally:
+        structlog.reset_defaults()
 
 
 async def limit_pages(database: Database, pages: int) -> None:
