@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.datastructures import FormData
 
-from cloud.dashboard import gateway_notes, lists, views, web
+from cloud.dashboard import gateway_notes, history, lists, views, web
 from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
@@ -17,10 +18,13 @@ from cloud.dashboard.routes_tickets import Pages
 from cloud.dashboard.rows import AlarmRow, GatewayRow, Text
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
-from cloud.errors import not_found
+from cloud.errors import Refused, not_found
 from cloud.people import access
-from cloud.tickets import service
-from contract.conventions import instant_ms
+from cloud.people.service import audit
+from cloud.tickets import directives, service
+from cloud.tickets.ticket import Role
+from contract.conventions import format_instant, instant_ms
+from contract.messages import Directive
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -124,6 +128,43 @@ async def acknowledge(request: Request, id: int) -> Response:
         await service.acknowledge_alarm(state.desk, db, id, actor, state.clock.now_ms())
     state.hub.publish("alarms", "tickets")
     state.wake(("tickets",))
+    return web.go(web.local_path(str(form.get("back", "")), "/alarms"))
+
+
+@router.post("/alarms/{id}/shelve")
+async def shelve(request: Request, id: int) -> Response:
+    """Hide an alarm for a time, with a reason; the gateway does it when it is heard next."""
+    form = await request.form()
+    return await _wish(request, id, form, "shelve")
+
+
+@router.post("/alarms/{id}/unshelve")
+async def unshelve(request: Request, id: int) -> Response:
+    return await _wish(request, id, await request.form(), "unshelve")
+
+
+async def _wish(request: Request, id: int, form: FormData, kind: Literal["shelve", "unshelve"]) -> Response:
+    user = await access.current_user(request)
+    if user is None:
+        raise SignInNeeded
+    if Role(user.role).rank < Role.ENGINEER.rank:
+        raise Refused(403, "role", f"{user.role} may not {kind}", f"ask a person with role {Role.ENGINEER}")
+    state = request.app.state
+    now = state.clock.now_ms()
+    async with state.database.write() as db:
+        alarm = await views.one_alarm(db, id)
+        if alarm is None:
+            raise not_found("alarm", str(id))
+        here = web.page_of(request, user, await views.sites(db), "").here
+        until = history.local_instant(str(form.get("until", "")), here)
+        wanted = Directive(
+            id=state.tokens(), kind=kind, by=user.name, reason=str(form.get("reason", "")).strip(), equipment=alarm.equipment,
+            rule=alarm.rule.id, instance=alarm.instance, until=None if until is None else format_instant(until),
+        )  # fmt: skip
+        await directives.wish(db, alarm.site, wanted, now)
+        about = {"rule": alarm.rule.id, "reason": wanted.reason, "until": wanted.until}
+        await audit(db, user.name, f"asked_{kind}", f"{alarm.site}/{alarm.equipment}", now, about)
+    state.hub.publish("gateways")
     return web.go(web.local_path(str(form.get("back", "")), "/alarms"))
 
 

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import ColumnElement, RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.errors import conflict, invalid, not_found
+from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets.faults import OWN_RULES
-from contract.conventions import EpochMs
+from contract.conventions import EpochMs, instant_ms
 from contract.messages import Directive
 
 
@@ -68,11 +68,31 @@ async def wish(connection: AsyncConnection, site_id: str, wanted: Directive, now
     row = (await connection.execute(query)).one_or_none()
     if row is None:
         raise not_found("equipment", f"{site_id}/{wanted.equipment}")
+    if wanted.kind == "shelve":
+        await _check_shelf(connection, site_id, wanted, now)
     if row.gateway_id is None:
         raise conflict("no_telemetry", f"no gateway serves {wanted.equipment}", "nothing can be asked of it")
     if not await send(connection, row.gateway_id, wanted, now):
         raise conflict("id_taken", f"directive {wanted.id} was sent before", "leave the id out")
     return str(row.gateway_id)
+
+
+async def _check_shelf(connection: AsyncConnection, site_id: str, wanted: Directive, now: EpochMs) -> None:
+    """Shelving hides an alarm for a time (IEC 62682); what endangers life is never hidden. Raises Refused (422)."""
+    if instant_ms(wanted.until or "") <= now:
+        raise invalid("until", "the shelf would end before it begins", "give a later instant")
+    a, r = t.alarm.c, t.rule.c
+    announced = select(r.severity).where(
+        r.site_id == site_id, r.equipment_id == wanted.equipment, r.id == wanted.rule
+    )  # fmt: skip
+    active = select(a.severity).where(
+        a.site_id == site_id, a.equipment_id == wanted.equipment, a.rule == wanted.rule, a.state == "active"
+    )  # fmt: skip
+    found = (await connection.execute(announced.union(active))).scalars().all()
+    if "life_safety" in found:
+        what = "a life-safety alarm is never shelved"
+        remedy = "take the equipment out of service under a permit to work instead"
+        raise Refused(422, "life_safety", what, remedy, invalid("rule", what, remedy).errors)
 
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {

@@ -3,7 +3,9 @@
 import re
 
 import httpx
+from sqlalchemy import select
 
+from cloud.storage import tables as t
 from contract.conventions import format_instant
 from contract.messages import AlarmRaised, Severity, StormBegan, StormEnded, StormMember
 from tests.dashboard.conftest import client
@@ -95,3 +97,31 @@ async def test_an_alarm_that_cleared_unseen_stays_until_a_person_acknowledges(
     for action in actions:
         assert (await reader.post(action)).status_code == 303
     assert "Everything that cleared has been acknowledged" in (await reader.get("/alarms?show=returned")).text
+
+
+async def test_an_engineer_shelves_an_alarm_with_a_reason_and_an_end(desk: World, reader: httpx.AsyncClient) -> None:
+    await desk.raise_alarm("lift_1", "door_slow", MINUTE)
+    page = (await reader.get("/alarms")).text
+    action = re.findall(r'action="(/alarms/\d+/shelve)"', page)[-1]
+    assert (await reader.post(action, data={"reason": "", "until": "2026-11-21T18:00"})).status_code == 422
+    assert (await reader.post(action, data={"reason": "works", "until": "2026-11-21T18:00"})).status_code == 303
+    async with desk.database.read() as db:
+        (wish,) = (await db.execute(select(t.directive.c.body).where(t.directive.c.kind == "shelve"))).scalars().all()
+    assert (wish["kind"], wish["reason"], wish["until"]) == ("shelve", "works", "2026-11-21T10:00:00.000Z")
+
+
+async def test_life_safety_has_no_shelf_and_a_technician_no_shelving(desk: World, reader: httpx.AsyncClient) -> None:
+    await desk.raise_alarm("lift_1", "entrapment_button", MINUTE)
+    await desk.raise_alarm("lift_2", "door_slow", MINUTE)
+    page = (await reader.get("/alarms")).text
+    life = page[page.index("Alarm button in the car") : page.index("</tr>", page.index("Alarm button in the car"))]
+    assert "/shelve" not in life
+    number = re.findall(r"/alarms/(\d+)/acknowledge", life)[-1]
+    refused = await reader.post(f"/alarms/{number}/shelve", data={"reason": "noise", "until": "2026-11-21T18:00"})
+    assert refused.status_code == 422
+    assert "never shelved" in refused.text
+    await desk.add_user("tech", "technician")
+    async with client(desk, "tech") as other:
+        assert "/shelve" not in (await other.get("/alarms")).text
+        answer = await other.post(f"/alarms/{number}/shelve", data={"reason": "noise", "until": "2026-11-21T18:00"})
+        assert answer.status_code == 403

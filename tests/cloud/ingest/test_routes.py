@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from cloud.people import gateways
 from cloud.storage import tables as t
@@ -193,6 +194,28 @@ async def test_a_record_in_quarantine_is_seen_and_tried_again_after_a_fix(tmp_pa
         assert (await d.http.post(path)).json() == {"applied": True, "reason": ""}
         assert len(await rows(d.database, t.ticket)) == 1
         assert (await d.http.post(path)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "said"),
+    [
+        ({"rule": "entrapment"}, "rule", "a life-safety alarm is never shelved"),
+        ({"until": "2026-11-21T07:00:00.000Z"}, "until", "would end before it begins"),
+        ({"reason": ""}, "reason", "shelve needs reason"),
+    ],
+)
+async def test_a_shelf_has_a_reason_and_an_end_and_never_holds_life_safety(
+    tmp_path: Path, changes: dict[str, str], path: str, said: str
+) -> None:
+    async with desk(tmp_path) as d:
+        await (await d.gateway()).tell(announcement())
+        await d.sign_in("chief", role="engineer")
+        shelve = {"site": "riverside", "equipment": "lift_1", "kind": "shelve", "rule": "door", "reason": "works",
+                  "until": "2026-11-21T09:00:00.000Z"}  # fmt: skip
+        answer = await d.http.post("/api/v1/directives", json={**shelve, **changes})
+        assert answer.status_code == 422
+        assert [(error["path"], said in error["message"]) for error in answer.json()["errors"]] == [(path, True)]
+        assert await rows(d.database, t.directive) == []
 
 
 async def test_a_wish_is_checked_sent_and_its_answer_seen(tmp_path: Path) -> None:
