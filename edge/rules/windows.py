@@ -1,9 +1,4 @@
-"""decode → rules: what a value did over time, at a cost per sample that does not grow with the window (pure).
-
-A window is cut into steps of a sixtieth of its span. It covers the steps that lie wholly inside the span, so it looks
-back between 59 and 60 sixtieths. A value holds from its sample to the next one; ``None`` is a time of not knowing.
-Times are ``steady_ms``. A window that knows less than four fifths of its span gives no value: it raises NotKnown.
-"""
+"""decode → rules: what a value did over time, at a cost per sample that does not grow with the window (pure)."""
 
 from __future__ import annotations
 
@@ -11,11 +6,9 @@ from collections import Counter, deque
 from typing import Any, Protocol
 
 from edge.rules.instants import Checkpoint, Held, HeldFor, Last, NotKnown, Since
+from edge.rules.stepped import COVERAGE, STEPS, Stepped
 
 __all__ = ["COVERAGE", "STEPS", "Checkpoint", "Held", "NotKnown", "Window", "create"]
-
-STEPS = 60
-COVERAGE = 0.8
 
 
 class Window(Protocol):
@@ -34,86 +27,7 @@ class Window(Protocol):
         """Continue from a checkpoint whose times are ``shift`` ms behind this process's; the gap is not known."""
 
 
-class _Stepped:
-    """Steps of known time, oldest first: ``[index, known_ms, integral]``."""
-
-    __slots__ = ("_held", "_held_at", "_integral", "_known", "_span", "_step", "_steps", "_sum_anew_at")
-
-    def __init__(self, span_ms: int) -> None:
-        self._span = max(span_ms, 1)
-        self._step = max(self._span // STEPS, 1)
-        self._steps: deque[list[float]] = deque()
-        self._known = 0.0
-        self._integral = 0.0
-        self._sum_anew_at = 0
-        self._held: Held = None
-        self._held_at: int | None = None
-
-    def push(self, value: Held, at: int) -> None:
-        self._advance(at)
-        self._held = value
-
-    def _advance(self, now: int) -> None:
-        """Credit the held value with the time since it was last credited, then forget what left. Time never goes back."""
-        at = self._held_at
-        if at is not None and now <= at:
-            return
-        first = (now - self._span) // self._step + 1
-        if at is not None and self._held is not None:
-            self._credit(float(self._held), max(at, first * self._step), now)
-        self._held_at = now
-        if self._steps and self._steps[0][0] < first:
-            self._expire(first)
-
-    def _credit(self, value: float, start: int, end: int) -> None:
-        step, steps = self._step, self._steps
-        index, last = start // step, (end - 1) // step
-        if index < last:  # the rest of a step, whole steps, the beginning of one
-            self._add(index, value, (index + 1) * step - start)
-            steps.extend([[whole, step, value * step] for whole in range(index + 1, last)])
-            self._add(last, value, end - last * step)
-        else:
-            self._add(index, value, end - start)
-        self._known += end - start
-        self._integral += value * (end - start)
-
-    def _add(self, index: int, value: float, ms: int) -> None:
-        steps = self._steps
-        if steps and steps[-1][0] == index:
-            bucket = steps[-1]
-            bucket[1] += ms
-            bucket[2] += value * ms
-        else:
-            steps.append([index, ms, value * ms])
-
-    def _expire(self, first: int) -> None:
-        steps = self._steps
-        while steps and steps[0][0] < first:
-            _, known, area = steps.popleft()
-            self._known -= known
-            self._integral -= area
-        if first >= self._sum_anew_at:  # so that no error piles up over weeks
-            self._integral = sum([bucket[2] for bucket in steps])
-            self._sum_anew_at = first + STEPS
-
-    def _require(self, now: int) -> None:
-        self._advance(now)
-        if self._held is None or self._known < COVERAGE * self._span:
-            raise NotKnown
-
-    def checkpoint(self) -> Checkpoint:
-        return {"step": self._step, "steps": [list(bucket) for bucket in self._steps], "at": self._held_at}
-
-    def restore(self, saved: Checkpoint, shift: int) -> None:
-        if saved["step"] != self._step or saved["at"] is None:
-            return  # the span was edited meanwhile: fill anew
-        moved = round(shift / self._step)
-        self._steps = deque([bucket[0] + moved, *bucket[1:]] for bucket in saved["steps"])
-        self._known = sum(bucket[1] for bucket in self._steps)
-        self._integral = sum(bucket[2] for bucket in self._steps)
-
-
-class Mean(_Stepped):
+class Mean(Stepped):
     """Time-weighted mean."""
 
     __slots__ = ()
@@ -123,7 +37,7 @@ class Mean(_Stepped):
         return self._integral / self._known
 
 
-class Extreme(_Stepped):
+class Extreme(Stepped):
     """Smallest (sign -1) or largest (sign +1) value held: a queue in which every later entry is less extreme."""
 
     __slots__ = ("_queue", "_sign")
@@ -157,7 +71,7 @@ class Extreme(_Stepped):
 
     def restore(self, saved: Checkpoint, shift: int) -> None:
         super().restore(saved, shift)
-        if self._steps:
+        if self._known:
             moved = round(shift / self._step)
             self._queue = deque((index + moved, value) for index, value in saved["queue"])
 

@@ -230,4 +230,4 @@ def test_the_cost_of_a_sample_does_not_grow_with_the_window() -> None:
         read(window, second * 1000)
     assert isinstance(window, windows.Extreme)
     assert len(window._queue) <= STEPS + 1
-    assert len(window._steps) <= STEPS + 1
+    assert len(window.checkpoint()["steps"]) <= STEPS + 1
