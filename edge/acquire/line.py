@@ -8,6 +8,7 @@ order, or the line has drained, nothing is asked whose answer the late one could
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from edge.acquire.frames import (
     mbap_head,
     parse_reply,
 )
+from edge.acquire.read_plan import wire_ms
 from edge.clock import Clock
 from edge.errors import Transient
 from edge.site import Bus, Tls
@@ -385,6 +387,7 @@ class SerialLine(Line):
         return too_early or (read.function, read.payload_size) in doubt.owed
 
     async def exchange(self, unit: int, read: Read, timeout_ms: int) -> Answer:
+        timeout_ms += math.ceil(wire_ms(self.bus, read.payload_size))  # a slow wire is no slow device
         if self.is_ambiguous(unit, read):
             raise NoResponse(f"unit {unit} may still answer an earlier question; waiting for the line to drain")
         was_in_doubt = self.is_in_doubt(unit)

@@ -288,12 +288,15 @@ def cost_ms(table: str, count: int, bus: Bus, limits: ModbusLimits) -> float:
     if bus.kind not in ("rtu", "rtu_over_tcp"):
         return network + limits.turnaround
     payload = -(-count // 8) if table in BIT_TABLES else 2 * count
-    character = character_ms(bus)
-    silence = 2 * max(SILENCE_CHARACTERS * character, LEAST_SILENCE_MS)
+    silence = 2 * max(SILENCE_CHARACTERS * character_ms(bus), LEAST_SILENCE_MS)
+    return network + wire_ms(bus, payload) + silence + limits.turnaround
+
+
+def wire_ms(bus: Bus, payload: int) -> float:
+    """How long a request and its answer with ``payload`` bytes of values are under way on a line, switching included."""
     rs485 = bus.rs485
     switching = 0 if rs485 is None else rs485.delay_before_send_ms + rs485.delay_after_send_ms
-    characters = (REQUEST_CHARACTERS + REPLY_CHARACTERS + payload) * character
-    return network + characters + silence + switching + limits.turnaround
+    return (REQUEST_CHARACTERS + REPLY_CHARACTERS + payload) * character_ms(bus) + switching
 
 
 def character_ms(bus: Bus) -> float:

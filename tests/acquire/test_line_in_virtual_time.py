@@ -29,8 +29,10 @@ LINE = Bus("line", "rtu", serial_port="/dev/ttyS1", baud=9600)
 class Wire:
     """Half duplex at 9600 baud: a unit answers after the request has passed, and its answer takes its own time."""
 
-    def __init__(self, receiver: asyncio.Protocol, silent: AbstractSet[int], asked: Counter[int]) -> None:
-        self.receiver, self.silent, self.asked = receiver, silent, asked
+    def __init__(
+        self, receiver: asyncio.Protocol, silent: AbstractSet[int], asked: Counter[int], character_s: float = CHARACTER_S
+    ) -> None:
+        self.receiver, self.silent, self.asked, self.character_s = receiver, silent, asked, character_s
         receiver.connection_made(self)  # type: ignore[arg-type]
 
     def write(self, frame: bytes) -> None:
@@ -41,7 +43,7 @@ class Wire:
         words = b"".join(at.to_bytes(2, "big") for at in range(first, first + count))
         reply = bytes([unit, frame[1], len(words)]) + words
         reply += crc16(reply).to_bytes(2, "little")
-        wait_s = (len(frame) + len(reply)) * CHARACTER_S + TURNAROUND_S
+        wait_s = (len(frame) + len(reply)) * self.character_s + TURNAROUND_S
         asyncio.get_running_loop().call_later(wait_s, self.receiver.data_received, reply)
 
     def close(self) -> None:
@@ -66,6 +68,33 @@ def good_polls(silent: AbstractSet[int], monkeypatch: pytest.MonkeyPatch) -> tup
     assert wrong(basket.samples) == []
     good = Counter(row.device for row in basket.samples if row.point == "p0" and row.quality is Quality.GOOD)
     return {unit: good[f"meter_{unit}"] for unit in UNITS}, asked
+
+
+SLOW = Bus("line", "rtu", serial_port="/dev/ttyS1", baud=1200)
+
+
+async def read_slowly(asked: Counter[int]) -> Basket:
+    """Sixty registers take longer on this wire than the device's own time-out of a second."""
+    basket = Basket()
+    device = own_addresses(60, SLOW, every_ms=5000, timeout="1s")
+    task = asyncio.create_task(ModbusBus(SLOW, [device], VirtualClock(START_MS), basket, HealthBoard()).run())
+    await asyncio.sleep(60)
+    task.cancel()
+    return basket
+
+
+def test_an_answer_that_takes_longer_on_the_wire_than_the_time_out_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: Counter[int] = Counter()
+    slow_s = 10 / SLOW.baud
+    monkeypatch.setattr(
+        "edge.acquire.serial_port.open_port", lambda _bus, receiver: Wire(receiver, set(), asked, slow_s)
+    )
+    basket = run_virtual(read_slowly(asked))
+    assert {row.quality for row in basket.samples} == {Quality.GOOD}
+    assert len(basket.of("p59")) == 12
+    assert wrong(basket.samples) == []
 
 
 def test_lesson_a_nine_healthy_units_keep_nine_tenths_of_their_rate_beside_a_silent_one(
