@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import Column, RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, not_found
@@ -17,7 +17,7 @@ from cloud.people.access import SignedIn, require
 from cloud.people.service import User, audit
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
-from cloud.tickets.ticket import Role
+from cloud.tickets.ticket import Role, ticket_name
 from contract.conventions import format_instant, instant_ms
 from device_profiles import library
 from device_profiles.reading import Finding
@@ -55,6 +55,40 @@ class TestList(BaseModel):
     tests: list[TestShown]
 
 
+class DueShown(BaseModel):
+    """One due date and what became of it: ``due``, ``done`` or ``missed``."""
+
+    due_on: str = Field(examples=["2026-11-23"])
+    opens_at: str
+    due_at: str
+    missed_at: str
+    state: str = Field(examples=["done"])
+    done_at: str | None
+    is_late: bool
+    ticket: str | None = Field(examples=["T-000123"])
+
+
+class ResultShown(BaseModel):
+    """One test that was made, with its evidence; the raw samples are the history of these points between the instants."""
+
+    started_at: str
+    ended_at: str
+    passed: bool
+    reasons: list[str]
+    evidence: list[dict[str, Any]] = Field(
+        examples=[[{"name": "lowest system_pressure", "value": 0.81, "unit": "MPa"}]]
+    )
+
+
+class TestHistory(BaseModel):
+    """Due dates and results of one test, newest first."""
+
+    __test__ = False
+
+    occurrences: list[DueShown]
+    results: list[ResultShown]
+
+
 class FormShown(BaseModel):
     """The questions of a test that is proved by hand."""
 
@@ -83,6 +117,49 @@ async def list_tests(request: Request, _user: SignedIn, site: str = "", equipmen
     async with request.app.state.database.read() as connection:
         found = await periodic_tests(connection, site, equipment)
         return TestList(tests=[await _shown(connection, test) for test in found])
+
+
+@router.get("/equipment/{site}/{equipment}/tests/{test}/results", summary="Due dates and what was done")
+async def test_history(
+    request: Request,
+    _user: SignedIn,
+    site: str,
+    equipment: str,
+    test: str,
+    most: Annotated[int, Query(ge=1, le=500, description="How many of each, newest first")] = 50,
+) -> TestHistory:
+    async with request.app.state.database.read() as connection:
+        if test not in [one.id for one in await periodic_tests(connection, site, equipment)]:
+            raise not_found("test", f"{test} of {site}/{equipment}")
+        dues = await _newest(connection, t.occurrence, t.occurrence.c.due_on, (site, equipment, test), most)
+        results = await _newest(connection, t.test_result, t.test_result.c.ended_at, (site, equipment, test), most)
+    return TestHistory(
+        occurrences=[_due_shown(row) for row in dues], results=[_result_shown(row) for row in results]
+    )  # fmt: skip
+
+
+async def _newest(
+    connection: AsyncConnection, table: Table, by: Column[Any], of: tuple[str, str, str], most: int
+) -> list[RowMapping]:
+    columns = (table.c.site_id, table.c.equipment_id, table.c.test)
+    query = select(table).where(*(column == value for column, value in zip(columns, of, strict=True)))
+    return list((await connection.execute(query.order_by(by.desc()).limit(most))).mappings())
+
+
+def _due_shown(row: RowMapping) -> DueShown:
+    at = {name: format_instant(row[name]) for name in ("opens_at", "due_at", "missed_at")}
+    return DueShown(
+        **at, due_on=row["due_on"], state=row["state"], is_late=row["is_late"],
+        done_at=None if row["done_at"] is None else format_instant(row["done_at"]),
+        ticket=None if row["ticket_id"] is None else ticket_name(row["ticket_id"]),
+    )  # fmt: skip
+
+
+def _result_shown(row: RowMapping) -> ResultShown:
+    return ResultShown(
+        started_at=format_instant(row["started_at"]), ended_at=format_instant(row["ended_at"]),
+        passed=row["passed"], reasons=row["reasons"], evidence=row["evidence"],
+    )  # fmt: skip
 
 
 @router.get("/equipment/{site}/{equipment}/tests/{test}/form", summary="The questions of a test")

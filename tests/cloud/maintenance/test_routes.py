@@ -115,3 +115,15 @@ async def test_a_test_that_a_gateway_observed_closes_its_due_date(tmp_path: Path
 
 async def _dues(office: Desk, test: str) -> list[dict[str, Any]]:
     return await rows(office.database, t.occurrence, equipment_id="fire_pump_9", test=test)
+
+
+async def test_what_was_due_and_what_was_done_can_be_read_back(office: Desk) -> None:
+    await _later(office, 26 * DAY)
+    answers = {"started": True, "supply": True, "pressure": 0.8}
+    await _answer(office, "monthly_manual_start", answers)
+    found = (await office.http.get(f"{PUMP}/tests/monthly_manual_start/results")).json()
+    assert [one["state"] for one in found["occurrences"]] == ["due", "done"]
+    (result,) = found["results"]
+    assert (result["passed"], result["reasons"]) == (True, [])
+    assert {"name": "pressure", "value": 0.8} in result["evidence"]
+    assert (await office.http.get(f"{PUMP}/tests/nonsense/results")).status_code == 404
