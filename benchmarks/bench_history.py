@@ -1,24 +1,39 @@
-"""History of the embedded store beside plain SQLite rows: how fast it takes samples, how much of the disk they need, how soon it answers.
+"""History: how fast it is taken, how much of the disk it needs, how soon it answers, beside plain SQLite rows and real servers.
 
-A cloud for one building has some 500 points each 10 s, 50 samples/s; it must catch up a backlog hundreds of times as fast.
-`python -m benchmarks.bench_history --full` measures 50 points over a year, 50 million samples.
+A cloud for one building has some 500 points each 10 s, 50 samples/s; it must catch up a backlog hundreds of times as fast. In the same
+run and at the same size: plain SQLite rows, and InfluxDB and VictoriaMetrics of Debian where they are installed.
+PLANTROOM_BENCH_FULL=yes (or `--full`) asks a file of 50 points over a year, 50 million samples, and compares at 5 million.
 """
 
 import asyncio
+import json
+import os
 import random
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from benchmarks.result import Result
+from cloud.clock import SystemClock
+from cloud.telemetry import blocks
+from cloud.telemetry.archive import Archive
+from cloud.telemetry.blocks import Columns
 from cloud.telemetry.embedded import EmbeddedStore
-from cloud.telemetry.store import Row, Sample
+from cloud.telemetry.influx import InfluxStore
+from cloud.telemetry.store import Row, Sample, Store
+from cloud.telemetry.victoria import VictoriaStore
+from tests.support.servers import influxdb, victoria_metrics
+from tests.support.system_packages import find_program
 
 BENCH = "history"
 EVERY_MS = 30_000
@@ -26,9 +41,12 @@ DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 YEAR_MS = 365 * DAY_MS
 BUCKETS = 500
-START_MS = 1_795_000_000_000
+START_MS = 1_750_000_000_000
 AT_ONCE = 5_000
 QUESTIONS = 7
+BLOCK = 360
+TAKEN = 200_000
+"""Samples that the full file is written while it is read."""
 FLOOR_ROWS = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?)"
 FLOOR_QUESTION = """
 SELECT (at - :start) / :width, COUNT(*), MIN(value), AVG(value), MAX(value), MAX(quality) FROM sample
@@ -45,7 +63,9 @@ class Size:
 
 
 DEFAULT = Size()
-FULL = Size(points=50, days=365)
+COMPARED = Size(points=5, days=365)
+"""Five million."""
+FULL_POINTS = 50
 
 
 def batches(size: Size, noise: random.Random) -> Iterator[list[Row]]:
@@ -83,7 +103,7 @@ class Floor:
         return len(self.connection.execute(FLOOR_QUESTION, where).fetchall())
 
 
-async def take(write: Callable[[list[Row]], Awaitable[None]], size: Size) -> tuple[int, float]:
+async def take(write: Callable[[list[Row]], Awaitable[object]], size: Size) -> tuple[int, float]:
     """Samples taken, and the seconds it took."""
     count, spent = 0, 0.0
     for rows in batches(size, random.Random(7)):
@@ -123,7 +143,7 @@ async def take_while_asked(store: EmbeddedStore, size: Size) -> tuple[int, float
 
 
 def size_of(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 async def measure_floor(folder: Path, size: Size) -> list[Result]:
@@ -133,12 +153,7 @@ async def measure_floor(folder: Path, size: Size) -> list[Result]:
     week = await ask(lambda number: floor.ask(end - WEEK_MS, end, number % size.points))
     year = await ask(lambda _: floor.ask(START_MS, end, 0))
     floor.connection.close()
-    return [
-        Result(BENCH, f"plain rows: take, {AT_ONCE} at once", round(count / spent), "samples/s"),
-        Result(BENCH, f"plain rows: a week of one point in {BUCKETS} stretches, median", week, "ms"),
-        Result(BENCH, f"plain rows: a year of one point in {BUCKETS} stretches, median", year, "ms"),
-        Result(BENCH, "plain rows: on disk", round(size_of(folder) / count, 1), "bytes/sample"),
-    ]
+    return plain_results("plain rows", (count, spent), (week, year), size_of(folder))
 
 
 async def measure(folder: Path, size: Size) -> list[Result]:
@@ -146,13 +161,7 @@ async def measure(folder: Path, size: Size) -> list[Result]:
     await store.open()
     count, spent = await take_while_asked(store, size)
     await store.seal()
-    end = START_MS + YEAR_MS
-
-    async def question(start: int, point: int) -> int:
-        return len(await store.range("demo", f"panel_{point}", "voltage_l1", start, end, BUCKETS))
-
-    week = await ask(lambda number: question(end - WEEK_MS, number % size.points))
-    year = await ask(lambda _: question(START_MS, 0))
+    week, year = await questions(store, size)
     await store.close()
     return [
         Result.at_least(BENCH, f"take, {AT_ONCE} at once, with a reader", round(count / spent), "samples/s", 20_000),
@@ -162,22 +171,141 @@ async def measure(folder: Path, size: Size) -> list[Result]:
     ]
 
 
-async def measure_both(folder: Path, size: Size) -> list[Result]:
-    found = []
+async def questions(store: Store, size: Size) -> tuple[float, float]:
+    """Milliseconds for a week and for a year."""
+    end = START_MS + YEAR_MS
+
+    async def question(start: int, point: int) -> int:
+        return len(await store.range("demo", f"panel_{point}", "voltage_l1", start, end, BUCKETS))
+
+    return await ask(lambda number: question(end - WEEK_MS, number % size.points)), await ask(
+        lambda _: question(START_MS, 0)
+    )
+
+
+async def measure_server(name: str, store: Store, folder: Path, size: Size, settle: str) -> list[Result]:
+    """A real server, through the same store that the cloud uses. ``settle`` is asked once before the questions."""
+    await store.open()
+    count, spent = await take(store.write, size)
+    if settle:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.get(settle)
+    asked = await questions(store, size)
+    await store.close()
+    return plain_results(name, (count, spent), asked, size_of(folder))
+
+
+def plain_results(name: str, took: tuple[int, float], asked: tuple[float, float], size: int) -> list[Result]:
+    """Figures of what the embedded store is held against: without floors of their own."""
+    count, spent = took
+    return [
+        Result(BENCH, f"{name}: take, {AT_ONCE} at once", round(count / spent), "samples/s"),
+        Result(BENCH, f"{name}: a week of one point in {BUCKETS} stretches, median", asked[0], "ms"),
+        Result(BENCH, f"{name}: a year of one point in {BUCKETS} stretches, median", asked[1], "ms"),
+        Result(BENCH, f"{name}: on disk, its logs included", round(size / count, 1), "bytes/sample"),
+    ]
+
+
+async def until_it_answers(url: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        while True:
+            try:
+                if (await client.get(f"{url}/ping")).is_success:
+                    return
+            except httpx.HTTPError:
+                await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def influx(folder: Path) -> AsyncIterator[tuple[Store, str]]:
+    with influxdb(folder) as address:
+        await until_it_answers(address.replace("influxdb", "http"))
+        yield InfluxStore(f"{address}/bench"), ""
+
+
+@asynccontextmanager
+async def victoria(folder: Path) -> AsyncIterator[tuple[Store, str]]:
+    with victoria_metrics(folder) as address:
+        url = address.replace("victoriametrics", "http")
+        await until_it_answers(url)
+        yield VictoriaStore(address, SystemClock()), f"{url}/internal/force_flush"
+
+
+SERVERS = {"InfluxDB": ("influxd", influx), "VictoriaMetrics": ("victoria-metrics", victoria)}
+
+
+async def compare(folder: Path, size: Size) -> AsyncIterator[Result]:
     for name, run_one in (("plain", measure_floor), ("sealed", measure)):
         (folder / name).mkdir()
-        found += await run_one(folder / name, size)
-    return found
+        for result in await run_one(folder / name, size):
+            yield result
+        shutil.rmtree(folder / name)
+    for name, (program, server) in SERVERS.items():
+        if find_program(program) is None:
+            print(f"{name} is not installed: not measured", file=sys.stderr)
+            continue
+        async with server(folder / program) as (store, settle):
+            for result in await measure_server(name, store, folder / program, size, settle):
+                yield result
 
 
-def run(size: Size = DEFAULT) -> Iterator[Result]:
+def load_year(path: Path, points: int) -> int:
+    """A file with a year of every point, sealed as sealing would: by blocks, without going through rows. How many samples."""
+    noise = random.Random(7)
+    values = [round(noise.gauss(230, 2), 1) for _ in range(YEAR_MS // EVERY_MS)]
+    archive = Archive(str(path), BLOCK, 120)
+    for point in range(points):
+        archive.take([Row("demo", f"panel_{point}", "voltage_l1", Sample(START_MS + YEAR_MS, 230.0, "good", "none"))])
+        archive.database.execute("BEGIN")
+        turned = values[point * 997 :] + values[: point * 997]
+        for first in range(0, len(turned), BLOCK):
+            part = turned[first : first + BLOCK]
+            at = range(START_MS + first * EVERY_MS, START_MS + (first + len(part)) * EVERY_MS, EVERY_MS)
+            columns = Columns(at, part, [(len(part), blocks.NUMBER, 0, "none")])
+            ends = (at[0], at[-1], len(part))
+            summary = blocks.summarise(columns, 0, len(part))
+            archive._add_block(point + 1, ends, blocks.encode(columns), summary, 0)  # noqa: SLF001  what sealing calls
+        archive.database.execute("COMMIT")
+    archive.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    archive.close()
+    return points * len(values)
+
+
+def measure_full(folder: Path, points: int = FULL_POINTS, taken: int = TAKEN) -> Iterator[Result]:
+    """The issue's own size: questions, writing with readers and memory, in a process of its own."""
+    path = folder / "telemetry.db"
+    count = load_year(path, points)
+    on_disk = path.stat().st_size / count
+    child = [sys.executable, "-m", "benchmarks.history_child", str(path), str(taken)]
+    told = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+    at = f"{count / 1e6:.0f} million samples"
+    yield Result.at_most(BENCH, f"{at}: on disk", round(on_disk, 2), "bytes/sample", 4)
+    yield Result.at_most(BENCH, f"{at}: a week in {BUCKETS} stretches, median", round(told["week_ms"], 1), "ms", 20)
+    yield Result(BENCH, f"{at}: a week, slowest", round(told["week_worst_ms"], 1), "ms")
+    yield Result.at_most(BENCH, f"{at}: a year in {BUCKETS} stretches, median", round(told["year_ms"], 1), "ms", 150)
+    yield Result(BENCH, f"{at}: a year, slowest", round(told["year_worst_ms"], 1), "ms")
+    yield Result.at_least(BENCH, f"{at}: take, with two readers", round(told["rate"]), "samples/s", 20_000)
+    yield Result(BENCH, f"{at}: a week while it is written, median", round(told["reader_ms"], 1), "ms")
+    yield Result.at_most(BENCH, f"{at}: memory above idle, peak", round(told["above_idle_mb"], 1), "MB", 80)
+
+
+async def collected(folder: Path, size: Size) -> list[Result]:
+    return [result async for result in compare(folder, size)]
+
+
+def run() -> Iterator[Result]:
+    is_full = os.environ.get("PLANTROOM_BENCH_FULL") == "yes" or "--full" in sys.argv[1:]
     folder = Path(tempfile.mkdtemp(prefix="plantroom-bench-"))
     try:
-        yield from asyncio.run(measure_both(folder, size))
+        if is_full:
+            (folder / "full").mkdir()
+            yield from measure_full(folder / "full")
+            shutil.rmtree(folder / "full")
+        yield from asyncio.run(collected(folder, COMPARED if is_full else DEFAULT))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    for result in run(FULL if "--full" in sys.argv[1:] else DEFAULT):
-        print("  ".join(result.cells()))
+    for one in run():
+        print("  ".join(one.cells()), flush=True)

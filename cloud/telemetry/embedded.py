@@ -101,6 +101,9 @@ class EmbeddedStore:
         return Health("embedded", is_ok, points, self._trouble or Path(self._path).name)
 
     async def close(self) -> None:
+        await self._run(
+            self._asker, self._close_reader
+        )  # each in its own thread: a question may still be at work there
         await self._run(self._worker, self._close)
         for pool in (self._worker, self._asker):
             if pool is not None:
@@ -133,9 +136,12 @@ class EmbeddedStore:
             self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._reader.executescript("PRAGMA busy_timeout=10000; PRAGMA query_only=ON;")
 
-    def _close(self) -> None:
+    def _close_reader(self) -> None:
         if self._reader is not None:
             self._reader.close()
+        self._reader = None
+
+    def _close(self) -> None:
         if self._archive is not None:
             self._archive.close()
-        self._archive = self._reader = None
+        self._archive = None

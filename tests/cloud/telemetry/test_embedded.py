@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -108,4 +109,15 @@ async def test_it_works_in_its_own_thread_too(tmp_path: Path) -> None:
     await store.write([row(1, 1.0)])
     assert (await store.health()).is_ok
     assert len(await store.range(SITE, EQUIPMENT, POINT, 0, 10, 1)) == 1
+    await store.close()
+
+
+async def test_it_may_be_closed_while_a_question_is_at_work(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "t.db")
+    await store.open()
+    await store.write([Row("demo", "pump_1", "flow", Sample(at, float(at), "good", "none")) for at in range(50_000)])
+    questions = [asyncio.ensure_future(store.range("demo", "pump_1", "flow", 0, 50_000, 7)) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    for question in questions:
+        question.cancel()  # its thread goes on
     await store.close()
