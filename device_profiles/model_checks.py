@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from device_profiles import units
 from device_profiles.class_checks import Mistake, unknown
 from device_profiles.reading import NodePath, did_you_mean
@@ -130,6 +127,12 @@ def _bit(path: NodePath, mapping: RegisterMapping, legal: _Legal) -> Iterator[Mi
         yield (*path, "bit"), "does not say which bit of the register", "Add bit: 0 to 15, 0 being the lowest"
     if mapping.bit is not None and not legal.bits:
         yield (*path, "bit"), f"{mapping.type} has no single bits", "Remove bit or read it as uint16"
+    elif mapping.bit is not None and mapping.bit >= legal.bits:
+        yield (
+            (*path, "bit"),
+            f"{mapping.type} has no bit {mapping.bit}",
+            f"Write 0 to {legal.bits - 1}, 0 being the lowest",
+        )
 
 
 def _shares(path: NodePath, mapping: RegisterMapping) -> Iterator[Mistake]:
@@ -328,6 +331,11 @@ def _is_path(path: NodePath, text: str, payload: str) -> Iterator[Mistake]:
         return
     if not payload.startswith("json"):
         yield path, f"a {payload} payload has no paths", "Remove it"
+        return
+    try:
+        import jmespath  # the gateway's; the cloud reads the library too, and no message
+        from jmespath.exceptions import JMESPathError
+    except ImportError:
         return
     try:
         jmespath.compile(text)

@@ -41,6 +41,9 @@ class _Figures:
         for severity in Severity:
             alarms.add_metric([severity.value], sum(alarm.severity is severity for alarm in active))
         yield alarms
+        yield CounterMetricFamily(
+            "plantroom_edge_unreadable_messages", "MQTT messages that could not be read", parts.board.unreadable_total
+        )
         yield from self._devices()
 
     def _outbox(self) -> Iterator[Metric]:
