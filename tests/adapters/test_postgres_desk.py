@@ -16,6 +16,7 @@ from cloud.storage.session import Database, open_database
 from cloud.tickets.desk import Desk as Rules
 from cloud.tickets.ticker import Ticker
 from contract.messages import Envelope, SampleBatch, SampleSeries
+from tests.cloud.tickets.test_storms import STORY
 from tests.support.desk import HOUR, MINUTE, START, announcement, cleared, desk, raised, rows, trapped
 from tests.support.servers import postgres
 
@@ -75,6 +76,20 @@ async def test_a_fault_becomes_a_ticket_that_is_answered_breached_and_closed(url
         assert clocks[1, "resolution"] == "met"
         assert clocks[2, "arrival"] == "breached"
         assert len(await rows(d.database, t.quarantine)) == 1
+
+
+async def test_a_storm_is_one_ticket_with_its_members_on_the_page(url: str, tmp_path: Path) -> None:
+    async with desk(tmp_path, database=await empty(url)) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        await gateway.tell(*STORY)
+        await gateway.tell(*STORY, first=1)
+        (storm,) = await rows(d.database, t.storm)
+        page = await d.http.get(f"/tickets/T-{storm['ticket_id']:06d}")
+        assert page.status_code == 200
+        assert page.text.count('<tr class="') >= 4
+        for show in ("active", "silenced", "returned", "history"):
+            assert (await d.http.get(f"/alarms?show={show}")).status_code == 200
 
 
 async def test_replicas_that_race_with_the_same_alarm_open_one_ticket(url: str, tmp_path: Path) -> None:
