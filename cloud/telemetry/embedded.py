@@ -14,11 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from cloud.telemetry import reading
 from cloud.telemetry.archive import Archive
 from cloud.telemetry.store import Away, Bucket, Health, Held, Key, Parked, Row, Sample
 from contract.conventions import EpochMs
 
+log = structlog.get_logger("cloud")
 _T = TypeVar("_T")
 _BLOCK = 360
 _KEEP = 120
@@ -130,11 +133,24 @@ class EmbeddedStore:
         return self._reader
 
     def _open(self) -> None:
-        self._archive = Archive(self._path, *self._sizes)
+        self._archive = self._archive_or_new()
         self._reader = self._archive.database
         if self._asker is not self._worker:
             self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._reader.executescript("PRAGMA busy_timeout=10000; PRAGMA query_only=ON;")
+
+    def _archive_or_new(self) -> Archive:
+        """History is a copy: a damaged file is kept for a person to look at, and keeps nobody from working."""
+        try:
+            return Archive(self._path, *self._sizes)
+        except sqlite3.OperationalError:  # a disk that fails or is full is no damage
+            raise
+        except sqlite3.DatabaseError as error:
+            aside = _set_aside(Path(self._path))
+            log.warning(
+                "history_set_aside", file=str(aside), reason=str(error), remedy="history begins anew; no ticket is lost"
+            )
+            return Archive(self._path, *self._sizes)
 
     def _close_reader(self) -> None:
         if self._reader is not None:
@@ -145,3 +161,13 @@ class EmbeddedStore:
         if self._archive is not None:
             self._archive.close()
         self._archive = None
+
+
+def _set_aside(path: Path) -> Path:
+    """Move the file and its logs to a name that tells when it was last written."""
+    aside = path.with_suffix(f".broken-{path.stat().st_mtime_ns // 1_000_000}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -2,6 +2,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from cloud.telemetry.embedded import EmbeddedStore
 from cloud.telemetry.store import Row, Sample
@@ -121,3 +122,15 @@ async def test_it_may_be_closed_while_a_question_is_at_work(tmp_path: Path) -> N
     for question in questions:
         question.cancel()  # its thread goes on
     await store.close()
+
+
+async def test_a_damaged_file_is_set_aside_and_history_begins_anew(tmp_path: Path) -> None:
+    (tmp_path / "telemetry.db").write_bytes(b"this is a shopping list, not a database" * 100)
+    store = EmbeddedStore(tmp_path / "telemetry.db")
+    with capture_logs() as said:
+        await store.open()
+    assert (await store.health()).is_ok
+    await store.close()
+    (aside,) = tmp_path.glob("telemetry.broken-*")
+    assert aside.read_bytes().startswith(b"this is a shopping list")
+    assert [(one["event"], one["file"]) for one in said] == [("history_set_aside", str(aside))]
