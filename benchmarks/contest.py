@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -112,19 +112,18 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
-def resident(one: Contender, seconds: float, every_s: float = 10.0) -> list[tuple[float, float]]:
+def resident(one: Contender, seconds: float, every_s: float = 10.0) -> Iterator[tuple[float, float]]:
     """Seconds and resident megabytes, again and again. Raises RuntimeError when it ends before its time."""
-    begun, found = time.monotonic(), []
+    begun = time.monotonic()
     while (since := time.monotonic() - begun) < seconds:
         if not (taken := rss_mb(one.pid)):
             raise RuntimeError(f"process {one.pid} ended after {since:.0f} s")
-        found.append((since, taken))
+        yield since, taken
         time.sleep(every_s)
-    return found
 
 
-def grown_mb(taken: list[tuple[float, float]], seconds: float) -> float:
-    """The slope of the line nearest to these points, times ``seconds``."""
+def grown_mb(taken: Iterable[tuple[float, float]], seconds: float) -> float:
+    """The slope of the line nearest to these (seconds, megabytes), times ``seconds``."""
     return statistics.linear_regression(*zip(*taken, strict=True)).slope * seconds
 
 

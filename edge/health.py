@@ -185,7 +185,7 @@ async def serve(parts: Parts) -> None:
     with listen(parts.site) as listener:
         host, port = listener.getsockname()[:2]
         config = uvicorn.Config(
-            app(parts), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            app(parts), log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
         )  # fmt: skip
         parts.log.info(
             "ready", gateway=parts.site.gateway.id, status=f"http://{host}:{port}/", cloud=parts.site.gateway.cloud,

@@ -52,8 +52,8 @@ class _Column(msgspec.Struct, gc=False):
     def doubt(self, quality: Quality, cause: Cause) -> None:
         """The newest value is not good; those before it were, unless it was said."""
         missing = len(self.at) - 1 - len(self.quality)
-        self.quality += [*[Quality.GOOD] * missing, quality]
-        self.cause += [*[Cause.NONE] * missing, cause]
+        self.quality = [*self.quality, *[Quality.GOOD] * missing, quality]
+        self.cause = [*self.cause, *[Cause.NONE] * missing, cause]
 
 
 class _Batch(msgspec.Struct, tag="SampleBatch"):
@@ -66,10 +66,11 @@ def body_of(samples: Sequence[Sample]) -> bytes:
     Every value that is ever read passes here, which is why no object of the contract is made for it.
     """
     columns: dict[_SeriesKey, _Column] = {}
+    all_good: tuple[list[Quality], list[Cause]] = [], []  # shared by every column that says nothing
     for sample in samples:
         key = (sample.equipment, sample.point, sample.device)
         if (column := columns.get(key)) is None:
-            column = columns[key] = _Column(*key, [sample.sampled_at_ms], [sample.value], [], [])
+            column = columns[key] = _Column(*key, [sample.sampled_at_ms], [sample.value], *all_good)
         else:
             column.at.append(sample.sampled_at_ms)
             column.value.append(sample.value)

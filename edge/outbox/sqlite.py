@@ -130,6 +130,7 @@ class Outbox:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA wal_autocheckpoint = 1000")
+            db.execute("PRAGMA cache_size = -512")  # a queue: what was written is read once, if ever
             if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check found damage")
             self._migrate(db)
