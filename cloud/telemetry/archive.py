@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
+from operator import itemgetter
 from typing import TypeVar
 
 from cloud.errors import Misconfigured
@@ -22,6 +23,7 @@ from contract.conventions import EpochMs
 from device_profiles.reading import Finding
 
 _T = TypeVar("_T")
+_PLACE = itemgetter(0, 1)
 _STEPS = (
     """
 CREATE TABLE IF NOT EXISTS series (
@@ -85,6 +87,7 @@ class Archive:
         try:
             with self._transaction() as connection:
                 values = [(self._number(row), *blocks.stored(row.sample)) for row in rows]
+                values.sort(key=_PLACE)  # the file is kept in this order
                 connection.executemany("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?)", values)
         except BaseException:
             self._know_series()

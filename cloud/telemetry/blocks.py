@@ -130,10 +130,17 @@ def bucket(tally: Tally, start: EpochMs, to_ms: EpochMs, width: int) -> Bucket:
     return Bucket(start, end, tally.numbers, tally.low, mean, tally.high, last, QUALITIES[tally.quality], tally.cause)
 
 
+_RANKS = {quality: rank for rank, quality in enumerate(QUALITIES)}
+
+
 def stored(sample: Sample) -> Stored:
     """A sample as it is kept; a number that is none is no value."""
     value = sample.value
-    quality = QUALITIES.index(sample.quality)
+    quality = _RANKS.get(sample.quality)
+    if quality is None:
+        raise ValueError(f"{sample.quality} is no quality")
+    if type(value) is float and value - value == 0.0:  # finite, and what nearly all samples are
+        return sample.at_ms, NUMBER, value, quality, sample.cause
     if isinstance(value, bool):
         return sample.at_ms, BIT, float(value), quality, sample.cause
     if isinstance(value, str):

@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 
 import structlog
-from sqlalchemy import RowMapping, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import RowMapping, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.clock import Clock
@@ -125,12 +126,10 @@ class Mover:
         refused = await self._store.write([row for record in found for row in _rows(record)])
         self._note("")
         now = self._clock.now_ms()
-        taken = update(t.record).where(*(t.record.c[name] == bindparam(f"is_{name}") for name in _KEY))
         async with self._database.write() as connection:
             if refused:
                 await park(connection, found, refused, now)
-            keys = [{f"is_{name}": record[name] for name in _KEY} for record in found]
-            await connection.execute(taken.values(applied_at=now), keys)
+            await _mark_taken(connection, found, now)
         self.parked_samples += len(refused)
         self._publish("samples")
         if len(found) == _BATCH:
@@ -191,11 +190,21 @@ class Mover:
             await connection.execute(delete(t.record).where(old))
 
 
+async def _mark_taken(connection: AsyncConnection, found: Sequence[RowMapping], now: EpochMs) -> None:
+    """One statement for each lane."""
+    lanes: dict[tuple[str, int, str], list[int]] = {}
+    for record in found:
+        lanes.setdefault((record["gateway_id"], record["epoch"], record["lane"]), []).append(record["seq"])
+    for lane, numbers in lanes.items():
+        where = [t.record.c[name] == value for name, value in zip(_KEY, lane, strict=False)]
+        await connection.execute(update(t.record).where(*where, t.record.c.seq.in_(numbers)).values(applied_at=now))
+
+
 def _rows(record: RowMapping) -> Iterator[Row]:
-    batch = decode_record(record["body"])
+    batch, site = decode_record(record["body"]), record["site_id"]
     for series in batch.series if isinstance(batch, SampleBatch) else ():
-        for index, at in enumerate(series.at):
-            quality = str(series.quality[index]) if series.quality else "good"
-            cause = str(series.cause[index]) if series.cause else "none"
-            sample = Sample(at, series.value[index], quality, cause)
-            yield Row(record["site_id"], series.equipment, series.point, sample)
+        qualities = map(str, series.quality) if series.quality else repeat("good")
+        causes = map(str, series.cause) if series.cause else repeat("none")
+        equipment, point = series.equipment, series.point
+        for at, value, quality, cause in zip(series.at, series.value, qualities, causes, strict=False):
+            yield Row(site, equipment, point, Sample(at, value, quality, cause))

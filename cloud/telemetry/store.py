@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from contract.conventions import EpochMs
 from contract.messages import Value
 
@@ -15,8 +17,7 @@ QUALITIES = ("good", "uncertain", "bad")
 """Best first: the worst of a bucket is the one furthest right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value with its instant (epoch milliseconds), quality and cause."""
 
     at_ms: EpochMs
@@ -25,9 +26,8 @@ class Sample:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A sample with its address, as it is written."""
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A sample with its address, as it is written. Both are structs because one is made for every sample that arrives."""
 
     site: str
     equipment: str
