@@ -162,6 +162,8 @@ def stats(
         )
     if not as_json:
         typer.echo(_total(found, health.name, size), err=True)
+        if session.settings.telemetry_url and health.detail:
+            typer.echo(health.detail, err=True)
 
 
 @app.command()

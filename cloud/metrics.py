@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,10 +18,12 @@ from starlette.responses import Response
 
 from cloud.people.access import signed_in
 from cloud.storage import tables as t
-from cloud.telemetry.store import Health
+from cloud.telemetry.mover import Mover
+from cloud.telemetry.store import Health, Store
 from contract.conventions import EpochMs
 
 router = APIRouter(include_in_schema=False)
+_PATIENCE_S = 2.0
 _PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
@@ -56,6 +59,8 @@ class Figures:
     oldest_waiting_at: EpochMs | None
     quarantined_records: int
     store: Health
+    thinned_records: int
+    parked_samples: int
 
     def collect(self) -> Iterator[Metric]:
         """As Prometheus' client asks for them."""
@@ -68,6 +73,12 @@ class Figures:
             ("silent_gateways", "Gateways that stopped reporting", self.silent_gateways),
             ("history_backlog_records", "Committed sample records not yet in the history store", self.waiting_records),
             ("history_backlog_seconds", "Age of the oldest of them", waited / 1000),
+            (
+                "history_thinned_records",
+                "Sample records dropped since the start because too much waited",
+                self.thinned_records,
+            ),
+            ("history_parked_samples", "Samples refused by the history store since the start", self.parked_samples),
             ("quarantined_records", "Records that could not be read, kept with their reason", self.quarantined_records),
             ("history_store_up", "1 while the history store works", self.store.is_ok),
             ("history_points", "Points in the history store", self.store.points),
@@ -89,12 +100,21 @@ async def _exposition(request: Request) -> bytes:
     ProcessCollector("plantroom_cloud", registry=collectors)
     now = state.clock.now_ms()
     async with state.database.read() as connection:
-        figures = await _read(connection, now, await state.store.health())
+        figures = await _read(connection, now, await _health(state.store), state.mover)
     collectors.register(figures)
     return generate_latest(collectors)
 
 
-async def _read(connection: AsyncConnection, now: EpochMs, store: Health) -> Figures:
+async def _health(store: Store) -> Health:
+    """A store that hangs holds up no scrape."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await store.health()
+    except TimeoutError:
+        return Health("history", is_ok=False, points=0, detail="no answer")
+
+
+async def _read(connection: AsyncConnection, now: EpochMs, store: Health, mover: Mover) -> Figures:
     async def one(query: Select[*tuple[Any, ...]]) -> Any:  # noqa: ANN401  a count or an instant
         return (await connection.execute(query)).scalar()
 
@@ -120,4 +140,6 @@ async def _read(connection: AsyncConnection, now: EpochMs, store: Health) -> Fig
         oldest_waiting_at=await one(select(func.min(t.record.c.received_at)).where(is_waiting)),
         quarantined_records=await one(select(func.count()).select_from(t.quarantine)),
         store=store,
+        thinned_records=mover.thinned_records,
+        parked_samples=mover.parked_samples,
     )

@@ -23,8 +23,7 @@ async def silent_server() -> AsyncIterator[int]:
     held: list[asyncio.StreamWriter] = []
 
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
-        await asyncio.Event().wait()
+        held.append(writer)  # open, and never answered
 
     server = await asyncio.start_server(hold, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
@@ -60,3 +59,8 @@ async def test_tickets_open_at_once_while_samples_wait_for_a_server_that_hangs(
         assert len(await rows(desk.database, t.ticket)) == 4
         waiting = [row for row in await rows(desk.database, t.record, lane="samples") if row["applied_at"] is None]
         assert len(waiting) == 4
+        began = time.monotonic()
+        told = (await http.get("/metrics")).text
+        assert time.monotonic() - began < 5
+        assert "plantroom_cloud_history_store_up 0.0" in told
+        assert "plantroom_cloud_history_backlog_records 4.0" in told
