@@ -360,7 +360,7 @@ class RegisterMapping(_PointMapping):
     address: int = Field(ge=0, le=65_536)
     type: WireType = "uint16"
     order: Order | None = None
-    bit: int | None = Field(default=None, ge=0, le=15)
+    bit: int | None = Field(default=None, ge=0, le=63)
     field: tuple[int, int] | None = None
     """Lowest and highest bit of a number that shares its register with others: GenComm's four-bit alarm states."""
     parts: list[int] = []

@@ -30,6 +30,8 @@ _TYPES: dict[str, WireType] = {
     "无符号16位": "uint16", "dword": "uint32", "udint": "uint32", "u32": "uint32", "无符号32位": "uint32", "long": "int32",
     "dint": "int32", "s32": "int32", "i32": "int32", "有符号32位": "int32", "bool": "bit", "boolean": "bit", "开关量": "bit",
     "位": "bit", "bcd": "bcd16", "u64": "uint64", "s64": "int64", "i64": "int64", "str": "string", "字符串": "string",
+    "unix": "unix32", "timestamp": "unix32", "epoch": "unix32", "时间戳": "unix32", "unix ms": "unix_ms64",
+    "cp56time2a": "cp56time", "datetime": "cp56time", "date and time": "bcd_time", "年月日时分秒": "calendar",
     "signed 16": "int16", "unsigned 16": "uint16", "signed 32": "int32", "unsigned 32": "uint32",
 }  # fmt: skip
 _ORDERS = {
