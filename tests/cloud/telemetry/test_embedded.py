@@ -95,7 +95,7 @@ async def test_old_samples_are_forgotten(tmp_path: Path) -> None:
 
 async def test_a_write_that_fails_leaves_nothing_half_done(tmp_path: Path) -> None:
     store = await opened(tmp_path)
-    with pytest.raises(ValueError, match="not in tuple"):
+    with pytest.raises(ValueError, match="excellent is no quality"):
         await store.write([row(1, 1.0, point="new"), row(2, 2.0, "excellent")])
     await store.write([row(3, 3.0, point="new")])
     assert list(await store.latest(SITE, EQUIPMENT)) == ["new"]
