@@ -128,6 +128,17 @@ def raise_it(bench: RuleBench) -> None:
     assert bench.run.state.is_active
 
 
+def test_water_that_rests_once_in_the_night_does_not_leak() -> None:
+    row = next(row for row in ROWS if (row.rule_id, row.number) == ("night_leak", 1))
+    bench = RuleBench(row)
+    bench.rest()
+    flowing = {**row.sick, "flow": 3.0}
+    bench.settle(flowing, bench.span_ms // 2)
+    bench.settle({**flowing, "flow": 0.0}, 2 * bench.step_ms)
+    assert not raised(bench.settle(flowing, bench.span_ms - 4 * bench.step_ms))
+    assert raised(bench.settle(flowing, bench.span_ms))
+
+
 # --- the figures, kept twice -----------------------------------------------------------------------------------------
 
 FIGURES = yaml.safe_load((Path(__file__).parent / "figures.yaml").read_text(encoding="utf-8"))
