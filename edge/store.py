@@ -75,14 +75,10 @@ class AsyncOutbox:
 
     async def keep_within(self, budget_bytes: int, days: int, most_steps: int = 50) -> int:
         """Thin until the outbox fits, at most so many steps at once; how many steps it took."""
-
-        def steps() -> int:
-            for step in range(most_steps):
-                if not self.outbox.keep_within(budget_bytes, days, self._clock.now_ms()):
-                    return step
-            return most_steps
-
-        return await self._do(steps)
+        for step in range(most_steps):
+            if not await self._do(partial(self.outbox.keep_within, budget_bytes, days, self._clock.now_ms())):
+                return step
+        return most_steps
 
     async def close(self) -> None:
         """After everything asked for before."""

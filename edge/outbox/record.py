@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -32,7 +32,7 @@ class StoredRow:
 
 @dataclass(frozen=True, slots=True)
 class Thinned:
-    """What thinning leaves: bodies by (epoch, seq) with their sample counts, and the events that say what is missing."""
+    """What thinning leaves: rows without their bodies, the new bodies with their sample counts, and the events that say what is missing."""
 
     rows: tuple[tuple[StoredRow, bytes, int], ...]
     events: tuple[SamplesThinned, ...]
@@ -84,22 +84,25 @@ def count_of(batch: SampleBatch) -> int:
     return sum(len(series.at) for series in batch.series)
 
 
-def thin(rows: Sequence[StoredRow], reason: str) -> Thinned:
-    """Leave one sample a minute of every point in these rows."""
-    last: dict[_SeriesKey, int] = {}
+def thin(rows: Iterable[StoredRow], reason: str, last: dict[_SeriesKey, int] | None = None) -> Thinned:
+    """Leave one sample a minute of every point in these rows, which are looked at one at a time and not kept.
+
+    ``last`` remembers what was left last of each point, from one call to the next.
+    """
+    last = {} if last is None else last
     kept_rows = []
     for row in rows:
         record = decode_record(row.body)
         batch = record if isinstance(record, SampleBatch) else SampleBatch(series=[])
         kept = SampleBatch(series=[one for one in (_thin_series(series, last) for series in batch.series) if one.at])
-        kept_rows.append((row, encode_record(kept), count_of(kept)))
+        kept_rows.append((replace(row, body=b""), encode_record(kept), count_of(kept)))
     return Thinned(tuple(kept_rows), _declare(kept_rows, reason))
 
 
-def give_up(rows: Sequence[StoredRow], reason: str) -> Thinned:
+def give_up(rows: Iterable[StoredRow], reason: str) -> Thinned:
     """Leave nothing but the numbers."""
     body = encode_record(SampleBatch(series=[]))
-    left = [(row, body, 0) for row in rows]
+    left = [(replace(row, body=b""), body, 0) for row in rows]
     return Thinned(tuple(left), _declare(left, reason))
 
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from edge.outbox.record import StoredRow, Thinned, body_of, give_up, thin
 
 LANES: tuple[Lane, ...] = ("events", "samples")
 THIN_ROWS = 600
+THIN_SAMPLES = 500_000
+"""One step of thinning ends after so many rows or samples, so that commits need not wait long for it."""
 IN_MEMORY = ":memory:"
 MEMORY_BYTES = 64 * 1024 * 1024
 """The budget while everything is in memory."""
@@ -77,6 +80,7 @@ class Outbox:
         self._db = self._open(now_ms)
         self._seq: dict[Lane, int] = {"events": 0, "samples": 0}
         self.epoch = self._start_epoch(now_ms)
+        self._thinned_last: dict[tuple[str, str, str], int] = {}
         self.depths: dict[Lane, Depth] = {}
         """What waits, kept up to date so that asking costs nothing whatever the backlog."""
         self._count()
@@ -346,11 +350,21 @@ class Outbox:
             reason, before = f"the outbox is over its {budget_bytes // 1_000_000} MB", now_ms + 1
         else:
             reason, before = f"older than {days} days", too_old
-        for stage, decide in ((0, thin), (1, give_up)):
-            found = self._run("oldest_samples", stage=stage, before=before, most=THIN_ROWS).fetchall()
-            if found:
-                return self._rewrite(decide([StoredRow(*row) for row in found], reason), stage + 1, now_ms)
+        for stage, decide in ((0, partial(thin, last=self._thinned_last)), (1, give_up)):
+            thinned = decide(self._oldest(stage, before), reason)
+            if thinned.rows:
+                return self._rewrite(thinned, stage + 1, now_ms)
         return []
+
+    def _oldest(self, stage: int, before: int) -> Iterator[StoredRow]:
+        """Rows of one step, read as they are asked for: of a large site each takes megabytes."""
+        samples = 0
+        for found in self._run("oldest_samples", stage=stage, before=before, most=THIN_ROWS):
+            row = StoredRow(*found)
+            yield row
+            samples += row.samples
+            if samples >= THIN_SAMPLES:
+                return
 
     def _rewrite(self, thinned: Thinned, stage: int, now_ms: int) -> list[SamplesThinned]:
         seq = dict(self._seq)

@@ -179,6 +179,17 @@ def test_over_budget_samples_are_thinned_then_given_up_and_each_time_an_event_sa
     assert [type(decode_record(body)) for body in batch.bodies] == [RuleUnknown, SamplesThinned, SamplesThinned]
 
 
+def test_a_step_of_thinning_ends_after_so_many_samples_and_the_next_goes_on_in_the_same_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.outbox.sqlite.THIN_SAMPLES", 10)
+    outbox = open_outbox(tmp_path)
+    for second in range(4):
+        outbox.save(NOW, samples=samples(5, NOW + second * 1000))
+    steps = [outbox.keep_within(1, 30, NOW + 10_000)[0] for _ in range(2)]
+    assert [(one.first, one.last, one.dropped, one.kept) for one in steps] == [(1, 2, 9, 1), (3, 4, 10, 0)]
+
+
 def test_samples_older_than_the_budgets_days_are_thinned_and_younger_ones_stay(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path)
     outbox.save(NOW, samples=samples(5, NOW))
