@@ -52,7 +52,7 @@ class HistoryLine(_Strict):
         """Both or neither, and in order."""
         if (self.raw is None) != (self.step is None):
             raise ValueError(
-                "raw and step belong together: raw 90d, step 5m keeps 90 days as read, then one sum for 5 minutes"
+                "raw and step belong together: raw 90d, step 5min keeps 90 days as read, then one sum for 5 minutes"
             )
         if self.raw is not None and self.step is not None and not self.step <= self.raw <= self.keep:
             raise ValueError("step must not be longer than raw, and raw not longer than keep")

@@ -228,3 +228,10 @@ def test_a_server_that_is_away_is_told_of_with_what_to_do(console: Console, tmp_
     console.monkeypatch.setenv("PLANTROOM_TELEMETRY_URL", "victoriametrics://127.0.0.1:9")
     assert console.run("stats") == Exit.FINDING
     assert "the history store does not answer" in console.err
+
+
+def test_what_is_too_old_to_be_kept_is_told_of(console: Console, tmp_path: Path) -> None:
+    file = tmp_path / "old.csv"
+    file.write_text(HEADER + LINE.format(1).replace("2026", "2001"))
+    assert console.run("import", str(file)) == Exit.DONE
+    assert "1 of them are older than `history` in cloud.yaml keeps" in console.err

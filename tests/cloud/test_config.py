@@ -85,3 +85,37 @@ def test_a_target_of_no_time_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_the_shipped_configuration(tmp_path: Path) -> None:
     assert load_config({}, written(tmp_path, "# nothing yet\n"), tmp_path).port == 8080
+
+
+def test_each_kind_of_point_may_be_kept_longer_or_coarser(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "history: 100d\nhistory_backlog_mb: 5\nhistory_rules:\n"
+        '  - {points: "*/energy", keep: 3650d}\n  - {points: "lift_*/speed", keep: 200d, raw: 30d, step: 5min}\n',
+    )
+    config = load_config({}, file, tmp_path)
+    day = 86_400_000
+    assert [(rule.points, rule.keep_ms, rule.raw_ms, rule.step_ms) for rule in config.history_rules] == [
+        ("*/energy", 3650 * day, 0, 0), ("lift_*/speed", 200 * day, 30 * day, 300_000),
+    ]  # fmt: skip
+    assert (config.history_ms, config.longest_history_ms, config.history_backlog_bytes) == (
+        100 * day,
+        3650 * day,
+        5 * 2**20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("{points: energy, keep: 1d}", "points"),
+        ('{points: "*/energy"}', "keep"),
+        ('{points: "*/energy", keep: 1d, raw: 1h}', "raw and step belong together"),
+        ('{points: "*/energy", keep: 1d, raw: 2d, step: 5min}', "raw not longer than keep"),
+        ('{points: "*/energy", keep: 10d, raw: 5min, step: 1h}', "step must not be longer than raw"),
+    ],
+)
+def test_a_rule_of_history_that_makes_no_sense_is_named_with_its_line(tmp_path: Path, line: str, told: str) -> None:
+    (found,) = findings(written(tmp_path, f"host: here\nhistory_rules:\n  - {line}\n"))
+    assert found.startswith("3: history_rules")
+    assert told in found
