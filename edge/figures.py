@@ -64,7 +64,9 @@ def rules_of(of: EquipmentClass, roles: set[str], settings: Sequence[Mapping[str
             continue
         changes: dict[str, object] = {}
         for setting in settings:
-            changes |= setting[name].model_dump(exclude_unset=True) if name in setting else {}
+            changes |= (
+                {key: getattr(setting[name], key) for key in setting[name].model_fields_set} if name in setting else {}
+            )
         if changes.pop("enabled", True):
             found[name] = rule.model_copy(update=changes) if changes else rule
     return found

@@ -151,6 +151,8 @@ class RuleSection(_Strict):
     off_delay: DelayMs | None = None
     deadband: float | None = Field(default=None, ge=0)
     unknown_after: DurationMs | None = None
+    action: Text | None = None
+    """What to do, as this site's own plan has it: the emergency order on a fire ticket (clause o-fire-trip)."""
 
 
 class TestSection(_Strict):

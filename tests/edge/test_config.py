@@ -53,6 +53,20 @@ def mistakes(text: str, tmp_path: Path, library: Library) -> list[tuple[int, str
     return [(one.line, one.path, f"{one.message}. {one.remedy}") for one in caught.value.findings]
 
 
+def test_a_site_writes_the_order_of_its_own_emergency_plan_on_its_fire_tickets(
+    tmp_path: Path, library: Library
+) -> None:
+    order = "{en: 'Lifts home, then feeders 3 and 4 off by the engineer on duty.', zh: 电梯归首后由值班工程师断开 3、4 号馈线。}"
+    panel = f"  - {{id: panel_1, class: fire_alarm_panel, rules: {{fire: {{action: {order}}}}}}}\n  - id: pump_1\n"
+    one = site_of(GOOD.replace("  - id: pump_1\n", panel), tmp_path, library).find_equipment("panel_1")
+    assert one is not None
+    rule = one.rules["fire"]
+    assert rule.action is not None
+    assert rule.action.en.startswith("Lifts home, then feeders 3 and 4 off")
+    assert "o-fire-trip" in rule.covers
+    assert one.equipment_class.rules["fire"].action != rule.action
+
+
 def test_a_site_sets_its_own_intervals_of_periodic_tests(tmp_path: Path, library: Library) -> None:
     changed = GOOD.replace(
         "rules: {dry_run:", "tests: {quarterly_care: {every: P2M, grace: P5D}}\n    rules: {dry_run:"
