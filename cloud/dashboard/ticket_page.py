@@ -117,6 +117,7 @@ class SumTable:
     foot: str = ""
 
 
+_LATE_WHY: Final = "timeline.news_late_why"
 _SUM_ICONS: Final = {"running": "ck-run", "held": "ck-hold", "late": "ck-late", "resolved": "ck-met"}
 
 
@@ -249,6 +250,9 @@ def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> t
         found.append(f"{words('form.until')} {here.when(data['until'])}")
     if isinstance(data.get("news_late_ms"), int) and data["news_late_ms"] >= LATE_NEWS_MS:
         found.append(words("timeline.news_late", late=present.duration(data["news_late_ms"] / 1000, words)))
+    if data.get("news_late_why"):
+        times = {key: here.when(data[key]) for key in ("silent_from", "silent_until") if key in data}
+        found.append(words(f"{_LATE_WHY}.{data['news_late_why']}", **times))
     if data.get("event"):
         found.append(words("timeline.event", event=data["event"]))
     return tuple(found)

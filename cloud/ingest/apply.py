@@ -16,7 +16,7 @@ from cloud.ingest.registry import announce
 from cloud.maintenance.service import Result, observed
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
-from cloud.tickets import faults, storms
+from cloud.tickets import faults, silence, storms
 from cloud.tickets.desk import Desk
 from cloud.tickets.faults import Ended, News, Place
 from cloud.tickets.storms import Member, Storm
@@ -87,18 +87,20 @@ async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ..
 
 
 async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
-    ended_at = context.ends.get(activation(record))
+    ended_at, raised_at = context.ends.get(activation(record)), instant_ms(record.raised_at)
+    offset_ms = context.sent_at - context.now
     news = News(
         await context.place(record),
         str(record.severity),
         record.clause,
         instant_ms(record.began_at),
-        instant_ms(record.raised_at),
+        raised_at,
         msgspec.to_builtins(record.because),
         context.event_id,
         record.suppressed_by,
         ended_at is not None and context.is_old_news(ended_at, record.severity),
         context.gateway["id"],
+        await silence.why_late(context.connection, context.gateway, raised_at, context.now, offset_ms),
     )
     await faults.raised(context.desk, context.connection, news, context.now)
     if record.storms:

@@ -62,6 +62,8 @@ class News:
     """It had ended before the gateway could be heard again; the news of both came together."""
     source: str = ""
     """Who noticed: the gateway's id, or empty for the cloud itself."""
+    why_late: Mapping[str, Any] = field(default_factory=dict)
+    """What ``silence.why_late`` found; empty for prompt news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ def _facts(news: News, now: EpochMs) -> dict[str, Any]:
         "raised_at": news.raised_at,
         "news_late_ms": max(0, now - news.raised_at),
         "because": news.because,
+        **news.why_late,
     }
 
 

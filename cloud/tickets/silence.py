@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, select, update
+from typing import Any
+
+from sqlalchemy import RowMapping, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
@@ -12,6 +14,8 @@ from cloud.tickets.faults import Ended, News, Place
 from contract.conventions import EpochMs
 
 RULE = "gateway_silent"
+LATE_MS = 60_000
+"""News that took longer says why."""
 _MISSED = 2
 """Intervals without a word: one may be lost on the way, two are silence."""
 
@@ -55,3 +59,25 @@ async def speak_again(desk: Desk, connection: AsyncConnection, gateway: RowMappi
     place = Place(gateway["site_id"], gateway["id"], RULE)
     ended = Ended(place, now, f"heard:{gateway['id']}:{since}", {"gap_ms": now - since})
     await faults.cleared(desk, connection, ended, now)
+
+
+async def why_late(
+    connection: AsyncConnection, gateway: RowMapping, raised_at: EpochMs, now: EpochMs, clock_offset_ms: int | None
+) -> dict[str, Any]:
+    """Why news of an alarm came late, for its ticket: nothing for prompt news, else ``news_late_why`` with what goes with it.
+
+    ``gateway_silent``: the gateway was not heard, from when to when; ``clock``: its clock is behind, so the news only looks late;
+    ``held_up``: it waited on the gateway or the line while the gateway was heard, or this desk was away itself.
+    """
+    late_ms = now - raised_at
+    if late_ms < LATE_MS:
+        return {}
+    if clock_offset_ms is not None and -clock_offset_ms > late_ms / 2:
+        return {"news_late_why": "clock", "clock_offset_ms": clock_offset_ms}
+    ended = or_(t.alarm.c.cleared_at.is_(None), t.alarm.c.cleared_at >= raised_at)
+    key = Place(gateway["site_id"], gateway["id"], RULE).key
+    query = select(t.alarm.c.began_at, t.alarm.c.cleared_at).where(t.alarm.c.fault_key == key, ended)
+    silent = (await connection.execute(query.order_by(t.alarm.c.id.desc()).limit(1))).one_or_none()
+    if silent is None:
+        return {"news_late_why": "held_up"}
+    return {"news_late_why": "gateway_silent", "silent_from": silent.began_at, "silent_until": silent.cleared_at or now}

@@ -169,3 +169,31 @@ async def test_it_sleeps_until_the_earliest_deadline_and_is_woken_by_news(
         assert await breaches(d) == [("response", 2 * HOUR)]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("behind_ms", "is_silent", "why"),
+    [(0, True, "gateway_silent"), (0, False, "held_up"), (30 * MINUTE, False, "clock")],
+)
+async def test_a_ticket_says_why_its_news_came_late_and_no_clock_ran_before(
+    tmp_path: Path, behind_ms: int, is_silent: bool, why: str
+) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement())
+        d.clock.ms += 20 * MINUTE
+        if is_silent:
+            await d.tick()
+        sent_at = format_instant(d.clock.ms - behind_ms)
+        await gateway.tell(raised(START + 1000 - behind_ms), sent_at=sent_at)
+        (opened,) = [
+            one
+            for one in await rows(d.database, t.timeline, kind="opened")
+            if "began_at" in one["data"] and one["actor"] == "gw_1"
+        ]
+        assert opened["data"]["news_late_why"] == why
+        if is_silent:
+            assert (opened["data"]["silent_from"], opened["data"]["silent_until"]) == (START, START + 20 * MINUTE)
+        clocks = await rows(d.database, t.deadline, ticket_id=opened["ticket_id"])
+        assert {clock["start_at"] for clock in clocks} == {START + 20 * MINUTE}
+        assert {clock["state"] for clock in clocks} == {"running"}
