@@ -340,9 +340,11 @@ def _is_path(path: NodePath, text: str, payload: str) -> Iterator[Mistake]:
     try:
         jmespath.compile(text)
     except JMESPathError as error:
+        place = getattr(error, "lex_position", None)
+        where = "" if place is None else f" from character {place + 1} on"
         yield (
             path,
-            f"{text!r} is no JMESPath: {str(error).splitlines()[0]}",
+            f"{text!r} is no JMESPath{where}",
             'Write names with dots: params."em:0".act_power',
         )
 
