@@ -333,6 +333,7 @@ class ModbusBus:
         self._silences += 1
         if self._silences >= SILENCES_BEFORE_RECONNECT and self.bus.kind in ("tcp", "tls", "rtu_over_tcp"):
             self._line.close()
+            self._next_attempt_ms = 0  # closed on a suspicion of ours: the next device need not wait for it
         return self._failed(reader, failure)
 
     def _failed(self, reader: DeviceReader, failure: Failure) -> Failure:

@@ -30,7 +30,11 @@ class Wire:
     """Half duplex at 9600 baud: a unit answers after the request has passed, and its answer takes its own time."""
 
     def __init__(
-        self, receiver: asyncio.Protocol, silent: AbstractSet[int], asked: Counter[int], character_s: float = CHARACTER_S
+        self,
+        receiver: asyncio.Protocol,
+        silent: AbstractSet[int],
+        asked: Counter[int],
+        character_s: float = CHARACTER_S,
     ) -> None:
         self.receiver, self.silent, self.asked, self.character_s = receiver, silent, asked, character_s
         receiver.connection_made(self)  # type: ignore[arg-type]

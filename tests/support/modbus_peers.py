@@ -127,6 +127,8 @@ class RawServer:
     connections: int = 0
     port: int = 0
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    is_over: bool = False
+    """True once the test has left: what is still asked then is answered by nobody."""
 
     @contextlib.asynccontextmanager
     async def serve(self, port: int = 0) -> AsyncIterator["RawServer"]:
@@ -138,6 +140,7 @@ class RawServer:
             try:
                 yield self
             finally:
+                self.is_over = True
                 server.close()
                 for writer in self.writers:
                     writer.close()
@@ -151,7 +154,8 @@ class RawServer:
             while True:
                 asked = await self._next(reader, writer)
                 self.asked.append(asked)
-                group.create_task(self._behave(asked))
+                if not self.is_over:
+                    group.create_task(self._behave(asked))
         writer.close()
 
     async def _behave(self, asked: Asked) -> None:
