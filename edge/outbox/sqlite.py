@@ -6,21 +6,19 @@ that a power cut may cost the samples of the last second. One connection, one wr
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from contract.codec import encode_record
 from contract.messages import Committed, Lane, Previous, Record, SamplesThinned
-from device_profiles.library import Finding
 from edge.decode.sample import Sample
-from edge.errors import Misconfigured, Transient
+from edge.errors import Transient
+from edge.outbox.file import connect, load_queries, open_or_set_aside
 from edge.outbox.record import StoredRow, Thinned, body_of, give_up, thin
 
 LANES: tuple[Lane, ...] = ("events", "samples")
@@ -59,12 +57,6 @@ class Depth:
     oldest_ms: int | None
 
 
-def _load_queries() -> dict[str, str]:
-    text = resources.files("edge.outbox").joinpath("queries.sql").read_text(encoding="utf-8")
-    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
-    return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
-
-
 class Outbox:
     """Opens or creates the database and starts a new epoch. Raises Misconfigured for a newer schema, Transient else.
 
@@ -73,11 +65,10 @@ class Outbox:
 
     def __init__(self, path: Path, now_ms: int, fault: Callable[[str], None] = lambda _step: None) -> None:
         self.path = path
-        self.set_aside: Path | None = None
         self._fault = fault
-        self._sql = _load_queries()
+        self._sql = load_queries()
         self._disk: sqlite3.Connection | None = None
-        self._db = self._open(now_ms)
+        self._db, self.set_aside = open_or_set_aside(path, now_ms)
         self._seq: dict[Lane, int] = {"events": 0, "samples": 0}
         self.epoch = self._start_epoch(now_ms)
         self._thinned_last: dict[tuple[str, str, str], int] = {}
@@ -91,33 +82,6 @@ class Outbox:
 
     # --- opening ------------------------------------------------------------------------------------------------
 
-    def _open(self, now_ms: int) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return self._connect(self.path)
-        except OSError as error:
-            raise Transient(f"{self.path}: {error.strerror}") from error
-        except sqlite3.OperationalError as error:
-            raise Transient(f"{self.path}: {error}") from error
-        except sqlite3.DatabaseError:
-            self._put_away(now_ms)
-        with self._speaking():
-            return self._connect(self.path)
-
-    def _put_away(self, now_ms: int) -> None:
-        try:
-            self._set_aside(now_ms)
-        except OSError as error:
-            raise Transient(f"{self.path}: is damaged and cannot be set aside: {error.strerror}") from error
-
-    def _set_aside(self, now_ms: int) -> None:
-        """Torn or foreign: keep it for a person to look at. What is still true in the plant is raised again."""
-        self.set_aside = self.path.with_suffix(f".broken-{now_ms}")
-        for suffix in ("", "-wal", "-shm"):
-            part = self.path.with_name(self.path.name + suffix)
-            if part.exists():
-                part.rename(self.set_aside.with_name(self.set_aside.name + suffix))
-
     @property
     def is_lasting(self) -> bool:
         """False for an outbox in memory, which serves while the disk cannot."""
@@ -127,35 +91,6 @@ class Outbox:
     def is_away(self) -> bool:
         """True between ``leave_disk`` and ``return_to_disk``."""
         return self._disk is not None
-
-    def _connect(self, path: Path) -> sqlite3.Connection:
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("PRAGMA wal_autocheckpoint = 1000")
-            db.execute("PRAGMA cache_size = -512")  # a queue: what was written is read once, if ever
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("quick_check found damage")
-            self._migrate(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        files = sorted(
-            (one.name, one.read_text(encoding="utf-8"))
-            for one in resources.files("edge.outbox").joinpath("schema").iterdir()
-            if one.name.endswith(".sql")
-        )
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(files):
-            remedy = "Install the newer plantroom again, or move the file away and start without it"
-            message = f"written by a newer version (schema {version}, this one knows {len(files)})"
-            raise Misconfigured([Finding(str(self.path), 0, "", message, remedy)])
-        for number, (_, script) in enumerate(files[version:], start=version + 1):
-            db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
     def _start_epoch(self, now_ms: int, after: int = -1) -> int:
         with self._transaction(durable=True):
@@ -176,7 +111,7 @@ class Outbox:
 
     def leave_disk(self, now_ms: int) -> None:
         """Go on in memory, in an epoch of its own, so that alarms reach the cloud. What waits on the disk waits there."""
-        self._disk, self._db = self._db, self._connect(Path(IN_MEMORY))
+        self._disk, self._db = self._db, connect(Path(IN_MEMORY))
         self.epoch = self._start_epoch(now_ms, after=self.epoch)
         self.depths = dict.fromkeys(LANES, Depth(0, None))
 
