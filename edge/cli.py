@@ -28,7 +28,7 @@ from edge.clock import SystemClock
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
 from edge.machine import Look
-from edge.memory import SETTLE_S, settle
+from edge.memory import GIVE_BACK_EVERY_S, SETTLE_S, give_back, settle
 from edge.page.door import hash_password
 from edge.plans import BusPlan, plan_site
 from edge.reload import Reloader
@@ -132,7 +132,7 @@ def until_stopped(work: Coroutine[Any, Any, None], reload: Callable[[], None]) -
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
-        asyncio.get_running_loop().call_later(SETTLE_S, settle)
+        asyncio.get_running_loop().call_later(SETTLE_S, keep_settled)
         try:
             await task
         except asyncio.CancelledError:
@@ -145,6 +145,18 @@ def until_stopped(work: Coroutine[Any, Any, None], reload: Callable[[], None]) -
     except BaseExceptionGroup as group:
         raise foreseen(group) from None
     return stopped_by
+
+
+def keep_settled() -> None:
+    """Once the start is over settle, and from then on give back what is free now and then."""
+    settle()
+    loop = asyncio.get_running_loop()
+    loop.call_later(GIVE_BACK_EVERY_S, _give_back_again, loop)
+
+
+def _give_back_again(loop: asyncio.AbstractEventLoop) -> None:
+    give_back()
+    loop.call_later(GIVE_BACK_EVERY_S, _give_back_again, loop)
 
 
 def foreseen(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -8,6 +8,7 @@ import gc
 
 SETTLE_S = 5.0
 """When a gateway has announced itself and read its devices once, what is alive stays alive."""
+GIVE_BACK_EVERY_S = 60.0
 COLLECT_AFTER = 50_000
 """Nearly everything here is freed by its last reference; Python's usual 700 costs a tenth of the time for nothing."""
 ARENAS, MMAP_FROM = -8, -3
@@ -28,11 +29,13 @@ def spare() -> None:
 
 
 def settle() -> None:
-    """Leave out of garbage collection what will live as long as the process, and free memory to the system.
-
-    glibc keeps what a start freed; a C library without ``malloc_trim`` is left as it is.
-    """
+    """Leave out of garbage collection what will live as long as the process, and give back what the start freed."""
     gc.collect()
     gc.freeze()
+    give_back()
+
+
+def give_back() -> None:
+    """What glibc keeps free goes back to the system; another C library is left as it is."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
