@@ -1,18 +1,13 @@
 """acquire, the wire: one connection to one bus, one request on it at a time, and no answer given to the wrong question.
 
-On TCP, TLS and UDP the transaction number tells whose answer came. A serial line has none, so after a silence a unit is
-in doubt. It is left alone for a while; then, until its late answer came, a question of another length was answered in
-order, or the line has drained, nothing is asked whose answer the late one could be taken for.
+On TCP, TLS and UDP the transaction number tells whose answer came. A serial line has none: ``serial_line``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edge.acquire.frames import (
@@ -22,25 +17,16 @@ from edge.acquire.frames import (
     MbapBuffer,
     OutOfStep,
     Read,
-    RtuBuffer,
     build_mbap,
-    build_rtu,
     mbap_head,
     parse_reply,
 )
-from edge.acquire.read_plan import wire_ms
 from edge.clock import Clock
 from edge.errors import Transient
 from edge.site import Bus, Tls
 
 CONNECT_S = 3.0
 LEAVE_TRIES, LEAVE_S = 20, 0.01
-PAUSE_MS = 500
-"""How long a unit on a serial line is left alone after a silence, at least; its late answer usually comes meanwhile."""
-DRAIN_MS = 3_000
-"""How long after a silence a serial answer is thought possible, at least."""
-QUIET_S = 0.02
-"""Silence that ends a spoiled frame."""
 ANY_UNIT = (0, 255)
 """Addresses that mean the TCP device itself; such devices answer with whatever number they like."""
 
@@ -64,18 +50,18 @@ class Wire(Protocol):
 
 
 @dataclass(slots=True)
-class _Question:
+class Question:
     transaction: int
     unit: int
     read: Read
     answer: asyncio.Future[Answer]
 
 
-class _Link(asyncio.Protocol):
+class Link(asyncio.Protocol):
     """One connection's bytes, in either framing. ``late`` counts answers that came to no open question."""
 
     def __init__(self) -> None:
-        self.question: _Question | None = None
+        self.question: Question | None = None
         self.late = 0
         self.is_lost = False
         self.is_gone = False
@@ -93,10 +79,10 @@ class _Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         raise NotImplementedError
 
-    def frame(self, question: _Question) -> bytes:
+    def frame(self, question: Question) -> bytes:
         raise NotImplementedError
 
-    def ask(self, question: _Question) -> None:
+    def ask(self, question: Question) -> None:
         self.question = question
         self.send(self.frame(question))
 
@@ -138,7 +124,7 @@ class _Link(asyncio.Protocol):
             self.question.answer.set_result(answer)
 
 
-class _MbapLink(_Link):
+class _MbapLink(Link):
     """TCP and TLS streams."""
 
     def __init__(self) -> None:
@@ -147,7 +133,7 @@ class _MbapLink(_Link):
         self._wanted = b""
         """How the whole answer to the open question begins; an exception begins otherwise."""
 
-    def frame(self, question: _Question) -> bytes:
+    def frame(self, question: Question) -> bytes:
         self._wanted = mbap_head(question.transaction, question.unit, question.read)
         return build_mbap(question.transaction, question.unit, question.read)
 
@@ -205,50 +191,13 @@ class _UdpLink(_MbapLink):
         self.fail(NotConnected(f"the network refuses: {exc}"))
 
 
-class _RtuLink(_Link):
-    """A serial line, or a converter that passes its bytes on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._buffer = RtuBuffer()
-        self.is_spoiled = False
-        self.paid: Callable[[int, int, int], None] = lambda _unit, _function, _size: None
-
-    def frame(self, question: _Question) -> bytes:
-        frame = build_rtu(question.unit, question.read)
-        self._buffer.expect(frame)
-        return frame
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            for frame in self._buffer.feed(data):
-                self._arrived(frame.unit, frame.pdu)
-        except OutOfStep as error:
-            self.is_spoiled = True
-            self.fail(error)
-
-    def _arrived(self, unit: int, pdu: bytes) -> None:
-        question = self.question
-        if question is None or question.unit != unit or question.answer.done():
-            self._is_late(unit, pdu)
-            return
-        try:
-            self.settle(parse_reply(question.read, pdu))
-        except Garbled:
-            self._is_late(unit, pdu)  # another length or function: an answer to what was asked before
-
-    def _is_late(self, unit: int, pdu: bytes) -> None:
-        self.late += 1
-        self.paid(unit, pdu[0], len(pdu) - 2)
-
-
 class Line:
     """The connection of one bus. ``exchange`` is called by one task, one request at a time."""
 
     def __init__(self, bus: Bus, clock: Clock) -> None:
         self.bus = bus
         self._clock = clock
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._transaction = 0
         self._late_before = 0
 
@@ -276,7 +225,7 @@ class Line:
     def _where(self) -> str:
         return self.bus.serial_port or f"{self.bus.host}:{self.bus.port}"
 
-    async def _open(self) -> _Link:
+    async def _open(self) -> Link:
         loop = asyncio.get_running_loop()
         host, port = self.bus.host, self.bus.port
         if self.bus.kind == "udp":
@@ -316,7 +265,7 @@ class Line:
         self._transaction = self._transaction % 0xFFFF + 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
-            link.ask(_Question(self._transaction, unit, read, answer))
+            link.ask(Question(self._transaction, unit, read, answer))
             link.expect_within(timeout_ms)
             return await answer
         except TimeoutError:
@@ -341,93 +290,3 @@ def client_context(tls: Tls) -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise OSError(f"{', '.join(named)}: no certificate, or no key to it: {error}") from error
     return context
-
-
-@dataclass(slots=True)
-class _Doubt:
-    """What a unit was asked and did not answer in time: (function, size of a right answer) and how often."""
-
-    since_ms: int
-    free_ms: int
-    owed: Counter[tuple[int, int]] = field(default_factory=Counter)
-
-
-class SerialLine(Line):
-    """RTU on a serial port, or on a TCP converter that passes a line's bytes on."""
-
-    def __init__(
-        self, bus: Bus, clock: Clock, open_port: Callable[[Bus, asyncio.Protocol], Wire], pause_s: float
-    ) -> None:
-        super().__init__(bus, clock)
-        self._open_port = open_port
-        self._pause_s = pause_s
-        self._doubts: dict[int, _Doubt] = {}
-
-    async def _open(self) -> _Link:
-        if self.bus.kind == "rtu":
-            link = _RtuLink()
-            self._open_port(self.bus, link)
-        else:
-            loop = asyncio.get_running_loop()
-            link = (await loop.create_connection(_RtuLink, self.bus.host, self.bus.port))[1]
-        link.paid = self._paid
-        return link
-
-    def is_in_doubt(self, unit: int) -> bool:
-        doubt = self._doubts.get(unit)
-        if doubt is not None and self._clock.moment().steady_ms - doubt.since_ms >= DRAIN_MS:
-            del self._doubts[unit]
-        return unit in self._doubts
-
-    def is_ambiguous(self, unit: int, read: Read) -> bool:
-        if not self.is_in_doubt(unit):
-            return False
-        doubt = self._doubts[unit]
-        too_early = self._clock.moment().steady_ms < doubt.free_ms
-        return too_early or (read.function, read.payload_size) in doubt.owed
-
-    async def exchange(self, unit: int, read: Read, timeout_ms: int) -> Answer:
-        timeout_ms += math.ceil(wire_ms(self.bus, read.payload_size))  # a slow wire is no slow device
-        if self.is_ambiguous(unit, read):
-            raise NoResponse(f"unit {unit} may still answer an earlier question; waiting for the line to drain")
-        was_in_doubt = self.is_in_doubt(unit)
-        await self._quiet()
-        try:
-            answer = await super().exchange(unit, read, timeout_ms)
-        except (NotConnected, NoResponse, Garbled):
-            self._owes(unit, read, timeout_ms)
-            if self.bus.kind == "rtu_over_tcp":
-                self.close()  # whatever is still on its way then belongs to no connection
-            raise
-        if was_in_doubt and isinstance(answer, ExceptionReply):
-            self._owes(unit, read, timeout_ms)
-            raise Garbled(f"{answer} of unit {unit} could be the answer to an earlier question")
-        self._doubts.pop(unit, None)
-        return answer
-
-    async def _quiet(self) -> None:
-        """The pause between frames, longer after a spoiled one so that its rest passes by."""
-        link = self._link
-        is_spoiled = isinstance(link, _RtuLink) and link.is_spoiled
-        if is_spoiled or self._pause_s:
-            await self._clock.sleep(max(self._pause_s, QUIET_S if is_spoiled else 0.0))
-        if isinstance(link, _RtuLink):
-            link.is_spoiled = False
-
-    def _owes(self, unit: int, read: Read, timeout_ms: int) -> None:
-        """A unit with a long time-out is given as long again, and three times that to drain."""
-        now_ms = self._clock.moment().steady_ms
-        doubt = self._doubts.setdefault(unit, _Doubt(now_ms, now_ms))
-        doubt.since_ms = now_ms + max(0, 3 * timeout_ms - DRAIN_MS)
-        doubt.free_ms = now_ms + max(PAUSE_MS, timeout_ms)
-        doubt.owed[read.function, read.payload_size] += 1
-
-    def _paid(self, unit: int, function: int, size: int) -> None:
-        """A late answer came after all."""
-        doubt = self._doubts.get(unit)
-        if doubt is None or (function, size) not in doubt.owed:
-            return
-        doubt.owed[function, size] -= 1
-        doubt.owed = +doubt.owed
-        if not doubt.owed:
-            del self._doubts[unit]

@@ -18,10 +18,11 @@ from edge.acquire.breaker import ProbeGate, Verdict
 from edge.acquire.frames import ExceptionReply, Garbled, Read
 from edge.acquire.health import HealthBoard
 from edge.acquire.holes import HoleMemory, NoMemory
-from edge.acquire.line import Answer, Line, NoResponse, NotConnected, SerialLine
+from edge.acquire.line import Answer, Line, NoResponse, NotConnected
 from edge.acquire.read_plan import NOTHING_LEARNED, Learned, Request
 from edge.acquire.reader import CompiledRequest, DeviceReader
 from edge.acquire.schedule import Due, Schedule
+from edge.acquire.serial_line import SerialLine
 from edge.acquire.sink import Sink
 from edge.clock import Clock
 from edge.decode.sample import Moment, Sample
