@@ -124,7 +124,7 @@ def url() -> Iterator[str]:
         yield address
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_twenty_kills_lose_nothing_double_nothing_and_leave_the_same_tickets(
     tmp_path: Path, say: Callable[[str], None]
 ) -> None:
@@ -143,7 +143,7 @@ async def kills_of_replicas(world: World, number: int, count: int) -> None:
         await world.start_again(name)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_two_replicas_that_both_receive_every_batch_open_each_ticket_once_while_they_are_killed(
     tmp_path: Path, url: str
 ) -> None:

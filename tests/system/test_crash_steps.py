@@ -20,7 +20,7 @@ async def die_at(world: World, name: str, step: str | None) -> None:
     order = world.folder / f"die_{name}"
     child = world.children[name]
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await child.process.wait()
     except TimeoutError:
         pytest.fail(f"{name} never came to: {step}\n{world.logs()}")
@@ -42,7 +42,7 @@ async def one_round(world: World, number: int, gateway: str | None, cloud: str |
     await world.counted(AlarmCleared, PUMP, RULE, number)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_kill_at_every_step_of_delivery_raises_each_alarm_once_and_opens_one_ticket(tmp_path: Path) -> None:
     async with world(tmp_path / "world", wrapper=Path(dying.__file__)) as there:
         steps = list(zip_longest(dying.GATEWAY_STEPS, dying.CLOUD_STEPS))
