@@ -9,14 +9,14 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cloud.clock import SystemClock
 from cloud.people import gateways
@@ -127,12 +127,15 @@ class Clouds:
 
 
 @contextmanager
-def clouds(url: str, folder: Path, replicas: int) -> Iterator[Clouds]:
-    """Start so many replicas, wait until they answer, and stop them."""
+def clouds(url: str, folder: Path, replicas: int, *, has_history: bool) -> Iterator[Clouds]:
+    """Start so many replicas, wait until they answer, and stop them. Without history their store is one that never answers."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         ports = [free_port() for _ in range(replicas)]
-        children = [stack.enter_context(_serving(url, folder, port)) for port in ports]
+        environment = {**os.environ, "PLANTROOM_DATABASE_URL": url}
+        if not has_history:
+            environment["PLANTROOM_TELEMETRY_URL"] = f"influxdb://127.0.0.1:{free_port()}/away"
+        children = [stack.enter_context(_serving(environment, folder, port)) for port in ports]
         addresses = tuple(f"http://127.0.0.1:{port}" for port in ports)
         for address in addresses:
             _wait(address)
@@ -140,9 +143,8 @@ def clouds(url: str, folder: Path, replicas: int) -> Iterator[Clouds]:
 
 
 @contextmanager
-def _serving(url: str, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _serving(environment: Mapping[str, str], folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [*program("plantroom-cloud"), "serve", "--port", str(port), "--data", str(folder)]
-    environment = {**os.environ, "PLANTROOM_DATABASE_URL": url}
     with (folder / f"cloud-{port}.log").open("wb") as log:
         child = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
@@ -195,6 +197,16 @@ async def waiting(url: str) -> int:
         async with database.read() as connection:
             query = select(func.count()).select_from(t.record).where(t.record.c.applied_at.is_(None))
             return int((await connection.execute(query)).scalar_one())
+    finally:
+        await database.close()
+
+
+async def forget_waiting(url: str) -> None:
+    """Take what waits for a history that was away as moved, so that the next case begins with nothing."""
+    database = open_database(url)
+    try:
+        async with database.write() as connection:
+            await connection.execute(update(t.record).where(t.record.c.applied_at.is_(None)).values(applied_at=0))
     finally:
         await database.close()
 
