@@ -79,7 +79,18 @@ async def test_what_is_older_than_the_retention_is_forgotten_and_holds_up_nothin
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate that signs itself, with its key in one file."""
     folder = tmp_path_factory.mktemp("tls")
-    command = [require("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    command = [
+        require("openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+    ]
     command += [
         "-addext",
         "subjectAltName=IP:127.0.0.1",
