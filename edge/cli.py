@@ -27,6 +27,7 @@ from edge.cli_speech import Json, SiteArgument, fail, speaking
 from edge.clock import SystemClock
 from edge.config import load_site
 from edge.errors import Misconfigured, Rejected, Transient
+from edge.lock import only_one
 from edge.machine import Look
 from edge.memory import GIVE_BACK_EVERY_S, SETTLE_S, give_back, settle
 from edge.page.door import hash_password
@@ -97,8 +98,9 @@ def run(
         beside: dict[str, gateway.Side] = {
             "systemd": from_environment().run, "reload": reloader.run, "desk": gateway.later("edge.commission.desk", "serve_desk", data=folder),
         }  # fmt: skip
-        work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside, look=Look(folder))
-        stopped_by = until_stopped(work, reloader.ask)
+        with only_one(folder):
+            work = gateway.run_gateway(site, clock=SystemClock(), data=folder, beside=beside, look=Look(folder))
+            stopped_by = until_stopped(work, reloader.ask)
     raise typer.Exit(Exit.INTERRUPTED if stopped_by == signal.SIGINT else Exit.DONE)
 
 

@@ -144,8 +144,9 @@ def prepare(machine: Machine) -> None:
     entry = [*SERVICES["prepare"]["entrypoint"], str(machine.folder)]
     subprocess.run([machine.here(word) for word in entry], check=True)
     site = machine.folder / "site/site.yaml"
-    status = f"credential, status: {{port: {machine.ports['status']}}}}}"
-    site.write_text(machine.here(site.read_text()).replace("credential}", status, 1))
+    written = yaml.safe_load(machine.here(site.read_text()))
+    written["gateway"]["status"] = {"port": machine.ports["status"]}
+    site.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False))
 
 
 def start_broker(machine: Machine) -> None:
