@@ -160,7 +160,14 @@ def test_explain_answers_from_recorded_samples_and_from_what_was_noted(site: Pat
     asked = ("rules", "explain", site, "feeder_1", "overcurrent", "--samples", samples)
     found = json.loads(run(*asked, "--at", "2026-11-21T07:00:04Z", "--json").stdout)
     assert (found["condition"], found["state"], found["waits_ms"]) == (True, "pending", 296_000)
-    assert found["terms"][0] == {"name": "current_l1", "value": 304.0, "unit": "A", "quality": "good", "age_ms": 0, "note": ""}
+    assert found["terms"][0] == {
+        "name": "current_l1",
+        "value": 304.0,
+        "unit": "A",
+        "quality": "good",
+        "age_ms": 0,
+        "note": "",
+    }
     assert "waits for 292 s more" in run(*asked).stdout
     missing = run("rules", "explain", site, "feeder_1", "overcurrent", "--data", tmp_path / "nowhere")
     assert missing.exit_code == Exit.MISCONFIGURED
