@@ -57,7 +57,7 @@ class Committing:
             await self._store.close()
 
 
-def _nothing_to_announce() -> Record:
+def _nothing_to_announce() -> list[Record]:
     raise AssertionError("no epoch is started over here")
 
 

@@ -198,7 +198,10 @@ class AnnouncedDevice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceAnnounced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Everything this gateway serves. Sent at every start, after a reload and on a refresh directive."""
+    """Everything this gateway serves. Sent at every start, after a reload and on a refresh directive.
+
+    A large site is told in several of these, one after the other; each names what the others tell.
+    """
 
     site: str
     site_name: str
@@ -209,6 +212,9 @@ class DeviceAnnounced(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     content_hash: str
     equipment: list[AnnouncedEquipment]
     devices: list[AnnouncedDevice]
+    other_equipment: list[str] = []
+    """Ids of equipment that is served as well and told in another announcement."""
+    other_devices: list[str] = []
 
 
 # --- samples ----------------------------------------------------------------------------------------------------

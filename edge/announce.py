@@ -28,6 +28,49 @@ from edge.rules.runtime import PointState, RuleRun, Runtime, TestRun
 from edge.site import Device, Site
 
 _Sign = Literal["<", "<=", ">", ">="]
+MOST_LINES = 5_000
+"""Points, rules, limits, tests and plan lines in one record: about 2 MB, an eighth of what the cloud unpacks."""
+
+
+def announcement(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], version: str) -> list[DeviceAnnounced]:
+    """The whole site as it runs now, in as many records as its size needs."""
+    return split(announce(site, engine, plans, version))
+
+
+def split(whole: DeviceAnnounced, most_lines: int = MOST_LINES) -> list[DeviceAnnounced]:
+    """The same in records small enough for the cloud, each naming what the others tell. Most sites need one."""
+    parts: list[tuple[list[AnnouncedEquipment], list[AnnouncedDevice]]] = [([], [])]
+    lines = 0
+    things: list[AnnouncedEquipment | AnnouncedDevice] = [*whole.equipment, *whole.devices]
+    for thing in things:
+        lines += _lines(thing)
+        if lines > most_lines and any(parts[-1]):
+            parts.append(([], []))
+            lines = _lines(thing)
+        if isinstance(thing, AnnouncedEquipment):
+            parts[-1][0].append(thing)
+        else:
+            parts[-1][1].append(thing)
+    if len(parts) == 1:
+        return [whole]
+    return [_part(whole, equipment, devices) for equipment, devices in parts]
+
+
+def _lines(thing: AnnouncedEquipment | AnnouncedDevice) -> int:
+    if isinstance(thing, AnnouncedDevice):
+        return 1 + len(thing.plan)
+    return 1 + len(thing.points) + len(thing.rules) + len(thing.limits) + len(thing.tests)
+
+
+def _part(
+    whole: DeviceAnnounced, equipment: list[AnnouncedEquipment], devices: list[AnnouncedDevice]
+) -> DeviceAnnounced:
+    here, there = {one.id for one in equipment}, {one.id for one in devices}
+    return msgspec.structs.replace(
+        whole, equipment=equipment, devices=devices,
+        other_equipment=[one.id for one in whole.equipment if one.id not in here],
+        other_devices=[one.id for one in whole.devices if one.id not in there],
+    )  # fmt: skip
 
 
 def announce(site: Site, engine: Engine, plans: Mapping[str, Sequence[str]], version: str) -> DeviceAnnounced:

@@ -127,7 +127,7 @@ class Cycle:
     outbox: AsyncOutbox
     clock: Clock
     log: Log
-    announcement: Callable[[], Record]
+    announcement: Callable[[], Sequence[Record]]
     routine: Callable[[Moment], Iterable[Record]]
     told: Callable[[Sequence[Record]], None]
     wake: Callable[[], None]
@@ -145,7 +145,7 @@ class Cycle:
 
     async def run(self) -> None:
         """Turn until cancelled. The announcement is the first event of every epoch."""
-        self.unsaved.events.append(self.announcement())
+        self.unsaved.events += self.announcement()
         await self.turn(0)
         while True:
             await self.turn(self._wait_s())
@@ -187,7 +187,7 @@ class Cycle:
             self.answered.add(directive.id)
             self.unsaved.answered.append(directive.id)
             records += answer.records
-            records += [self.announcement()] if answer.is_refresh else []
+            records += self.announcement() if answer.is_refresh else ()
             records.append(
                 DirectiveApplied(
                     directive=directive.id, at=format_instant(now.wall_ms), applied=answer.is_applied,
@@ -239,7 +239,7 @@ class Cycle:
             "disk_left",
             remedy="alarms are judged and delivered from memory; until the disk is well a restart loses them",
         )
-        self.unsaved.events.insert(0, self.announcement())
+        self.unsaved.events[:0] = self.announcement()
         self._retry_at, self._disk_at = now.steady_ms, now.steady_ms + TRY_DISK_EVERY_MS
 
     async def _try_disk(self, now: Moment) -> None:

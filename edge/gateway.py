@@ -19,7 +19,7 @@ from contract.messages import Record
 from device_profiles.library import Finding
 from edge import own
 from edge.acquire.health import HealthBoard
-from edge.announce import announce
+from edge.announce import announcement
 from edge.buses import Buses, Runs
 from edge.clock import Clock
 from edge.cycle import Cycle, Intake
@@ -172,16 +172,16 @@ def build(
     engine = Engine(site if look is None else own.joined(site, look()), now, outbox.load_state())
     plans = device_plans(plan_site(site))
 
-    def announcement() -> Record:
-        return announce(parts.site, parts.engine, parts.board.plans(parts.plans), version())
+    def tell() -> Sequence[Record]:
+        return announcement(parts.site, parts.engine, parts.board.plans(parts.plans), version())
 
-    store = AsyncOutbox(outbox, clock, announcement, inline=inline)
+    store = AsyncOutbox(outbox, clock, tell, inline=inline)
     link, board, intake = Link(), HealthBoard([device.id for device in site.devices]), Intake()
     caller, life_safety = Caller(site.gateway.hooks, log), LifeSafety()
-    routine = Routine(site, outbox, engine, board, link, version(), announcement)
+    routine = Routine(site, outbox, engine, board, link, version(), tell)
     deliveries: list[Delivery] = []
     cycle = Cycle(
-        intake, engine, store, clock, log, announcement, routine.records,
+        intake, engine, store, clock, log, tell, routine.records,
         told=lambda records: caller.ring(life_safety.calls(records)),
         wake=lambda: _wake(deliveries),
         answered=outbox.answered(),

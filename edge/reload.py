@@ -191,7 +191,7 @@ def take_over(parts: Parts, site: Site, plans: Mapping[str, tuple[str, ...]]) ->
     after = parts.cycle.announcement()
     if after == before:
         return False
-    parts.cycle.unsaved.events.append(after)
+    parts.cycle.unsaved.events += after
     parts.cycle.intake.nudge()
     return True
 

@@ -25,7 +25,7 @@ class Routine:
 
     def __init__(
         self, site: Site, outbox: Outbox, engine: Engine, board: HealthBoard, link: Link, version: str,
-        announcement: Callable[[], Record] | None = None,
+        announcement: Callable[[], Sequence[Record]] | None = None,
     ) -> None:  # fmt: skip
         self._site, self._outbox, self._engine = site, outbox, engine
         self._board, self._link, self._version = board, link, version
@@ -51,7 +51,7 @@ class Routine:
         """The announcement anew when a device has come to refuse part of its plan, or gives it again."""
         before, self._refused = self._refused, dict(self._board.refused)
         is_new = before is not None and before != self._refused
-        return [self._announcement()] if is_new and self._announcement is not None else []
+        return [*self._announcement()] if is_new and self._announcement is not None else []
 
     def _statuses(self, now: Moment) -> list[Record]:
         rows = self._board.rows(now)

@@ -28,7 +28,9 @@ class Log(Protocol):
 class AsyncOutbox:
     """The same verbs as Outbox. One thread, so that calls follow one another as they were made."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, announcement: Callable[[], Record], *, inline: bool) -> None:
+    def __init__(
+        self, outbox: Outbox, clock: Clock, announcement: Callable[[], Sequence[Record]], *, inline: bool
+    ) -> None:
         self.outbox, self._clock, self._announcement = outbox, clock, announcement
         self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="outbox")
 

@@ -24,7 +24,8 @@ async def announce(connection: AsyncConnection, gateway: RowMapping, told: Devic
     await _check_owner(connection, gateway, told)
     values = {"version": told.version, "interval_ms": told.interval_ms, "announced_hash": told.content_hash}
     await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway["id"]).values(**values))
-    if told.content_hash and told.content_hash == gateway["announced_hash"]:
+    is_whole = not told.other_equipment and not told.other_devices
+    if is_whole and told.content_hash and told.content_hash == gateway["announced_hash"]:
         return
     await upsert(connection, t.site, ("id",), [{"id": told.site, "name": told.site_name, "zone": told.zone}])
     await _equipment(connection, gateway["id"], told, now)
@@ -48,7 +49,7 @@ async def _equipment(connection: AsyncConnection, gateway_id: str, told: DeviceA
     site, ids = told.site, [equipment.id for equipment in told.equipment]
     await connection.execute(
         update(t.equipment)
-        .where(t.equipment.c.gateway_id == gateway_id, t.equipment.c.id.not_in(ids))
+        .where(t.equipment.c.gateway_id == gateway_id, t.equipment.c.id.not_in([*ids, *told.other_equipment]))
         .values(gateway_id=None)
     )
     rows = [_equipment_row(site, gateway_id, equipment) for equipment in told.equipment]
@@ -76,7 +77,7 @@ async def _replace(connection: AsyncConnection, table: Table, site: str, ids: Se
 
 async def _devices(connection: AsyncConnection, gateway_id: str, told: DeviceAnnounced) -> None:
     ids = [device.id for device in told.devices]
-    gone = (t.device.c.gateway_id == gateway_id) & t.device.c.id.not_in(ids)
+    gone = (t.device.c.gateway_id == gateway_id) & t.device.c.id.not_in([*ids, *told.other_devices])
     await connection.execute(delete(t.device).where(gone))
     rows = [_device_row(told.site, gateway_id, device) for device in told.devices]
     await upsert(connection, t.device, ("site_id", "id"), rows)

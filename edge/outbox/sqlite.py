@@ -323,12 +323,12 @@ class Outbox:
                 body = encode_record(stand_in)
                 self._run("rewrite", lane=lane, epoch=epoch, seq=seq, body=body, samples=0, stage=2)
 
-    def start_over(self, now_ms: int, announcement: Record) -> int:
+    def start_over(self, now_ms: int, announcement: Sequence[Record]) -> int:
         """A new epoch for everything that waits, when the cloud and this disk no longer agree on the numbers.
 
         The announcement goes first, as in every epoch. Returns the new epoch.
         """
-        seq: dict[Lane, int] = {"events": 1, "samples": 0}
+        seq: dict[Lane, int] = {"events": len(announcement), "samples": 0}
         with self._transaction(durable=True):
             last = self._one("last_epoch")
             epoch = max((last[0] if last else 0) + 1, now_ms // 1000)
@@ -337,9 +337,10 @@ class Outbox:
                 for old_epoch, old_seq in self._run("lane_rows", lane=lane).fetchall():
                     seq[lane] += 1
                     self._run("move", lane=lane, epoch=old_epoch, seq=old_seq, new_epoch=epoch, new_seq=seq[lane])
-            body = encode_record(announcement)
-            self._run("add", lane="events", epoch=epoch, seq=1, at=now_ms, samples=0, body=body)
+            for first, record in enumerate(announcement, start=1):
+                body = encode_record(record)
+                self._run("add", lane="events", epoch=epoch, seq=first, at=now_ms, samples=0, body=body)
             self._run("count_up", epoch=epoch, **seq)
         self.epoch, self._seq = epoch, seq
-        self._note_depth("events", self.depths["events"].records + 1)
+        self._note_depth("events", self.depths["events"].records + len(announcement))
         return epoch

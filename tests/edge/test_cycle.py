@@ -20,7 +20,7 @@ from contract.messages import (
     Value,
 )
 from edge import cycle as cycles
-from edge.announce import announce
+from edge.announce import announcement
 from edge.cycle import Cycle, Intake
 from edge.decode.sample import Moment, Sample
 from edge.errors import Transient
@@ -47,8 +47,8 @@ class Floor:
             self.clock, self.announcement, lambda _now: [], self.told.extend, self.wake, answered=self.outbox.answered(),
         )  # fmt: skip
 
-    def announcement(self) -> Record:
-        return announce(self.site, self.engine, {}, "1")
+    def announcement(self) -> Sequence[Record]:
+        return announcement(self.site, self.engine, {}, "1")
 
     def wake(self) -> None:
         self.woken += 1
@@ -218,7 +218,7 @@ async def test_a_directive_is_carried_out_once_and_answered_even_if_the_cloud_re
 
 
 def _announced(floor: Floor) -> DeviceAnnounced:
-    record = floor.announcement()
+    (record,) = floor.announcement()
     assert isinstance(record, DeviceAnnounced)
     return record
 

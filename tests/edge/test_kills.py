@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract.codec import decode_record
 from contract.conventions import instant_ms
 from contract.messages import AlarmChanged, AlarmCleared, AlarmRaised, Record, StormBegan, StormEnded
-from edge.announce import announce
+from edge.announce import announcement
 from edge.cycle import Cycle, Intake
 from edge.decode.sample import Moment
 from edge.outbox.sqlite import Outbox
@@ -76,9 +76,9 @@ class Gateway:
         self.clock = Life(self.now_ms, 1_000_000 * self.lives)
         self.outbox = Outbox(self.path, self.now_ms, self._stop)
         engine = Engine(site, self.clock.moment(), self.outbox.load_state())
-        store = AsyncOutbox(self.outbox, self.clock, lambda: announce(site, engine, {}, "1"), inline=True)
+        store = AsyncOutbox(self.outbox, self.clock, lambda: announcement(site, engine, {}, "1"), inline=True)
         self.cycle = Cycle(
-            Intake(), engine, store, self.clock, self.clock, lambda: announce(site, engine, {}, "1"),
+            Intake(), engine, store, self.clock, self.clock, lambda: announcement(site, engine, {}, "1"),
             lambda _now: [], lambda _told: None, lambda: None, answered=self.outbox.answered(),
         )  # fmt: skip
 

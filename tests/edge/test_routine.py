@@ -25,7 +25,7 @@ class Floor:
         self.board, self.link = HealthBoard(["device_1"]), Link(outcome=outcome)
         self.outbox = Outbox(folder / "edge.db", START.wall_ms)
         self.routine = Routine(
-            site, self.outbox, Engine(site, START), self.board, self.link, "1.2.3", lambda: ANNOUNCED
+            site, self.outbox, Engine(site, START), self.board, self.link, "1.2.3", lambda: [ANNOUNCED]
         )
 
     def count(self, seconds: int) -> int:

@@ -207,8 +207,9 @@ def test_starting_over_moves_what_waits_into_a_new_epoch_behind_an_announcement(
     first.close()
     outbox = open_outbox(tmp_path, NOW + 1000)
     outbox.save(NOW, events=[event(2)])
-    epoch = outbox.start_over(NOW + 5000, event(0))
-    assert waiting(outbox) == ["rule_0", "rule_1", "rule_2"]
+    epoch = outbox.start_over(NOW + 5000, [event(8), event(9)])
+    assert waiting(outbox) == ["rule_8", "rule_9", "rule_1", "rule_2"]
+    assert outbox.depths["events"].records == 4
     batch = outbox.next_batch("events", 10, 10**6)
     assert batch is not None
     assert (batch.epoch, batch.first) == (epoch, 1)

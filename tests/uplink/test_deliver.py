@@ -76,7 +76,7 @@ class Bench:
         (folder / "credential").write_text("secret\n")
         self.desk, self.clock, self.link = Desk(), FakeClock(NOW), Link()
         self.outbox = Outbox(folder / "edge.db", NOW)
-        self.store = AsyncOutbox(self.outbox, self.clock, lambda: event(0), inline=True)
+        self.store = AsyncOutbox(self.outbox, self.clock, lambda: [event(0)], inline=True)
         config = make_gateway(cloud="http://desk", credential_file=folder / "credential")
         self.cloud = Cloud.open(config, httpx.MockTransport(self.desk))
         self.directives: list[Directive] = []

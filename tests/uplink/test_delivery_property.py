@@ -63,7 +63,7 @@ class Deliveries(RuleBasedStateMachine):
 
     def start(self) -> None:
         self.outbox = Outbox(Path(self.folder.name) / "edge.db", self.clock.now_ms())
-        self.store = AsyncOutbox(self.outbox, self.clock, lambda: event(0), inline=True)
+        self.store = AsyncOutbox(self.outbox, self.clock, lambda: [event(0)], inline=True)
         self.session = Session("gw_1", "events")
 
     def run_now(self, work: Coroutine[Any, Any, Any]) -> None:

@@ -122,6 +122,27 @@ async def test_an_event_that_makes_no_sense_leaves_no_trace_but_its_quarantine(t
         assert [await rows(d.database, table) for table in (t.equipment, t.alarm, t.record)] == [[], [], []]
 
 
+async def test_a_site_told_in_parts_is_whole_after_the_last_of_them_in_any_order(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        whole = announcement()
+        incomer, lift = whole.equipment
+        parts = (
+            announcement(equipment=[lift], devices=[], other_equipment=["incomer_1"], other_devices=["meter_1"]),
+            announcement(equipment=[incomer], other_equipment=["lift_1"]),
+        )
+        for told in (parts, parts[::-1], [whole], parts):
+            await gateway.tell(*told)
+            served = {row["id"]: row["gateway_id"] for row in await rows(d.database, t.equipment)}
+            assert served == dict.fromkeys(("incomer_1", "lift_1"), "gw_1")
+            assert [row["id"] for row in await rows(d.database, t.device)] == ["meter_1"]
+        gone = announcement(equipment=[incomer], devices=[], content_hash="2")
+        await gateway.tell(gone)
+        served = {row["id"]: row["gateway_id"] for row in await rows(d.database, t.equipment)}
+        assert served == {"incomer_1": "gw_1", "lift_1": None}
+        assert await rows(d.database, t.device) == []
+
+
 async def test_what_is_announced_wins_and_what_is_left_out_stays_without_telemetry(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
