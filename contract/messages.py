@@ -357,6 +357,28 @@ class RuleUnknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cause: Cause = Cause.NONE
 
 
+class EvidenceSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw samples of one point while a test ran, columnar as in ``SampleSeries``: the evidence outlives the history.
+
+    The first one is what the point showed when the test began, with its own instant. What a gateway that was killed had
+    not saved yet (at most 30 s) is missing.
+    """
+
+    point: str
+    """``serves.POINT`` is a point of the equipment that it serves."""
+    at: list[EpochMs]
+    value: list[Value]
+    quality: list[Quality] = []
+    """Empty means all good."""
+    cause: list[Cause] = []
+    """Empty means all ``none``."""
+    unit: str = ""
+    every: int = 1
+    """1: all are here. n: room ran out; every n-th is here, with the lowest and the highest."""
+    left_out: int = 0
+    """How many there were besides."""
+
+
 class TestObserved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A periodic test was recognised from signals, with its evidence and verdict."""
 
@@ -369,6 +391,7 @@ class TestObserved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     passed: bool
     reasons: list[str] = []
     evidence: list[Term] = []
+    samples: list[EvidenceSeries] = []
 
 
 class SamplesThinned(msgspec.Struct, frozen=True, kw_only=True, tag=True):

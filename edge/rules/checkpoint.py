@@ -39,11 +39,14 @@ def alarms_body(runtime: Runtime, limits: dict[str, dict[str, Any]], now: Moment
 
 
 def windows_body(runtime: Runtime, now: Moment) -> bytes:
-    """Every window's content."""
+    """Every window's content, and the evidence of the tests that run: both are saved every half minute."""
     windows = {
         _window_key(runtime, index): window.checkpoint() for index, window in enumerate(runtime.windows)
     }  # fmt: skip
-    return msgspec.json.encode({"format": _FORMAT, "ahead": now.wall_ms - now.steady_ms, "windows": windows})
+    tests = {run.observation.test: run.observation.evidence_checkpoint() for run in runtime.tests if run.is_running}
+    return msgspec.json.encode(
+        {"format": _FORMAT, "ahead": now.wall_ms - now.steady_ms, "windows": windows, "tests": tests}
+    )
 
 
 def values_body(runtime: Runtime, now: Moment) -> bytes:
@@ -94,12 +97,18 @@ def restore_alarms(runtime: Runtime, body: bytes, now: Moment) -> dict[str, dict
 
 
 def restore_windows(runtime: Runtime, body: bytes, now: Moment) -> None:
-    """Continue the windows; the time between the checkpoint and now counts as not known."""
+    """Continue the windows and the evidence of tests; the time between the checkpoint and now counts as not known.
+
+    After ``restore_alarms``, which knows what tests run.
+    """
     saved = msgspec.json.decode(body)
     shift = saved["ahead"] - (now.wall_ms - now.steady_ms)
     for index, window in enumerate(runtime.windows):
         if (checkpoint := saved["windows"].get(_window_key(runtime, index))) is not None:
             window.restore(checkpoint, shift)
+    for test in runtime.tests:
+        if (evidence := saved.get("tests", {}).get(test.observation.test)) is not None:
+            test.observation.restore_evidence(evidence)
 
 
 def _window_key(runtime: Runtime, index: int) -> str:

@@ -26,7 +26,7 @@ from edge.site import Binding, Equipment, Site
 TICK_MS = 1_000
 """How often time alone is looked at where nothing is due earlier."""
 WINDOWS_EVERY_MS = 30_000
-"""How much of a window a kill can cost."""
+"""How much of a window, and of the samples of a running test, a kill can cost."""
 STORMS_KEY = "storms"
 """Where the storms are saved, beside ``alarms/…`` of each piece of equipment."""
 NO_DATA_NAME = Text(en="No data from the device", zh="设备无数据")
@@ -72,6 +72,8 @@ class Engine:
             self.storms.restore(body, now)
         for runtime in self._runtimes.values():
             runtime.storms = self.storms
+            if (served := self._runtimes.get(runtime.equipment.serves)) is not None:
+                runtime.served = served.points
             self._start(runtime, now, saved or {})
 
     def _start(self, runtime: Runtime, now: Moment, saved: Mapping[str, bytes]) -> None:
@@ -204,7 +206,7 @@ class Engine:
             self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
             for name, runtime in self._runtimes.items():
                 rows.append((f"values/{name}", checkpoint.values_body(runtime, now)))
-                if runtime.windows:
+                if runtime.windows or any(test.is_running for test in runtime.tests):
                     rows.append((f"windows/{name}", checkpoint.windows_body(runtime, now)))
         return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -54,8 +54,8 @@ def judge(runtime: Runtime, now: Moment) -> list[Record]:
     records = list(_rules(runtime, rules, now))
     changed = set(names)
     for test in runtime.tests:
-        if changed.intersection(test.points) or test.observation.began:
-            records += _observe(runtime, test, now)
+        if test.is_running or changed.intersection(test.points):
+            records += _observe(runtime, test, now, changed)
     return records
 
 
@@ -68,8 +68,8 @@ def tick(runtime: Runtime, now: Moment) -> list[Record]:
     records += _rules(runtime, due, now)
     records += _unknown(runtime, now)
     for test in runtime.tests:
-        if test.observation.began is not None:
-            records += _observe(runtime, test, now)
+        if test.is_running:
+            records += _observe(runtime, test, now, ())
     return records
 
 
@@ -77,12 +77,22 @@ def _needs_time(run: RuleRun) -> bool:
     return run.is_timed or run.state.phase not in ("normal", "latched") or run.shelved_until_ms is not None
 
 
-def _observe(runtime: Runtime, test: TestRun, now: Moment) -> Iterator[Record]:
+def _observe(runtime: Runtime, test: TestRun, now: Moment, changed: Collection[str]) -> Iterator[Record]:
     before = test.observation.began
+    if before is not None:
+        _keep_samples(runtime, test, now, [point for point in test.points if point in changed])
     found = test.observation.observe(runtime.reading(test, now.steady_ms), now)
     runtime.is_dirty |= before is not test.observation.began
+    if before is None and test.is_running:
+        _keep_samples(runtime, test, now, test.points)
     if found is not None:
         yield found
+
+
+def _keep_samples(runtime: Runtime, test: TestRun, now: Moment, points: Iterable[str]) -> None:
+    for point in points:
+        if (raw := runtime.raw(point, now)) is not None:
+            test.observation.record(point, raw)
 
 
 def _rules(runtime: Runtime, ids: Iterable[str], now: Moment) -> Iterator[Record]:

@@ -1,12 +1,12 @@
 """rules: periodic tests recognised from signals, with their evidence and verdict (pure).
 
 A test begins when its ``start`` becomes true and ends when its ``end`` is true. ``passes`` is judged with the values at
-the end; the evidence holds them, with the lowest and highest of every number meanwhile.
+the end; the evidence holds them, with the lowest and highest of every number meanwhile, and the raw samples of its points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from contract.conventions import format_instant
 from contract.messages import Quality, Term, TestObserved
 from device_profiles.schema import ObservedTest
 from edge.decode.sample import Moment
+from edge.rules.recording import Raw, Recording, recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class Observation:
     is_armed: bool = True
     lowest: dict[str, float] = field(default_factory=dict)
     highest: dict[str, float] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Of the points whose samples are kept."""
+    recordings: dict[str, Recording] = field(default_factory=dict)
+
+    def record(self, point: str, raw: Raw) -> None:
+        """Keep a sample of one of its points; for a test that runs."""
+        self.recordings.setdefault(point, Recording()).take(raw)
 
     def observe(self, reading: Reading, now: Moment) -> TestObserved | None:
         """One evaluation; the finished test, when it just finished."""
@@ -63,7 +71,7 @@ class Observation:
             self.is_armed = True
         elif reading.start and self.is_armed:
             self.began, self.is_armed = now, False
-            self.lowest, self.highest = {}, {}
+            self.lowest, self.highest, self.recordings = {}, {}, {}
             self._note(reading.terms)
 
     def _note(self, terms: Sequence[Term]) -> None:
@@ -89,6 +97,7 @@ class Observation:
             equipment=self.equipment, test=self.test, started_at=format_instant(began.wall_ms),
             ended_at=format_instant(now.wall_ms), passed=not reasons, reasons=reasons,
             evidence=[*reading.terms, *self._extremes(reading.terms), _duration(began, now)],
+            samples=[one.series(point, self.units.get(point, "")) for point, one in self.recordings.items()],
         )  # fmt: skip
 
     def _extremes(self, terms: Sequence[Term]) -> list[Term]:
@@ -111,6 +120,25 @@ class Observation:
             self.began = Moment(wall_ms=saved["began"][0], steady_ms=saved["began"][1] + shift)
         self.is_armed = saved["is_armed"]
         self.lowest, self.highest = dict(saved["lowest"]), dict(saved["highest"])
+
+    def evidence_checkpoint(self) -> dict[str, Any] | None:
+        """What it gathered, while it runs. Saved with the windows, so that a kill costs at most what these lose."""
+        if self.began is None:
+            return None
+        return {
+            "began_ms": self.began.wall_ms, "lowest": dict(self.lowest), "highest": dict(self.highest),
+            "samples": {point: one.checkpoint() for point, one in self.recordings.items()},
+        }  # fmt: skip
+
+    def restore_evidence(self, saved: dict[str, Any]) -> None:
+        """Go on with the evidence of the test that runs; that of an earlier one is passed over."""
+        if self.began is None or saved["began_ms"] != self.began.wall_ms:
+            return
+        for name, value in saved["lowest"].items():
+            self.lowest[name] = min(self.lowest.get(name, value), value)
+        for name, value in saved["highest"].items():
+            self.highest[name] = max(self.highest.get(name, value), value)
+        self.recordings = {point: recall(one) for point, one in saved["samples"].items()}
 
 
 def _duration(began: Moment, now: Moment) -> Term:

@@ -14,6 +14,7 @@ from edge.rules.alarm import AlarmState, Settings, due
 from edge.rules.expression import Expression, TermSpec, can_be
 from edge.rules.observe import Observation, Reading
 from edge.rules.program import Program, RuleCode, TestCode
+from edge.rules.recording import Raw
 from edge.rules.storm import Storms
 from edge.rules.windows import NotKnown, Window
 from edge.site import Binding, Equipment
@@ -65,6 +66,10 @@ class TestRun:
     observation: Observation
     points: tuple[str, ...]
 
+    @property
+    def is_running(self) -> bool:
+        return self.observation.began is not None
+
 
 @dataclass(slots=True)
 class Runtime:
@@ -80,6 +85,8 @@ class Runtime:
     unwatched: dict[str, str] = field(default_factory=dict)
     """Rules that can never be judged here, and why."""
     tests: list[TestRun] = field(default_factory=list)
+    served: Mapping[str, PointState] = field(default_factory=dict)
+    """Points of the equipment that it serves."""
     no_data: dict[str, AlarmState] = field(default_factory=dict)
     out_of_service: str = ""
     out_until_ms: int | None = None
@@ -204,6 +211,16 @@ class Runtime:
             ignore_below_ms=in_ms(test.observation.rule.ignore_below, self.limits, self.equipment),
         )
 
+    def raw(self, name: str, now: Moment) -> Raw | None:
+        """The newest sample of a bound point as evidence; that it grew stale is told at ``now``, without a value."""
+        is_served = name.startswith("serves.")
+        state = self.served.get(name.removeprefix("serves.")) if is_served else self.points.get(name)
+        if state is None or state.cause is Cause.NOT_YET:
+            return None
+        if state.cause is Cause.STALE:
+            return Raw(now.wall_ms, None, Quality.BAD, Cause.STALE)
+        return Raw(state.at_ms, state.value, state.quality, state.cause)
+
     def set_limit(self, name: str, value: float) -> None:
         """A new figure, from now on; windows and delays measured by it follow."""
         before = self.limits[name]
@@ -299,5 +316,6 @@ def _add_tests(runtime: Runtime, bound: set[str]) -> None:
         test = runtime.equipment.tests.get(name)
         needed = [one for one in code.names if _is_point(runtime.program, one)]
         if test is not None and test.observed is not None and set(needed) <= bound:
-            observation = Observation(runtime.equipment.id, name, test.observed)
+            units = {one: runtime.program.scope[one].unit_text for one in needed if one in runtime.program.scope}
+            observation = Observation(runtime.equipment.id, name, test.observed, units=units)
             runtime.tests.append(TestRun(code, observation, tuple(needed)))
