@@ -26,7 +26,8 @@ from edge.site import Binding, Bus, Device
 from edge.store import AsyncOutbox
 
 BENCH = "mqtt"
-RATE = 10_000
+OFFERED, WANTED = 12_000, 10_000
+"""Messages a second: a fifth more than is asked for, so that what is measured is the gateway and not the publisher."""
 SECONDS = 6.0
 TEXT = {"en": "point", "zh": "点"}
 
@@ -99,11 +100,11 @@ async def ingest(port: int, folder: Path) -> tuple[int, float, float]:
     listening = MqttBus(bus, [sensor(bus)], clock, sink, HealthBoard())
     tasks = [asyncio.ensure_future(listening.run()), asyncio.ensure_future(sink.run())]
     await until(lambda: listening.is_connected)
-    arguments = ("-m", "benchmarks.mqtt_flood", str(port), "site/a", str(RATE), str(SECONDS))
+    arguments = ("-m", "benchmarks.mqtt_flood", str(port), "site/a", str(OFFERED), str(SECONDS))
     flood = await asyncio.create_subprocess_exec(sys.executable, *arguments)
     await until(lambda: sink.points > 0)
     cpu, begun = time.process_time(), time.monotonic()
-    wanted = round(RATE * SECONDS)
+    wanted = round(OFFERED * SECONDS)
     last = begun
     while time.monotonic() - last < 3.0 and sink.points < wanted:
         before = sink.points
@@ -129,8 +130,6 @@ def run() -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder)) as port:
         time.sleep(0.3)
         messages, cpu, taken = asyncio.run(ingest(port, Path(folder)))
-    yield Result.at_least(BENCH, "messages of 200 bytes that arrived", messages, "messages", RATE * SECONDS)
-    yield Result.at_least(
-        BENCH, "messages of 200 bytes, acknowledged", round(messages / taken), "messages/s", 0.97 * RATE
-    )
+    yield Result.at_least(BENCH, "messages of 200 bytes that arrived", messages, "messages", OFFERED * SECONDS)
+    yield Result.at_least(BENCH, "messages of 200 bytes, acknowledged", round(messages / taken), "messages/s", WANTED)
     yield Result(BENCH, "messages of 200 bytes", round(1000 * cpu / messages, 5), "CPU s/1000 messages")
