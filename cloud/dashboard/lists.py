@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cloud.dashboard import present
 from cloud.dashboard.clocks import Clock, clocks, is_late, next_due, pressing
+from cloud.dashboard.evidence import csv_href
 from cloud.dashboard.present import DASH, Here
 from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, Text, TicketRow, ticket_number
 from cloud.dashboard.tile import condition
@@ -215,6 +216,9 @@ class TestLine:
     proof: str
     clause: str
     is_missed: bool
+    event: str
+    samples: str
+    """Where the raw samples of the newest result are; empty for what was answered on a form."""
 
 
 def due_test(test: TestRow, here: Here) -> TestLine:
@@ -234,7 +238,8 @@ def due_test(test: TestRow, here: Here) -> TestLine:
         equipment=words.text(test.equipment_name, test.equipment), href=f"/equipment/{test.site}/{test.equipment}/tests",
         every=every(test.every, words), due=when, due_at=due_at, last=last, mark=mark,
         reasons=test.last_reasons if test.last_passed is False else (), proof=words.or_id("tests", f"proof_{test.proof}"),
-        clause=test.clause, is_missed=is_missed,
+        clause=test.clause, is_missed=is_missed, event=test.last_event,
+        samples=csv_href(test.site, test.equipment, test.id, test.last_event),
     )  # fmt: skip
 
 

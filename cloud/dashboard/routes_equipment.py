@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from sqlalchemy import select
 
-from cloud.dashboard import chart, equipment_page, history, lists, present, value, views, wall, web
+from cloud.dashboard import chart, equipment_page, evidence, history, lists, present, value, views, wall, web
 from cloud.dashboard.equipment_page import Chart, Head, SpanLink
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened, state_points
@@ -17,6 +18,8 @@ from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow
 from cloud.dashboard.tile import Seen, alarmed_points, condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found
+from cloud.maintenance.samples import csv_text, samples_of
+from cloud.storage import tables as t
 from cloud.tickets.ticket import Role
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -156,6 +159,20 @@ async def history_csv(request: Request, site: str, id: str, span: str = "") -> R
         return StreamingResponse(
             history.csv_lines(rows, o.page.here), media_type="text/csv; charset=utf-8", headers=headers
         )
+
+
+@router.get("/equipment/{site}/{id}/tests/{test}/samples.csv")
+async def test_samples_csv(request: Request, site: str, id: str, test: str, event: str = "") -> Response:
+    """The raw samples of one observed test, whatever the history still has."""
+    async with opened(request, "equipment", with_tests=False) as o:
+        c = t.test_result.c
+        same = (c.site_id == site) & (c.equipment_id == id) & (c.test == test) & (c.event_id == event)
+        if (await o.db.execute(select(c.event_id).where(same))).one_or_none() is None:
+            raise not_found("result", f"{event} of {test} of {site}/{id}")
+        series, here = await samples_of(o.db, event), o.page.here
+    text = "".join(csv_text(series, lambda at: here.local(at).isoformat(timespec="milliseconds")))
+    headers = {**web.HEADERS, "Content-Disposition": f'attachment; filename="{site}_{id}_{test}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/equipment/{site}/{id}")
@@ -315,7 +332,9 @@ async def _alarms(o: Opened, one: One) -> dict[str, Any]:
 
 
 async def _tests(o: Opened, one: One) -> dict[str, Any]:
-    return {"tests": _own_tests(o, one)}
+    tests = _own_tests(o, one)
+    shown = [await evidence.of_event(o.db, test.event, o.page.here) for test in tests if test.samples]
+    return {"tests": tests, "evidence": [card for card in shown if card is not None]}
 
 
 async def _tickets(o: Opened, one: One) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from cloud.dashboard import history, lists, storms, ticket_page, value, views, web
+from cloud.dashboard import evidence, history, lists, storms, ticket_page, value, views, web
 from cloud.dashboard.chart import draw
 from cloud.dashboard.clocks import clocks, is_late
 from cloud.dashboard.lists import TicketLine
@@ -192,6 +192,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
         "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
         "people": [], "earlier": await _earlier(o, ticket), "now": await _now(o, ticket, alarm),
         "storms": await storms.of_ticket(o.db, ticket.id, here), "part_of": await storms.part_of(o.db, ticket.id, here),
+        "evidence": await evidence.of_ticket(o.db, ticket, here),
     }  # fmt: skip
 
 

@@ -203,6 +203,8 @@ class TestRow:
     last_reasons: tuple[str, ...] = ()
     due_at: EpochMs | None = None
     """End of the open due date; None until the maintenance sweep has set one."""
+    last_event: str = ""
+    """Of the newest result."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,7 +314,7 @@ def _test(row: Row[Any], result: Row[Any] | None, due_at: int | None, missed_at:
         site=row.site_id, equipment=row.equipment_id, equipment_name=row.equipment_name, id=row.id, name=row.name,
         every=row.every, clause=row.clause, proof=row.proof, last_at=result.ended_at if result else None,
         last_passed=result.passed if result else None, last_reasons=tuple(result.reasons) if result else (),
-        due_at=missed_at if is_missed else due_at,
+        due_at=missed_at if is_missed else due_at, last_event=result.event_id if result else "",
     )  # fmt: skip
 
 

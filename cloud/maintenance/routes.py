@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Column, RowMapping, Table, select
@@ -12,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, not_found
 from cloud.maintenance.evidence import Verdict, judge_form
+from cloud.maintenance.samples import samples_of
 from cloud.maintenance.service import PeriodicTest, Result, made, open_due, periodic_tests
 from cloud.people.access import SignedIn, require
 from cloud.people.service import User, audit
@@ -19,6 +22,7 @@ from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets.ticket import Role, ticket_name
 from contract.conventions import format_instant, instant_ms
+from contract.messages import EvidenceSeries
 from device_profiles import library
 from device_profiles.reading import Finding
 from device_profiles.schema import EquipmentClass, FormField
@@ -68,9 +72,23 @@ class DueShown(BaseModel):
     ticket: str | None = Field(examples=["T-000123"])
 
 
-class ResultShown(BaseModel):
-    """One test that was made, with its evidence; the raw samples are the history of these points between the instants."""
+class SamplesShown(BaseModel):
+    """Raw samples of one point while a test ran, as columns: ``at`` in epoch ms, ``quality`` empty when all are good."""
 
+    point: str = Field(examples=["system_pressure"])
+    unit: str = Field(examples=["MPa"])
+    at: list[int] = Field(examples=[[1795244700123, 1795244701123]])
+    value: list[bool | float | str | None] = Field(examples=[[0.81, 0.82]])
+    quality: list[str] = Field(examples=[[]])
+    cause: list[str] = Field(examples=[[]])
+    every: int = Field(examples=[1], description="1: all are here; n: every n-th, with the lowest and the highest")
+    left_out: int = Field(examples=[0])
+
+
+class ResultShown(BaseModel):
+    """One test that was made, with its evidence: values with their extremes and, where it was observed, the raw samples."""
+
+    event: str = Field(examples=["gw_1:7:events:20418"])
     started_at: str
     ended_at: str
     passed: bool
@@ -78,6 +96,7 @@ class ResultShown(BaseModel):
     evidence: list[dict[str, Any]] = Field(
         examples=[[{"name": "lowest system_pressure", "value": 0.81, "unit": "MPa"}]]
     )
+    samples: list[SamplesShown]
 
 
 class TestHistory(BaseModel):
@@ -127,15 +146,17 @@ async def test_history(
     equipment: str,
     test: str,
     most: Annotated[int, Query(ge=1, le=500, description="How many of each, newest first")] = 50,
+    samples: Annotated[bool, Query(description="false leaves the raw samples out")] = True,  # noqa: FBT002  as asked for
 ) -> TestHistory:
     async with request.app.state.database.read() as connection:
         if test not in [one.id for one in await periodic_tests(connection, site, equipment)]:
             raise not_found("test", f"{test} of {site}/{equipment}")
         dues = await _newest(connection, t.occurrence, t.occurrence.c.due_on, (site, equipment, test), most)
-        results = await _newest(connection, t.test_result, t.test_result.c.ended_at, (site, equipment, test), most)
-    return TestHistory(
-        occurrences=[_due_shown(row) for row in dues], results=[_result_shown(row) for row in results]
-    )  # fmt: skip
+        rows = await _newest(connection, t.test_result, t.test_result.c.ended_at, (site, equipment, test), most)
+        results = [
+            _result_shown(row, await samples_of(connection, row["event_id"]) if samples else []) for row in rows
+        ]  # fmt: skip
+    return TestHistory(occurrences=[_due_shown(row) for row in dues], results=results)
 
 
 async def _newest(
@@ -155,8 +176,9 @@ def _due_shown(row: RowMapping) -> DueShown:
     )  # fmt: skip
 
 
-def _result_shown(row: RowMapping) -> ResultShown:
+def _result_shown(row: RowMapping, samples: Sequence[EvidenceSeries]) -> ResultShown:
     return ResultShown(
+        event=row["event_id"], samples=[SamplesShown(**msgspec.to_builtins(one)) for one in samples],
         started_at=format_instant(row["started_at"]), ended_at=format_instant(row["ended_at"]),
         passed=row["passed"], reasons=row["reasons"], evidence=row["evidence"],
     )  # fmt: skip
