@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -33,7 +33,8 @@ from cloud.people.access import COOKIE
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
-from cloud.storage.session import Database, open_database
+from cloud.storage.session import DAMAGE_REMEDY, Database, open_database
+from cloud.storage.soundness import Inspector
 from cloud.telemetry.choosing import choose_store
 from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
@@ -90,6 +91,8 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
     state.wake = _waker(state.ticker, state.mover, state.keeper)
     state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
+    if file := state.database.file:
+        state.background.append(("inspector", Inspector(state.database, file).run))
     _add_routes(app)
     _add_problems(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
@@ -161,10 +164,12 @@ def _add_routes(app: FastAPI) -> None:
 
 
 async def _healthz(request: Request) -> JSONResponse:
-    """200 while the database answers and took what was last written; no sign-in, no detail."""
+    """200 while the database answers, is whole and took what was last written; no sign-in, no detail."""
     database: Database = request.app.state.database
     async with database.read() as connection:
         await connection.execute(text("SELECT 1"))
+    if database.damage:
+        return JSONResponse({"status": "database_damaged"}, 503)
     if not database.is_writable:
         return JSONResponse({"status": "disk_failing"}, 503)
     return JSONResponse({"status": "ok"})
@@ -176,6 +181,7 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unstorable)
+    app.add_exception_handler(DatabaseError, _damaged)
     for kind in (OperationalError, InterfaceError, ConnectionError):
         app.add_exception_handler(kind, _unavailable)
     app.add_exception_handler(Exception, _failed)
@@ -222,6 +228,12 @@ async def _unstorable(_request: Request, error: Exception) -> Response:
 async def _unavailable(_request: Request, error: Exception) -> Response:
     log.warning("database_unavailable", reason=str(error).partition("\n")[0])
     return problem(Refused(503, "unavailable", "the database does not answer", "try again in a few seconds"))
+
+
+async def _damaged(request: Request, error: Exception) -> Response:
+    if not request.app.state.database.damage:
+        return await _failed(request, error)
+    return problem(Refused(503, "database_damaged", "the database file is damaged", DAMAGE_REMEDY))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -286,11 +286,13 @@ def _with_database(settings: Config, work: Callable[[Any], Awaitable[_T]]) -> _T
 
 def _write(settings: Config, work: Callable[[Any, int], Awaitable[_T]]) -> _T:
     """Run ``work(connection, now)`` in one transaction."""
+    from cloud import server
     from cloud.clock import SystemClock
 
     async def run(database: Any) -> _T:  # noqa: ANN401
-        async with database.write() as connection:
-            return await work(connection, SystemClock().now_ms())
+        with server.checked(database):
+            async with database.write() as connection:
+                return await work(connection, SystemClock().now_ms())
 
     return _with_database(settings, run)
 

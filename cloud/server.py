@@ -21,17 +21,18 @@ from sqlalchemy.exc import DBAPIError
 from cloud.app import create_app
 from cloud.clock import SystemClock
 from cloud.config import Config
-from cloud.errors import Misconfigured
+from cloud.errors import Misconfigured, Refused
 from cloud.people import service
 from cloud.people.secrets import new_token
 from cloud.storage import tables as t
 from cloud.storage.migrate import NewerSchema, migrate
-from cloud.storage.session import Database, open_database
+from cloud.storage.session import DAMAGE_REMEDY, Database, is_damage, is_passing, open_database
 from contract.conventions import Exit, StandardError
 from device_profiles.reading import Finding
 
 GRACEFUL_S = 2
 """How long open streams may hold up the end."""
+_AWAY_REMEDY = "Look whether its server runs and whether its disk has room, then start again"
 
 
 def run(config: Config, *, has_sign_in_link: bool, is_json: bool) -> Exit:
@@ -48,7 +49,8 @@ async def _serve(config: Config, listener: socket.socket, *, has_sign_in_link: b
     address = config.public_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{port}"
     told = {"url": address}
     if has_sign_in_link:
-        told["sign_in"] = f"{address}/sign-in/{await _sign_in_code(database)}"
+        with checked(database):
+            told["sign_in"] = f"{address}/sign-in/{await _sign_in_code(database)}"
     await database.close()
     settings = uvicorn.Config(
         create_app(config), log_config=None, access_log=False, timeout_graceful_shutdown=GRACEFUL_S, lifespan="on"
@@ -110,16 +112,31 @@ def open_checked(config: Config) -> Database:
 
 
 async def migrate_checked(database: Database) -> str:
-    """Migrate. Raises Misconfigured when the database does not answer, is no database, or is a newer release's."""
-    try:
+    """Migrate. Raises as ``checked`` does."""
+    with checked(database):
         return await migrate(database)
+
+
+@contextlib.contextmanager
+def checked(database: Database) -> Iterator[None]:
+    """What the database itself refuses is one message, of what, why and what to do.
+
+    Raises Misconfigured when the address, the file or its schema is wrong, and Refused (503) when trying again later may help:
+    the first ends with exit code 2 and is not tried again by systemd, the other with 1 and is.
+    """
+    try:
+        yield
     except NewerSchema as error:
         raise Misconfigured([Finding("", 0, "database_url", str(error))]) from error
     except (DBAPIError, OSError, sqlite3.Error) as error:
-        where = database.engine.url.render_as_string(hide_password=True)
-        reason = str(getattr(error, "orig", None) or error)
-        found = Finding("", 0, "database_url", f"{where} cannot be used: {reason}", "Check the address and its rights")
-        raise Misconfigured([found]) from error
+        cause = getattr(error, "orig", None) or error
+        told = (
+            f"{database.engine.url.render_as_string(hide_password=True)} cannot be used: {' '.join(str(cause).split())}"
+        )
+        if is_passing(cause):
+            raise Refused(503, "unavailable", f"database_url: {told}", _AWAY_REMEDY) from error
+        remedy = DAMAGE_REMEDY if is_damage(cause) else "Check the address and its rights"
+        raise Misconfigured([Finding("", 0, "database_url", told, remedy)]) from error
 
 
 def _listen(config: Config) -> socket.socket:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from cloud.dashboard.chart import Bucket
 from cloud.dashboard.present import Here, duration
 from cloud.dashboard.rows import EquipmentRow, SampleRow
+from cloud.errors import Refused
 
 HOUR_MS: Final = 3_600_000
 SPANS: Final[Mapping[str, int]] = {"1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "31d": 744 * HOUR_MS}
@@ -22,7 +23,7 @@ PATIENCE_S: Final = 5.0
 LOOK_BACK_MS: Final = 24 * HOUR_MS
 LONGEST_MS: Final = 100 * 366 * 24 * HOUR_MS
 UNAVAILABLE: Final = "history_unavailable"
-_BROKEN: Final = (TimeoutError, OSError, RuntimeError, sqlite3.Error)
+_BROKEN: Final = (Refused, TimeoutError, OSError, RuntimeError, sqlite3.Error)
 
 
 class HistoryUnavailable(Exception):

@@ -57,10 +57,12 @@ async def opened(
     user = await access.current_user(request)
     if user is None:
         raise SignInNeeded
-    async with request.app.state.database.read() as db:
+    database = request.app.state.database
+    async with database.read() as db:
         sites = await views.sites(db)
         alarms, tickets = await views.active_alarms(db), await views.open_tickets(db)
-        page = web.page_of(request, user, sites, section, wanted=wanted)
+        notice = web.words_of(request, user)("error.database_damaged") if database.damage else ""
+        page = web.page_of(request, user, sites, section, wanted=wanted, notice=notice)
         due = await views.tests(db) if with_tests else []
         tests = [lists.due_test(test, page.here) for test in due]
         counts = Counts(

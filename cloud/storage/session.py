@@ -8,19 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cloud.storage import inline
 
+log = structlog.get_logger("cloud")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000")
+
+DAMAGE_REMEDY = (
+    "stop the cloud and put a backup in its place, or what sqlite3's .recover saves of it (docs/operations.md)"
+)
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PASSING_STATES = ("08", "53", "57P0")
+"""PostgreSQL: the connection, room or connections used up, starting or stopping."""
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file itself is broken."""
+    return _sqlite_code(error) in _DAMAGE
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether trying again later may help: a server that is away or starting, a disk that is full."""
+    if isinstance(error, OSError) or _sqlite_code(error) in _PASSING:
+        return True
+    return str(getattr(error, "sqlstate", None) or "").startswith(_PASSING_STATES)
+
+
+def _sqlite_code(error: BaseException | None) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF  # its low byte says what, the rest where
 
 
 def database_url(text: str) -> URL:
@@ -50,12 +79,17 @@ def _begin_sqlite(connection: Connection) -> None:
 class Database:
     """An engine and its rules. ``read()`` sees one snapshot; ``write()`` commits when its block ends without an error."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, file: Path | None = None) -> None:
         self.engine = engine
+        self.file = file
+        """SQLite's file, where threads may look at it beside this process's own work."""
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock()
         self.is_writable = True
         """False after a write that the database itself refused, until one succeeds: a full disk still answers reads."""
+        self.damage = ""
+        """What is broken in the file, from when it was noticed until it is replaced and the process started anew."""
+        event.listen(engine.sync_engine, "handle_error", self._look_at)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -82,6 +116,17 @@ class Database:
             raise
         self.is_writable = True
 
+    def _look_at(self, context: ExceptionContext) -> None:
+        if is_damage(context.original_exception):
+            self.note_damage(str(context.original_exception))
+
+    def note_damage(self, reason: str) -> None:
+        """Say once that the file is broken. What can still be read and written is."""
+        if not self.damage:
+            where = self.engine.url.database
+            log.error("database_damaged", file=where, reason=reason, remedy=DAMAGE_REMEDY)
+        self.damage = reason
+
     async def close(self) -> None:
         await self.engine.dispose()
 
@@ -104,4 +149,4 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     engine = create_async_engine(parsed, **how)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return Database(engine)
+    return Database(engine, None if is_inline or path == ":memory:" else Path(path))

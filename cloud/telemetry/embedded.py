@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import structlog
 
+from cloud.errors import Refused
 from cloud.telemetry import reading
 from cloud.telemetry.archive import Archive
 from cloud.telemetry.store import Away, Bucket, Health, Held, Key, Parked, Row, Sample
@@ -25,6 +26,9 @@ log = structlog.get_logger("cloud")
 _T = TypeVar("_T")
 _BLOCK = 360
 _KEEP = 120
+_NO_DISK = (
+    "free space on its disk, or mend it; it is tried again by itself, and samples wait in the database until then"
+)
 
 
 class EmbeddedStore:
@@ -42,10 +46,17 @@ class EmbeddedStore:
         self._archive: Archive | None = None
         self._reader: sqlite3.Connection | None = None
         self._trouble = ""
+        self._is_late = False
+        """Whether it could not be opened yet."""
 
     async def open(self) -> None:
-        """Open the file. Raises sqlite3.DatabaseError for a file that is no database, Misconfigured for a newer one."""
-        await self._run(self._worker, self._open)
+        """Open the file; a disk that fails or is full costs history alone, and is tried again. Raises Misconfigured for a newer file."""
+        try:
+            await self._run(self._worker, self._open)
+        except sqlite3.OperationalError as error:
+            self._is_late = True
+            self._trouble = str(error)
+            log.warning("history_unavailable", file=self._path, reason=self._trouble, remedy=_NO_DISK)
 
     async def write(self, rows: Sequence[Row]) -> Sequence[Parked]:
         try:
@@ -122,15 +133,28 @@ class EmbeddedStore:
 
     @property
     def _opened(self) -> Archive:
+        if self._is_late:
+            self._open_late()
         if self._archive is None:
             raise RuntimeError("the telemetry store is not open")
         return self._archive
 
     @property
     def _asked(self) -> sqlite3.Connection:
+        if self._is_late:
+            message = f"history cannot be read: {self._path}: {self._trouble}"
+            raise Refused(503, "history_unavailable", message, _NO_DISK)
         if self._reader is None:
             raise RuntimeError("the telemetry store is not open")
         return self._reader
+
+    def _open_late(self) -> None:
+        """In the writer's thread. Raises Away."""
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            raise Away(str(error)) from error
+        self._is_late = False
 
     def _open(self) -> None:
         self._archive = self._archive_or_new()

@@ -184,7 +184,8 @@ class Mover:
         if now - self._tidied_at < _TIDY_EVERY_MS:
             return
         self._tidied_at = now
-        await tidy(self._store, self._bounds, now)
+        with suppress(Away):  # in an hour, then
+            await tidy(self._store, self._bounds, now)
         old = (t.record.c.type == SampleBatch.__name__) & (t.record.c.applied_at < now - _KEEP_RECORDS_MS)
         async with self._database.write() as connection:
             await connection.execute(delete(t.record).where(old))

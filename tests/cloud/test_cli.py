@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 import socket
 from pathlib import Path
 
@@ -130,7 +131,30 @@ def test_a_file_that_is_no_database_is_one_message(console: Console) -> None:
     console.folder.mkdir()
     (console.folder / "cloud.db").write_text("this is no database, it is a poem of more than a hundred bytes " * 4)
     assert console.run("migrate") == Exit.MISCONFIGURED
-    assert "file is not a database" in console.err
+    assert "file is not a database. stop the cloud and put a backup in its place" in console.err
+
+
+def test_a_database_that_does_not_answer_now_is_one_message_and_may_be_tried_again(console: Console) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    console.monkeypatch.setenv("PLANTROOM_DATABASE_URL", f"postgresql://plantroom:secret@127.0.0.1:{port}/plantroom")
+    assert console.run("serve", "--port", "0") == Exit.FINDING
+    (line,) = console.err.splitlines()
+    assert "Look whether its server runs" in line
+    assert "secret" not in line
+
+
+def test_a_full_disk_is_one_message_and_may_be_tried_again(console: Console) -> None:
+    assert console.run("migrate") == Exit.DONE
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        for command in (["serve", "--port", "0"], ["gateway", "add", "gw_1", "--site", "riverside"]):
+            assert console.run(*command) == Exit.FINDING
+            (line,) = console.err.splitlines()
+            assert "cloud.db cannot be used: disk I/O error. Look whether" in line
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
 
 def test_a_port_in_use_is_one_message(console: Console) -> None:

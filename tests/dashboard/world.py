@@ -20,7 +20,7 @@ from cloud.ingest.apply import Context, apply
 from cloud.maintenance import service as maintenance
 from cloud.people import service as people
 from cloud.storage import tables as t
-from cloud.storage.session import Database, open_database
+from cloud.storage.session import Database
 from cloud.telemetry.embedded import EmbeddedStore
 from cloud.telemetry.store import Row
 from cloud.telemetry.store import Sample as Kept
@@ -45,6 +45,7 @@ from edge.config import load_site
 from edge.decode.sample import Moment
 from edge.rules.engine import Engine
 from simulators.physics import create
+from tests.support.databases import database_at
 
 SATURDAY = int(datetime(2026, 11, 21, 8, 5, 12, tzinfo=UTC).timestamp() * 1000)
 """16:05:12 at the site, as in the design's pictures."""
@@ -217,9 +218,7 @@ def application(world: World) -> FastAPI:
 async def make(folder: Path, clock: Any = None, *, is_inline: bool = True) -> World:
     """An empty desk with the announced site."""
     told = announced()
-    database = open_database(f"sqlite:///{folder / 'cloud.db'}", is_inline=is_inline)
-    async with database.engine.begin() as connection:
-        await connection.run_sync(t.metadata.create_all)
+    database = await database_at(folder / "cloud.db", is_inline=is_inline)
     store = EmbeddedStore(folder / "telemetry.db", is_inline=is_inline)
     await store.open()
     world = World(database, store, clock or Clock())

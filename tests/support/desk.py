@@ -17,8 +17,7 @@ from sqlalchemy import Table, select
 from cloud.app import Parts, create_app
 from cloud.config import Config
 from cloud.people import gateways, service
-from cloud.storage import tables
-from cloud.storage.session import Database, open_database
+from cloud.storage.session import Database
 from cloud.telemetry.embedded import EmbeddedStore
 from contract import codec
 from contract.conventions import EpochMs, format_instant, from_ms, to_ms
@@ -37,6 +36,7 @@ from contract.messages import (
     Severity,
     Text,
 )
+from tests.support.databases import database_at
 
 START = to_ms(datetime(2026, 11, 21, 7, 0, tzinfo=UTC))
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000
@@ -60,11 +60,8 @@ class StoppedClock:
 
 
 async def fresh_database(folder: Path, name: str = "cloud.db", *, is_inline: bool = True) -> Database:
-    """A new database with every table. Inline by default: fewer threads, the same SQLite."""
-    database = open_database(f"sqlite:///{folder / name}", is_inline=is_inline)
-    async with database.write() as connection:
-        await connection.run_sync(tables.metadata.create_all)
-    return database
+    """A new database with every table, or the one that lies there. Which kind, ``tests.support.databases`` knows."""
+    return await database_at(folder / name, is_inline=is_inline)
 
 
 async def rows(database: Database, table: Table, **where: Any) -> list[dict[str, Any]]:

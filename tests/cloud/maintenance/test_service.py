@@ -12,10 +12,10 @@ from sqlalchemy import select, update
 
 from cloud.maintenance.service import PeriodicTest, Result, made, periodic_tests, sweep
 from cloud.storage import tables as t
-from cloud.storage.migrate import migrate
-from cloud.storage.session import Database, open_database
+from cloud.storage.session import Database
 from cloud.tickets.desk import Desk
 from contract.conventions import from_ms, to_ms
+from tests.support.databases import database_at
 
 REGISTERED = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)  # 09:00 at the site
 DESK = Desk()
@@ -27,8 +27,7 @@ def _ms(days: float, hours: float = 0) -> int:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = open_database(f"sqlite:///{tmp_path / 'cloud.db'}")
-    await migrate(database)
+    database = await database_at(tmp_path / "cloud.db", is_inline=False)
     yield database
     await database.close()
 

@@ -1,11 +1,13 @@
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from cloud.errors import Refused
 from cloud.telemetry.embedded import EmbeddedStore
-from cloud.telemetry.store import Row, Sample
+from cloud.telemetry.store import Away, Row, Sample
 from contract.messages import Value
 
 SITE, EQUIPMENT, POINT = "riverside", "incomer_1", "power_factor"
@@ -134,3 +136,35 @@ async def test_a_damaged_file_is_set_aside_and_history_begins_anew(tmp_path: Pat
     (aside,) = tmp_path.glob("telemetry.broken-*")
     assert aside.read_bytes().startswith(b"this is a shopping list")
     assert [(one["event"], one["file"]) for one in said] == [("history_set_aside", str(aside))]
+
+
+async def test_a_full_disk_at_the_start_costs_history_alone_until_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EmbeddedStore(tmp_path / "telemetry.db")
+    with monkeypatch.context() as full, capture_logs() as said:
+        full.setattr("cloud.telemetry.embedded.Archive", refuse)
+        await store.open()
+        with pytest.raises(Away, match="disk is full"):
+            await store.write([row(1, 1.0)])
+        with pytest.raises(Refused, match="database or disk is full"):
+            await store.latest(SITE, EQUIPMENT)
+        assert not (await store.health()).is_ok
+    (line,) = said
+    assert (line["event"], line["file"], line["reason"]) == (
+        "history_unavailable",
+        str(tmp_path / "telemetry.db"),
+        FULL,
+    )
+    assert "free space" in line["remedy"]
+    await store.write([row(1, 1.0)])
+    assert (await store.health()).is_ok
+    assert list(await store.latest(SITE, EQUIPMENT)) == [POINT]
+    await store.close()
+
+
+FULL = "database or disk is full"
+
+
+def refuse(*_: object) -> None:
+    raise sqlite3.OperationalError(FULL)
