@@ -15,6 +15,8 @@ from cloud.storage.session import Database
 from cloud.tickets.desk import Desk
 
 LONGEST_NAP_S = 60.0
+_SHORTEST_NAP_MS = 1000
+"""After a sweep that left something behind: it goes on, and does not spin."""
 
 
 class Keeper:
@@ -50,4 +52,5 @@ class Keeper:
             missed_at = (await connection.execute(query)).scalar_one_or_none()
         if missed_at is None:
             return LONGEST_NAP_S
-        return float(min(max(missed_at - self._clock.now_ms(), 1) / 1000, LONGEST_NAP_S))
+        left_ms = missed_at - self._clock.now_ms()
+        return float(min((left_ms if left_ms > 0 else _SHORTEST_NAP_MS) / 1000, LONGEST_NAP_S))

@@ -60,7 +60,7 @@ class TestList(BaseModel):
 
 
 class DueShown(BaseModel):
-    """One due date and what became of it: ``due``, ``done`` or ``missed``."""
+    """One due date and what became of it: ``due``, ``done``, ``missed``, or ``withdrawn``: the test was switched off."""
 
     due_on: str = Field(examples=["2026-11-23"])
     opens_at: str
@@ -149,10 +149,11 @@ async def test_history(
     samples: Annotated[bool, Query(description="false leaves the raw samples out")] = True,  # noqa: FBT002  as asked for
 ) -> TestHistory:
     async with request.app.state.database.read() as connection:
-        if test not in [one.id for one in await periodic_tests(connection, site, equipment)]:
-            raise not_found("test", f"{test} of {site}/{equipment}")
         dues = await _newest(connection, t.occurrence, t.occurrence.c.due_on, (site, equipment, test), most)
         rows = await _newest(connection, t.test_result, t.test_result.c.ended_at, (site, equipment, test), most)
+        planned = [one.id for one in await periodic_tests(connection, site, equipment)]
+        if test not in planned and not (dues or rows):
+            raise not_found("test", f"{test} of {site}/{equipment}")
         results = [
             _result_shown(row, await samples_of(connection, row["event_id"]) if samples else []) for row in rows
         ]  # fmt: skip

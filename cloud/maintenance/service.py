@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import RowMapping, and_, select, update
+from sqlalchemy import RowMapping, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.maintenance.evidence import Failed, Fulfils, decide
@@ -95,13 +95,13 @@ async def plan(
 
 async def sweep(desk: Desk, connection: AsyncConnection, now: EpochMs) -> bool:
     """See to it that every test has its open due date, and that every missed one has its ticket. True if any changed."""
-    changed = False
+    changed = await _withdraw(connection)
     query = select(t.occurrence).where(t.occurrence.c.state == "due")
     open_now = {_key(row): row for row in (await connection.execute(query)).mappings()}
     for test in await periodic_tests(connection):
         due: RowMapping | None = open_now.get((test.site_id, test.equipment_id, test.id))
         if due is None:
-            due = await _first(connection, test)
+            due = await _first(connection, test, now)
             changed = True
         for _ in range(MOST_AT_ONCE):
             if now < due["missed_at"]:
@@ -109,6 +109,14 @@ async def sweep(desk: Desk, connection: AsyncConnection, now: EpochMs) -> bool:
             due = await _miss(desk, connection, test, due, now)
             changed = True
     return changed
+
+
+async def _withdraw(connection: AsyncConnection) -> bool:
+    """Nothing is due of a test that a site has switched off. True if anything was."""
+    o, p = t.occurrence.c, t.periodic_test.c
+    same = and_(p.site_id == o.site_id, p.equipment_id == o.equipment_id, p.id == o.test)
+    gone = update(t.occurrence).where(o.state == "due", ~exists().where(same)).values(state="withdrawn")
+    return (await connection.execute(gone)).rowcount > 0
 
 
 async def periodic_tests(connection: AsyncConnection, site_id: str = "", equipment_id: str = "") -> list[PeriodicTest]:
@@ -134,7 +142,7 @@ async def periodic_tests(connection: AsyncConnection, site_id: str = "", equipme
 
 async def made(desk: Desk, connection: AsyncConnection, test: PeriodicTest, result: Result, now: EpochMs) -> str:
     """Take a result into account; what it meant: ``done``, ``late``, ``failed`` or ``early``. The same event again is void."""
-    due = await open_due(connection, test) or await _first(connection, test)
+    due = await open_due(connection, test) or await _first(connection, test, now)
     at = from_ms(result.ended_at)
     duty = _duty(test, "failed", result.ended_at, result.event, {"reasons": list(result.reasons)})
     decision = decide(_occurrence(due), at, passed=result.passed, reasons=result.reasons)
@@ -167,12 +175,17 @@ async def open_due(connection: AsyncConnection, test: PeriodicTest) -> RowMappin
     return (await connection.execute(query.limit(1))).mappings().one_or_none()
 
 
-async def _first(connection: AsyncConnection, test: PeriodicTest) -> RowMapping:
-    """The first due date of a test that has none open."""
+async def _first(connection: AsyncConnection, test: PeriodicTest, now: EpochMs) -> RowMapping:
+    """The first due date of a test that has none open; of one that was switched off, the first that is not over."""
     query = select(t.occurrence).where(_of(test)).order_by(t.occurrence.c.due_on.desc()).limit(1)
     last = (await connection.execute(query)).mappings().one_or_none()
     if last is None:
         return await _open(connection, test, first_due(test.schedule))
+    if last["state"] == "withdrawn":
+        due_on = date.fromisoformat(last["due_on"])
+        while to_ms(occurrence(test.schedule, due_on).missed_at) <= now:
+            due_on = next_due(test.schedule, due_on, None)
+        return await _open(connection, test, due_on)
     done_on = None if last["done_at"] is None else local_date(from_ms(last["done_at"]), test.schedule.zone)
     return await _open(connection, test, next_due(test.schedule, date.fromisoformat(last["due_on"]), done_on))
 
@@ -192,8 +205,9 @@ async def _open(connection: AsyncConnection, test: PeriodicTest, due_on: date) -
             "missed_at": to_ms(due.missed_at),
         },
     )
-    query = select(t.occurrence).where(_of(test), t.occurrence.c.due_on == due_on.isoformat())
-    return (await connection.execute(query)).mappings().one()
+    this = and_(_of(test), t.occurrence.c.due_on == due_on.isoformat())
+    await connection.execute(update(t.occurrence).where(this, t.occurrence.c.state == "withdrawn").values(state="due"))
+    return (await connection.execute(select(t.occurrence).where(this))).mappings().one()
 
 
 async def _miss(

@@ -177,7 +177,7 @@ occurrence = Table(
     _at("opens_at", null=False),
     _at("due_at", null=False),
     _at("missed_at", null=False),
-    _text("state", "due"),  # due | done | missed
+    _text("state", "due"),  # due | done | missed | withdrawn
     _at("done_at"),
     Column("is_late", Boolean, nullable=False, server_default=text("false")),
     Column("result_event", Text),
