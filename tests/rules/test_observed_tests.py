@@ -165,3 +165,51 @@ def test_duration_and_pressure_of_the_weekly_start_are_each_sites_own() -> None:
     assert [one.passed for one in observe(strict, strict.during, 10)] == [True]
     low = {**strict.during, "system_pressure": 0.79}
     assert [one.passed for one in observe(strict, low, 10)] == [False]
+
+
+def start_of_the_week(killed_at: int | None = None) -> TestObserved:
+    """The shipped fire pump's weekly start, 90 s long and read each second; a kill and a new process meanwhile."""
+    site = proof_site("fire_pump", "weekly_automatic_start", RATINGS["fire_pump"], {})
+    engine, saved = Engine(site, Moment(START_MS, 0)), dict[str, bytes]()
+    found: list[TestObserved] = []
+    for second in range(130):
+        values = {**_PUMP_RESTS, "system_pressure": 0.85 - second / 1000, **(_CHURN if 10 <= second < 100 else {})}
+        now = Moment(START_MS + second * 1000, second * 1000)
+        if second == killed_at:
+            engine = Engine(site, now, saved)
+        samples = [
+            Sample("one", "one", name, value, Quality.GOOD, Cause.NONE, now.wall_ms, now.steady_ms)
+            for name, value in values.items()
+        ]
+        found += [one for one in engine.evaluate(samples, now) if isinstance(one, TestObserved)]
+        saved |= dict(engine.take_dirty(now))
+    (seen,) = found
+    return seen
+
+
+def pressures(seen: TestObserved) -> dict[int, object]:
+    """Seconds since the start of the reading, and the pressure as it was read then."""
+    series = next(one for one in seen.samples if one.point == "system_pressure")
+    assert (series.unit, series.quality, series.every, series.left_out) == ("MPa", [], 1, 0)
+    return {(at - START_MS) // 1000: value for at, value in zip(series.at, series.value, strict=True)}
+
+
+def test_the_weekly_start_brings_the_raw_samples_of_its_points() -> None:
+    seen = start_of_the_week()
+    assert seen.passed
+    assert pressures(seen) == {second: 0.85 - second / 1000 for second in range(10, 101)}
+    assert {"running", "test_order", "patrol", "system_pressure", "fail_to_start"} <= {
+        one.point for one in seen.samples
+    }
+
+
+def test_a_kill_in_the_middle_of_the_weekly_start_costs_at_most_half_a_minute_of_its_samples() -> None:
+    whole = pressures(start_of_the_week())
+    for killed_at in range(12, 100, 11):
+        seen = start_of_the_week(killed_at)
+        left = pressures(seen)
+        assert seen.passed
+        assert left.items() <= whole.items()
+        lost = sorted(whole.keys() - left.keys())
+        assert len(lost) <= 30
+        assert all(killed_at - 30 <= second < killed_at for second in lost)
