@@ -54,7 +54,7 @@ async def of_ticket(db: AsyncConnection, ticket: TicketRow, here: Here) -> Evide
 
 
 async def of_event(
-    db: AsyncConnection, event: str, here: Here, size: tuple[float, float] = (800, 240)
+    db: AsyncConnection, event: str, here: Here, size: tuple[float, float] = (1000, 220)
 ) -> EvidenceCard | None:
     """What one result showed; None when it was answered on a form or came without raw samples."""
     series = await samples_of(db, event)
