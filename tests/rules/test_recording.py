@@ -1,6 +1,7 @@
 """Raw samples of a running test: all of them while there is room, a fair share with the extremes when there is not."""
 
-from contract.messages import Cause, Quality, Value
+from contract.codec import encode_record
+from contract.messages import Cause, Quality, TestObserved, Value
 from edge.rules.recording import MOST_SAMPLES, Raw, Recording, recall
 
 
@@ -60,3 +61,14 @@ def test_bad_samples_keep_their_cause() -> None:
     recording.take(Raw(1000, None, Quality.BAD, Cause.NO_RESPONSE))
     series = recall(recording.checkpoint()).series("load", "kW")
     assert (series.quality, series.cause) == ([Quality.GOOD, Quality.BAD], [Cause.NONE, Cause.NO_RESPONSE])
+
+
+def test_the_longest_test_of_many_points_is_one_record_of_less_than_a_megabyte() -> None:
+    """An envelope takes eight megabytes; a gateway on a slow line should need far less."""
+    full = record(*(20.0 + second * 7919 % 10_007 / 1000 for second in range(20_000))).series(
+        "winding_temperature", "°C"
+    )
+    assert len(full.at) > MOST_SAMPLES / 2
+    at = "2026-11-21T07:00:00.000Z"
+    seen = TestObserved(equipment="one", test="long", started_at=at, ended_at=at, passed=True, samples=[full] * 12)
+    assert len(encode_record(seen)) < 1_000_000
