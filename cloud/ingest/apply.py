@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets import faults, silence, storms
 from cloud.tickets.desk import Desk
-from cloud.tickets.faults import Ended, News, Place
+from cloud.tickets.docket import Docket, Place, Told, docket_of
+from cloud.tickets.faults import Ended, News
 from cloud.tickets.storms import Member, Storm
 from contract.conventions import EpochMs, instant_ms
 from contract.messages import (
@@ -69,10 +70,21 @@ class Context:
         query = select(t.equipment.c.gateway_id).where(
             t.equipment.c.site_id == self.gateway["site_id"], t.equipment.c.id == record.equipment
         )
-        owner = (await self.connection.execute(query)).scalar()
+        self._check(record, (await self.connection.execute(query)).scalar())
+        return self.place_of(record)
+
+    def place_of(self, record: _AboutEquipment) -> Place:
+        """Which fault an event is about, whoever serves that equipment."""
+        return Place(self.gateway["site_id"], record.equipment, record.rule, record.instance)
+
+    def check_owner(self, record: _AboutEquipment, docket: Docket) -> None:
+        """Raises ValueError when another gateway serves that equipment."""
+        thing = docket.equipment.get(record.equipment)
+        self._check(record, thing["gateway_id"] if thing else None)
+
+    def _check(self, record: _AboutEquipment, owner: str | None) -> None:
         if owner not in {None, self.gateway["id"]}:
             raise ValueError(f"speaks for {record.equipment}, which is served by gateway {owner}")
-        return Place(self.gateway["site_id"], record.equipment, record.rule, record.instance)
 
 
 async def apply(context: Context, record: Record) -> tuple[str, ...]:
@@ -81,16 +93,61 @@ async def apply(context: Context, record: Record) -> tuple[str, ...]:
     return await handler(context, record) if handler else ()
 
 
+_Alarm = AlarmRaised | AlarmCleared
+TOGETHER = 200
+"""How many alarms are applied together at most."""
+
+
+def is_plain(record: Record) -> bool:
+    """Whether an event is about one alarm alone: neighbours of that kind are applied together."""
+    return isinstance(record, AlarmCleared) or (isinstance(record, AlarmRaised) and not record.storms)
+
+
+async def apply_alarms(told: Sequence[tuple[Context, Record]]) -> tuple[str, ...]:
+    """Apply plain events of one gateway, in their order, as ``apply`` does one by one. When one makes no sense, none is applied."""
+    desk, connection = told[0][0].desk, told[0][0].connection
+    alarms = [(context, record) for context, record in told if isinstance(record, _Alarm)]
+    docket = await docket_of(connection, *(_told(context, record) for context, record in alarms))
+    for context, record in alarms:
+        context.check_owner(record, docket)
+        place = context.place_of(record)
+        if isinstance(record, AlarmRaised):
+            faults.note_raised(desk, docket, await _news(context, place, record), context.now)
+        elif (alarm := docket.active.get(place.key)) and alarm["raised_at"] <= instant_ms(record.raised_at):
+            at = instant_ms(record.cleared_at)
+            end = Ended(place, at, context.event_id, is_old_news=context.is_old_news(at, alarm["severity"]))
+            faults.note_cleared(desk, docket, end, context.now)
+    await docket.write()
+    return ("alarms", "tickets")
+
+
+def _told(context: Context, record: _Alarm) -> Told:
+    if isinstance(record, AlarmCleared):
+        return Told(context.place_of(record))
+    return Told(context.place_of(record), context.event_id, instant_ms(record.raised_at))
+
+
 async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ...]:
     await announce(context.connection, context.gateway, record, context.now)
     return ("equipment", "gateways")
 
 
 async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
+    topics = await apply_alarms([(context, record)])
+    if record.storms:
+        member = Member(context.place_of(record), str(record.severity), instant_ms(record.raised_at))
+        gateway_id = context.gateway["id"]
+        await storms.joined(
+            context.desk, context.connection, gateway_id, record.storms, member, context.event_id, context.now
+        )
+    return topics
+
+
+async def _news(context: Context, place: Place, record: AlarmRaised) -> News:
     ended_at, raised_at = context.ends.get(activation(record)), instant_ms(record.raised_at)
     offset_ms = context.sent_at - context.now
-    news = News(
-        await context.place(record),
+    return News(
+        place,
         str(record.severity),
         record.clause,
         instant_ms(record.began_at),
@@ -102,24 +159,10 @@ async def _raised(context: Context, record: AlarmRaised) -> tuple[str, ...]:
         context.gateway["id"],
         await silence.why_late(context.connection, context.gateway, raised_at, context.now, offset_ms),
     )
-    await faults.raised(context.desk, context.connection, news, context.now)
-    if record.storms:
-        member = Member(news.place, news.severity, news.raised_at)
-        gateway_id = context.gateway["id"]
-        await storms.joined(
-            context.desk, context.connection, gateway_id, record.storms, member, context.event_id, context.now
-        )
-    return ("alarms", "tickets")
 
 
 async def _cleared(context: Context, record: AlarmCleared) -> tuple[str, ...]:
-    place = await context.place(record)
-    alarm = await faults.active_alarm(context.connection, place)
-    if alarm is not None and alarm["raised_at"] <= instant_ms(record.raised_at):
-        at = instant_ms(record.cleared_at)
-        ended = Ended(place, at, context.event_id, is_old_news=context.is_old_news(at, alarm["severity"]))
-        await faults.cleared(context.desk, context.connection, ended, context.now)
-    return ("alarms", "tickets")
+    return await apply_alarms([(context, record)])
 
 
 async def _changed(context: Context, record: AlarmChanged) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ of ``record``, ``quarantine``, ``alarm`` and ``timeline`` say so too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 from sqlalchemy import RowMapping, select, update
@@ -149,14 +150,16 @@ class _Ingest:
         set_aside = list(fresh.set_aside)
         told = ends(item.record for item in fresh.accepted)
         kept: list[tuple[Accepted, EpochMs | None]] = []
-        for item in fresh.accepted:
-            if isinstance(item.record, SampleBatch):
-                kept.append((item, None))  # the mover takes it to the telemetry store
+        for run in _runs(fresh.accepted):
+            if isinstance(run[0].record, SampleBatch):
+                kept += [(item, None) for item in run]  # the mover takes them to the telemetry store
                 self._topics["samples"] = None
-            elif (reason := await self._apply(item, told)) is None:
-                kept.append((item, self._now))
-            else:
-                set_aside.append(SetAside(item.seq, item.body, reason))
+                continue
+            for item, reason in zip(run, await self._apply(run, told), strict=True):
+                if reason is None:
+                    kept.append((item, self._now))
+                else:
+                    set_aside.append(SetAside(item.seq, item.body, reason))
         await self._store(kept)
         for aside in set_aside:
             await insert_new(self._connection, t.quarantine, self._key(aside.seq) | self._kept(aside))
@@ -164,18 +167,25 @@ class _Ingest:
             await self._move_lane(fresh.through)
         return sorted(set_aside, key=lambda item: item.seq)
 
-    async def _apply(self, item: Accepted, told: Mapping[Activation, EpochMs]) -> str | None:
-        """Apply one event; the reason when it makes no sense, in which case it leaves no trace of itself."""
-        name = event_id(self._envelope.gateway, self._envelope.epoch, self._envelope.lane, item.seq)
-        sent_at = self._now + (self._clock_offset() or 0)
-        context = apply.Context(self._desk, self._connection, self._gateway, name, self._now, sent_at, told)
+    async def _apply(self, run: Sequence[Accepted], told: Mapping[Activation, EpochMs]) -> list[str | None]:
+        """Apply events; for each the reason when it makes no sense, in which case it leaves no trace of itself."""
+        events = [(self._context(item, told), item.record) for item in run]
         try:
             async with self._connection.begin_nested():
-                topics = await apply.apply(context, item.record)
+                topics = await (apply.apply_alarms(events) if len(events) > 1 else apply.apply(*events[0]))
         except apply.SENSELESS as error:
-            return str(error)
+            if len(run) == 1:
+                return [str(error)]
+            return [
+                reason for item in run for reason in await self._apply([item], told)
+            ]  # the others are not to suffer
         self._topics.update(dict.fromkeys(topics))
-        return None
+        return [None] * len(run)
+
+    def _context(self, item: Accepted, told: Mapping[Activation, EpochMs]) -> apply.Context:
+        name = event_id(self._envelope.gateway, self._envelope.epoch, self._envelope.lane, item.seq)
+        sent_at = self._now + (self._clock_offset() or 0)
+        return apply.Context(self._desk, self._connection, self._gateway, name, self._now, sent_at, told)
 
     async def _store(self, kept: Sequence[tuple[Accepted, EpochMs | None]]) -> None:
         rows = [
@@ -216,3 +226,17 @@ class _Ingest:
             unsent = waiting & t.directive.c.sent_at.is_(None)
             await self._connection.execute(update(t.directive).where(unsent).values(sent_at=self._now))
         return [msgspec.convert(row["body"], Directive) for row in rows]
+
+
+def _runs(accepted: Sequence[Accepted]) -> Iterator[list[Accepted]]:
+    """Neighbours that are applied together: plain alarms, and samples. Any other record is alone."""
+    for kind, group in groupby(accepted, _kind):
+        items = list(group)
+        size = {"samples": len(items), "alarms": apply.TOGETHER}.get(kind, 1)
+        yield from (items[first : first + size] for first in range(0, len(items), size))
+
+
+def _kind(item: Accepted) -> str:
+    if isinstance(item.record, SampleBatch):
+        return "samples"
+    return "alarms" if apply.is_plain(item.record) else "alone"

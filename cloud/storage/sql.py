@@ -18,6 +18,12 @@ async def insert_new(connection: AsyncConnection, table: Table, values: Values) 
     return (await connection.execute(statement)).rowcount > 0
 
 
+async def insert_all_new(connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> None:
+    """Insert many rows, without those that a unique key says are there already."""
+    if rows:
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
 async def upsert(connection: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[Values]) -> None:
     """Insert rows, or bring those with the same ``keys`` to the given values; columns not given keep theirs."""
     if not rows:

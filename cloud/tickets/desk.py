@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.sla.policy import SHIPPED, Policy
 from cloud.sla.timeline import Deadline, Entry, Line, deadlines, explain
 from cloud.tickets import repository
-from cloud.tickets.repository import Happening
+from cloud.tickets.repository import Case, Happening
 from contract.conventions import EpochMs, from_ms, to_ms
 
 
@@ -26,7 +26,7 @@ class Desk:
     def reopen_window_ms(self) -> int:
         return round(self.policy.reopen_window.total_seconds() * 1000)
 
-    def deadlines(self, ticket: RowMapping, entries: Sequence[Entry], now: EpochMs) -> tuple[Deadline, ...]:
+    def deadlines(self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs) -> tuple[Deadline, ...]:
         """Every clock of a ticket as its timeline says at ``now``."""
         emergency = ticket["emergency"]
         return deadlines(
@@ -51,15 +51,34 @@ async def record(
     Nothing happens when the line is recorded already. A changed priority notes the due instants before and after.
     """
     past = await repository.entries(connection, ticket["id"])
-    found = desk.deadlines(ticket, [*past, repository.entry(happening)], now)
-    if happening.kind == "reclassified":
-        moved = _moved(desk.deadlines(ticket, past, now), found)
-        happening = replace(happening, data={**happening.data, "due": moved})
+    happening, found = _consequence(desk, ticket, past, happening, now)
     if not await repository.append(connection, ticket["id"], happening):
         return ticket
     await repository.update_ticket(connection, ticket, values or {})
     await _keep(connection, ticket["id"], found)
     return await repository.ticket(connection, ticket["id"])
+
+
+def enter(desk: Desk, case: Case, happening: Happening, now: EpochMs, values: Mapping[str, Any] | None = None) -> None:
+    """What ``record`` does, to a ticket at hand: nothing is written yet (``repository.write_cases``)."""
+    happening, found = _consequence(desk, case.row, case.entries, happening, now)
+    if not case.append(happening):
+        return
+    case.row |= {**(values or {}), "version": case.row["version"] + 1}
+    case.clocks, case.is_changed = found, True
+    for line in _breaches(case.row["id"], found):
+        case.append(line)
+
+
+def _consequence(
+    desk: Desk, ticket: Mapping[Any, Any], past: Sequence[Entry], happening: Happening, now: EpochMs
+) -> tuple[Happening, tuple[Deadline, ...]]:
+    """The clocks after one more line, which notes by itself what a changed priority moves."""
+    found = desk.deadlines(ticket, [*past, repository.entry(happening)], now)
+    if happening.kind != "reclassified":
+        return happening, found
+    moved = _moved(desk.deadlines(ticket, past, now), found)
+    return replace(happening, data={**happening.data, "due": moved}), found
 
 
 async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, now: EpochMs) -> tuple[Deadline, ...]:
@@ -71,9 +90,13 @@ async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, n
 
 async def _keep(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
     await repository.store_deadlines(connection, number, found)
-    lines = [_breach(number, deadline) for deadline in found if deadline.breached_at is not None]
-    for line in sorted(lines, key=lambda line: line.at):
+    for line in _breaches(number, found):
         await repository.append(connection, number, line)
+
+
+def _breaches(number: int, found: Sequence[Deadline]) -> list[Happening]:
+    lines = [_breach(number, deadline) for deadline in found if deadline.breached_at is not None]
+    return sorted(lines, key=lambda line: line.at)
 
 
 def _breach(number: int, deadline: Deadline) -> Happening:

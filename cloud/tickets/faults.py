@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.sla.policy import is_higher, priority_of
 from cloud.storage import tables as t
 from cloud.tickets import repository
-from cloud.tickets.desk import Desk, record
-from cloud.tickets.repository import Happening
+from cloud.tickets.desk import Desk, enter
+from cloud.tickets.docket import Alarm, Docket, Place, Told, docket_of
+from cloud.tickets.repository import Case, Happening
 from cloud.tickets.triage import (
     CHATTERING,
     FLOOD,
@@ -29,21 +30,6 @@ from cloud.tickets.triage import (
     on_raised,
 )
 from contract.conventions import EpochMs
-from contract.messages import fault_key
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which fault: a rule on one piece of equipment, or on one instance within it."""
-
-    site_id: str
-    equipment_id: str
-    rule: str
-    instance: str = ""
-
-    @property
-    def key(self) -> str:
-        return fault_key(self.site_id, self.equipment_id, self.rule, self.instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +75,17 @@ class Texts:
 
 async def raised(desk: Desk, connection: AsyncConnection, news: News, now: EpochMs) -> Decision:
     """Record an alarm and do what triage decides. Telling the same activation again changes nothing."""
-    if await _is_known(connection, news):
-        return IgnoreDuplicate()
-    await _end_lost_activation(connection, news)
-    alarm = await connection.execute(t.alarm.insert().values(**_alarm_values(news, now)).returning(t.alarm.c.id))
-    return await _triage(desk, connection, int(alarm.scalar_one()), news, now)
+    docket = await docket_of(connection, Told(news.place, news.event_id, news.raised_at))
+    decision = note_raised(desk, docket, news, now)
+    await docket.write()
+    return decision
 
 
 async def cleared(desk: Desk, connection: AsyncConnection, end: Ended, now: EpochMs) -> None:
     """Record that the active alarm of a fault cleared; its ticket notes it and stays open."""
-    alarm = await active_alarm(connection, end.place)
-    if alarm is None:
-        return
-    row = await repository.open_by_fault(connection, end.place.key)  # locked before its alarms, as people's actions do
-    await _clear(connection, alarm["id"], end.at, end.event_id)
-    decision = on_cleared(repository.known(row), is_old_news=end.is_old_news)
-    if decision is None or row is None:
-        return
-    is_unheard = decision.is_past and row["state"] == "new" and row["occurrences"] == 1
-    happening = Happening(now, "cleared", "machine", "", {"cleared_at": end.at, **end.facts}, f"cleared:{end.event_id}")
-    await record(desk, connection, row, happening, now, {"is_past": True} if is_unheard else {})
+    docket = await docket_of(connection, Told(end.place))
+    note_cleared(desk, docket, end, now)
+    await docket.write()
 
 
 async def active_alarm(connection: AsyncConnection, place: Place) -> RowMapping | None:
@@ -121,46 +98,73 @@ async def changed(
     desk: Desk, connection: AsyncConnection, place: Place, values: Mapping[str, Any], event_id: str, now: EpochMs
 ) -> None:
     """Change the active alarm of a fault (severity, suppression, shelving) and let the desk look at it again."""
-    alarm = await active_alarm(connection, place)
+    docket = await docket_of(connection, Told(place))
+    alarm = docket.active.get(place.key)
     if alarm is None:
         return
-    row = await repository.open_by_fault(connection, place.key) if alarm["ticket_id"] else None
-    await connection.execute(update(t.alarm).where(t.alarm.c.id == alarm["id"]).values(**values))
-    after = {**alarm, **values}
-    news = _news_of(after, event_id)
+    docket.change_alarm(alarm, values)
+    news, case = _news_of(alarm, event_id), docket.open.get(place.key)
     priority = priority_of(news.severity)
-    if not after["ticket_id"]:
-        await _triage(desk, connection, alarm["id"], news, now)
-    elif row is not None and priority is not None and is_higher(priority, row["priority"]):
-        await _raise_priority(desk, connection, row, priority, news, now)
+    if not alarm["ticket_id"]:
+        _triage(desk, docket, alarm, news, now)
+    elif case is not None and priority is not None and is_higher(priority, case.row["priority"]):
+        _raise_priority(desk, case, priority, news, now)
+    await docket.write()
 
 
-async def _triage(desk: Desk, connection: AsyncConnection, alarm_id: int, news: News, now: EpochMs) -> Decision:
-    current = await repository.open_by_fault(connection, news.place.key)
-    last = None if current is not None else await repository.last_by_fault(connection, news.place.key)
+def note_raised(desk: Desk, docket: Docket, news: News, now: EpochMs) -> Decision:
+    """What ``raised`` does, on a docket that is written later."""
+    if docket.is_known(news.event_id, news.place, news.raised_at):
+        return IgnoreDuplicate()
+    lost = docket.active.get(news.place.key)
+    if lost is not None:  # it is raised while still active here: the news that it had cleared was lost
+        docket.change_alarm(lost, _cleared(news.raised_at, None))
+    return _triage(desk, docket, docket.add_alarm(_alarm_values(news, now)), news, now)
+
+
+def note_cleared(desk: Desk, docket: Docket, end: Ended, now: EpochMs) -> None:
+    """What ``cleared`` does, on a docket that is written later."""
+    alarm, case = docket.active.get(end.place.key), docket.open.get(end.place.key)
+    if alarm is None:
+        return
+    docket.change_alarm(alarm, _cleared(end.at, end.event_id))
+    decision = on_cleared(repository.known(case), is_old_news=end.is_old_news)
+    if decision is None or case is None:
+        return
+    is_unheard = decision.is_past and case.row["state"] == "new" and case.row["occurrences"] == 1
+    happening = Happening(now, "cleared", "machine", "", {"cleared_at": end.at, **end.facts}, f"cleared:{end.event_id}")
+    enter(desk, case, happening, now, {"is_past": True} if is_unheard else {})
+
+
+def _cleared(at: EpochMs, event_id: str | None) -> dict[str, Any]:
+    return {"state": "cleared", "cleared_at": at, "cleared_event": event_id}
+
+
+def _triage(desk: Desk, docket: Docket, alarm: Alarm, news: News, now: EpochMs) -> Decision:
+    current, last = docket.open.get(news.place.key), docket.last.get(news.place.key)
     decision = on_raised(
         _raised(news, now, is_over=news.is_over),
         repository.known(current),
         repository.known(last),
         desk.reopen_window_ms,
     )
-    number = await _apply(desk, connection, decision, news, now)
-    if number is not None:
-        await connection.execute(update(t.alarm).where(t.alarm.c.id == alarm_id).values(ticket_id=number))
+    case = _apply(desk, docket, decision, news, now)
+    if case is not None:
+        docket.join(alarm, case)
     return decision
 
 
-async def _apply(desk: Desk, connection: AsyncConnection, decision: Decision, news: News, now: EpochMs) -> int | None:
+def _apply(desk: Desk, docket: Docket, decision: Decision, news: News, now: EpochMs) -> Case | None:
     match decision:
         case Open(priority, previous) | OpenPast(priority, previous):
             is_past = isinstance(decision, OpenPast)
-            return await _open(desk, connection, news, now, _Opening(priority, previous, is_past=is_past))
-        case AppendTo(number, raise_to) | ActivateAgain(number, raise_to) | Reopen(number, _, raise_to):
-            row = await repository.ticket(connection, number, is_locked=True)
+            return _open(desk, docket, news, now, _Opening(priority, previous, is_past=is_past))
+        case AppendTo(raise_to=raise_to) | ActivateAgain(raise_to=raise_to) | Reopen(raise_to=raise_to):
+            found = docket.open.get(news.place.key) or docket.reopen(news.place.key)
             if raise_to:
-                row = await _raise_priority(desk, connection, row, raise_to, news, now)
-            await _come_again(desk, connection, row, decision, news, now)
-            return number
+                _raise_priority(desk, found, raise_to, news, now)
+            _come_again(desk, found, decision, news, now)
+            return found
     return None
 
 
@@ -171,10 +175,9 @@ class _Opening:
     is_past: bool
 
 
-async def _open(desk: Desk, connection: AsyncConnection, news: News, now: EpochMs, how: _Opening) -> int:
-    words = await texts(connection, news.place)
-    number = await repository.insert_ticket(
-        connection,
+def _open(desk: Desk, docket: Docket, news: News, now: EpochMs, how: _Opening) -> Case:
+    words = texts(docket, news.place)
+    opened = docket.open_case(
         {
             "kind": "fault",
             "fault_key": news.place.key,
@@ -195,38 +198,33 @@ async def _open(desk: Desk, connection: AsyncConnection, news: News, now: EpochM
             "is_past": how.is_past,
             "previous_ticket_id": how.previous,
             "policy": desk.policy.version,
-        },
+        }
     )
-    row = await repository.ticket(connection, number)
     data = {**_facts(news, now), "priority": how.priority, "previous": how.previous, "is_past": how.is_past}
-    await record(desk, connection, row, _by_machine("opened", news, now, data), now)
-    return number
+    enter(desk, opened, _by_machine("opened", news, now, data), now)
+    return opened
 
 
-async def _come_again(
-    desk: Desk, connection: AsyncConnection, row: RowMapping, decision: Decision, news: News, now: EpochMs
-) -> None:
-    facts = _facts(news, now)
+def _come_again(desk: Desk, case: Case, decision: Decision, news: News, now: EpochMs) -> None:
+    facts, row = _facts(news, now), case.row
     more = {"occurrences": row["occurrences"] + 1, "severity": news.severity}
     if isinstance(decision, Reopen):
         values = more | {"state": "new", "reopened": row["reopened"] + 1, "resolved_at": None, "closed_at": None}
-        row = await record(desk, connection, row, _by_machine("reopened", news, now, facts), now, values)
+        enter(desk, case, _by_machine("reopened", news, now, facts), now, values)
         more = {}
     if isinstance(decision, ActivateAgain) and row["state"] == "on_hold":
-        row = await record(desk, connection, row, _by_machine("resumed", news, now, {"event": news.event_id}), now)
+        enter(desk, case, _by_machine("resumed", news, now, {"event": news.event_id}), now)
     if isinstance(decision, ActivateAgain) or (isinstance(decision, Reopen) and decision.is_activation):
         values = more | {"state": "new", "activations": row["activations"] + 1, "hold_until": None}
-        await record(desk, connection, row, _by_machine("activated", news, now, facts), now, values)
+        enter(desk, case, _by_machine("activated", news, now, facts), now, values)
     elif isinstance(decision, AppendTo):
-        await record(desk, connection, row, _by_machine("recurred", news, now, facts), now, more)
+        enter(desk, case, _by_machine("recurred", news, now, facts), now, more)
 
 
-async def _raise_priority(
-    desk: Desk, connection: AsyncConnection, row: RowMapping, priority: str, news: News, now: EpochMs
-) -> RowMapping:
-    data = {"priority": priority, "from": row["priority"], "severity": news.severity}
+def _raise_priority(desk: Desk, case: Case, priority: str, news: News, now: EpochMs) -> None:
+    data = {"priority": priority, "from": case.row["priority"], "severity": news.severity}
     happening = _by_machine("reclassified", news, now, data)
-    return await record(desk, connection, row, happening, now, {"priority": priority, "severity": news.severity})
+    enter(desk, case, happening, now, {"priority": priority, "severity": news.severity})
 
 
 def _by_machine(kind: str, news: News, now: EpochMs, data: dict[str, Any]) -> Happening:
@@ -281,53 +279,25 @@ def _news_of(alarm: Mapping[str, Any], event_id: str) -> News:
     )
 
 
-async def _is_known(connection: AsyncConnection, news: News) -> bool:
-    """The same event, or the same activation told again by a gateway that lost its numbers."""
-    same = (t.alarm.c.fault_key == news.place.key) & (t.alarm.c.raised_at == news.raised_at)
-    query = select(t.alarm.c.id).where(or_(t.alarm.c.raised_event == news.event_id, same))
-    return (await connection.execute(query)).first() is not None
-
-
-async def _end_lost_activation(connection: AsyncConnection, news: News) -> None:
-    """A fault is raised while its last alarm is still active here: the news that it cleared was lost."""
-    alarm = await active_alarm(connection, news.place)
-    if alarm is not None:
-        await _clear(connection, alarm["id"], news.raised_at, None)
-
-
-async def _clear(connection: AsyncConnection, alarm_id: int, at: EpochMs, event_id: str | None) -> None:
-    values = {"state": "cleared", "cleared_at": at, "cleared_event": event_id}
-    await connection.execute(update(t.alarm).where(t.alarm.c.id == alarm_id).values(**values))
-
-
-async def texts(connection: AsyncConnection, place: Place) -> Texts:
+def texts(docket: Docket, place: Place) -> Texts:
     """Title, system and emergency of a fault, from what was announced; ids where nothing was."""
-    thing = (
-        await connection.execute(
-            select(t.equipment.c.name, t.equipment.c.system).where(
-                t.equipment.c.site_id == place.site_id, t.equipment.c.id == place.equipment_id
-            )
-        )
-    ).one_or_none()
-    name: Mapping[str, str] = thing.name if thing else {"en": place.equipment_id, "zh": place.equipment_id}
-    what, emergency = await _what(connection, place)
+    thing = docket.equipment.get(place.equipment_id)
+    name: Mapping[str, str] = thing["name"] if thing else {"en": place.equipment_id, "zh": place.equipment_id}
+    what, emergency = _what(docket, place)
     title = {"en": f"{name['en']}: {what['en']}", "zh": f"{name['zh']}：{what['zh']}"}
-    return Texts(title, thing.system if thing else "", emergency)
+    return Texts(title, thing["system"] if thing else "", emergency)
 
 
-async def _what(connection: AsyncConnection, place: Place) -> tuple[Mapping[str, str], str]:
+def _what(docket: Docket, place: Place) -> tuple[Mapping[str, str], str]:
     """What is wrong, in words, and which emergency it is."""
-    if place.rule == CHATTERING:
-        rule, _, instance = place.instance.partition("/")
-        what, _ = await _what(connection, Place(place.site_id, place.equipment_id, rule, instance))
+    for watched in place.watched:
+        what, _ = _what(docket, watched)
         return {"en": f"{what['en']} keeps coming and going", "zh": f"{what['zh']}反复报警"}, ""
-    where = (t.rule.c.site_id == place.site_id) & (t.rule.c.equipment_id == place.equipment_id)
-    query = select(t.rule.c.name, t.rule.c.emergency).where(where, t.rule.c.id == place.rule)
-    announced = (await connection.execute(query)).one_or_none()
-    known: Mapping[str, str] = announced.name if announced else {"en": place.rule, "zh": place.rule}
+    announced = docket.rules.get((place.equipment_id, place.rule))
+    known: Mapping[str, str] = announced["name"] if announced else {"en": place.rule, "zh": place.rule}
     which = f" ({place.instance})" if place.instance else ""
     words = {language: text + which for language, text in OWN_RULES.get(place.rule, known).items()}
-    return words, announced.emergency if announced else ""
+    return words, announced["emergency"] if announced else ""
 
 
 OWN_RULES: Mapping[str, Mapping[str, str]] = {

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, not_found
 from cloud.sla.timeline import Deadline, Entry
 from cloud.storage import tables as t
-from cloud.storage.sql import insert_new, upsert
+from cloud.storage.sql import insert_all_new, insert_new, upsert
 from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from cloud.tickets.triage import Known
 from contract.conventions import EpochMs, from_ms, to_ms
@@ -32,6 +32,40 @@ class Happening:
     dedupe: str | None = None
 
 
+Lines = list[tuple["Case", Happening]]
+
+
+@dataclass(slots=True)
+class Case:
+    """A ticket at hand, locked or new: what is entered in it is written later, together with that of other cases."""
+
+    row: dict[str, Any]
+    """The ticket's columns; ``id`` is negative until a new one is written."""
+    unwritten: Lines
+    """New lines in the order in which they were entered, of all cases that are written together."""
+    entries: list[Entry] = field(default_factory=list)
+    recorded: set[str] = field(default_factory=set)
+    """The ``dedupe`` of every line that has one."""
+    breaches: dict[tuple[str, int], EpochMs] = field(default_factory=dict)
+    """Breaches that were stored, by clock and activation: they stay."""
+    clocks: tuple[Deadline, ...] = ()
+    is_changed: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        return bool(self.row["id"] < 0)
+
+    def append(self, happening: Happening) -> bool:
+        """Add a line. False when a line with its ``dedupe`` is there already."""
+        if happening.dedupe is not None:
+            if happening.dedupe in self.recorded:
+                return False
+            self.recorded.add(happening.dedupe)
+        self.entries.append(entry(happening))
+        self.unwritten.append((self, happening))
+        return True
+
+
 async def ticket(connection: AsyncConnection, number: int, *, is_locked: bool = False) -> RowMapping:
     """One ticket. Raises Refused (404) when there is none."""
     query = select(t.ticket).where(t.ticket.c.id == number)
@@ -47,19 +81,9 @@ async def open_by_fault(connection: AsyncConnection, fault_key: str) -> RowMappi
     return (await connection.execute(query)).mappings().one_or_none()
 
 
-async def last_by_fault(connection: AsyncConnection, fault_key: str) -> RowMapping | None:
-    """The newest closed or cancelled ticket of a fault."""
-    query = (
-        select(t.ticket)
-        .where(t.ticket.c.fault_key == fault_key, t.ticket.c.state.not_in(_OPEN))
-        .order_by(t.ticket.c.id.desc())
-        .limit(1)
-    )
-    return (await connection.execute(query)).mappings().one_or_none()
-
-
-def known(row: RowMapping | None) -> Known | None:
+def known(case: Case | None) -> Known | None:
     """A ticket as triage sees it."""
+    row = case.row if case is not None else None
     return Known(row["id"], row["state"], row["priority"], row["closed_at"]) if row is not None else None
 
 
@@ -89,19 +113,19 @@ def changed_meanwhile(number: int) -> Exception:
 
 async def append(connection: AsyncConnection, number: int, happening: Happening) -> bool:
     """Add a line to the timeline. False when a line with its ``dedupe`` is there already."""
-    return await insert_new(
-        connection,
-        t.timeline,
-        {
-            "ticket_id": number,
-            "at": happening.at,
-            "kind": happening.kind,
-            "actor_kind": happening.actor_kind,
-            "actor": happening.actor,
-            "data": dict(happening.data),
-            "dedupe": happening.dedupe,
-        },
-    )
+    return await insert_new(connection, t.timeline, _line(number, happening))
+
+
+def _line(number: int, happening: Happening) -> dict[str, Any]:
+    return {
+        "ticket_id": number,
+        "at": happening.at,
+        "kind": happening.kind,
+        "actor_kind": happening.actor_kind,
+        "actor": happening.actor,
+        "data": dict(happening.data),
+        "dedupe": happening.dedupe,
+    }
 
 
 async def is_recorded(connection: AsyncConnection, dedupe: str) -> bool:
@@ -123,10 +147,11 @@ async def timeline(connection: AsyncConnection, number: int) -> Sequence[RowMapp
 
 async def entries(connection: AsyncConnection, number: int) -> list[Entry]:
     """The timeline as the clocks read it."""
-    return [
-        Entry(from_ms(row["at"]), row["kind"], row["data"].get("priority", ""), row["data"].get("reason", ""))
-        for row in await timeline(connection, number)
-    ]
+    return [_entry(row) for row in await timeline(connection, number)]
+
+
+def _entry(row: RowMapping) -> Entry:
+    return Entry(from_ms(row["at"]), row["kind"], row["data"].get("priority", ""), row["data"].get("reason", ""))
 
 
 async def stored_deadlines(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
@@ -187,3 +212,79 @@ async def next_instant(connection: AsyncConnection) -> EpochMs | None:
     hold = select(func.min(t.ticket.c.hold_until))
     instants = [(await connection.execute(query)).scalar() for query in (due, hold)]
     return min((at for at in instants if at is not None), default=None)
+
+
+# --- many at once -------------------------------------------------------------------------------------------------
+
+
+async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
+    """The open tickets of faults, locked in one order for everybody."""
+    query = select(t.ticket).where(t.ticket.c.fault_key.in_(fault_keys), t.ticket.c.state.in_(_OPEN))
+    return list((await connection.execute(query.order_by(t.ticket.c.id).with_for_update())).mappings())
+
+
+async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
+    """The newest closed or cancelled ticket of each fault, locked."""
+    past = t.ticket.c.fault_key.in_(fault_keys) & t.ticket.c.state.not_in(_OPEN)
+    newest = select(func.max(t.ticket.c.id)).where(past).group_by(t.ticket.c.fault_key)
+    query = select(t.ticket).where(t.ticket.c.id.in_(newest)).order_by(t.ticket.c.id).with_for_update()
+    return list((await connection.execute(query)).mappings())
+
+
+async def read_cases(connection: AsyncConnection, rows: Sequence[RowMapping], unwritten: Lines) -> list[Case]:
+    """Tickets with their timelines and their stored breaches."""
+    cases = {row["id"]: Case(dict(row), unwritten) for row in rows}
+    if not cases:
+        return []
+    lines = select(t.timeline).where(t.timeline.c.ticket_id.in_(list(cases))).order_by(t.timeline.c.id)
+    for row in (await connection.execute(lines)).mappings():
+        case = cases[row["ticket_id"]]
+        case.entries.append(_entry(row))
+        case.recorded.update([row["dedupe"]] if row["dedupe"] is not None else [])
+    breached = t.deadline.c.ticket_id.in_(list(cases)) & t.deadline.c.breached_at.is_not(None)
+    for row in (await connection.execute(select(t.deadline).where(breached))).mappings():
+        cases[row["ticket_id"]].breaches[row["clock"], row["activation"]] = row["breached_at"]
+    return list(cases.values())
+
+
+async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwritten: Lines) -> None:
+    """Write tickets, lines and clocks. The database refuses a second open ticket of a fault (IntegrityError)."""
+    changed = [case for case in cases if case.is_changed]
+    await _update_tickets(connection, [case for case in changed if not case.is_new])
+    await _insert_tickets(connection, [case for case in changed if case.is_new])
+    await insert_all_new(connection, t.timeline, [_line(case.row["id"], happening) for case, happening in unwritten])
+    rows = [_kept(case, deadline) for case in changed for deadline in case.clocks]
+    await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
+
+
+_CHANGING = (
+    "state", "priority", "severity", "is_past", "occurrences", "activations", "reopened", "hold_until", "resolved_at",
+    "closed_at", "version",
+)  # fmt: skip
+"""What an event can change of a ticket."""
+
+
+async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
+    if cases:
+        rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
+        await connection.execute(update(t.ticket).where(t.ticket.c.id == bindparam("number")), rows)
+
+
+async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
+    """New tickets get their numbers in the order in which they were opened, and are known by their faults."""
+    if cases:
+        rows = [{name: value for name, value in case.row.items() if name != "id"} for case in cases]
+        await connection.execute(t.ticket.insert(), rows)
+        keys = [case.row["fault_key"] for case in cases]
+        numbers = select(t.ticket.c.fault_key, t.ticket.c.id).where(
+            t.ticket.c.fault_key.in_(keys), t.ticket.c.state.in_(_OPEN)
+        )
+        found = {row.fault_key: row.id for row in await connection.execute(numbers)}
+        for case in cases:
+            case.row["id"] = found[case.row["fault_key"]]
+
+
+def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:
+    row = deadline_row(case.row["id"], deadline)
+    stored = case.breaches.get((deadline.clock, deadline.activation))
+    return row if stored is None else row | {"breached_at": stored, "state": "breached"}

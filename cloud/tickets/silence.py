@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.storage import tables as t
 from cloud.tickets import faults
 from cloud.tickets.desk import Desk
-from cloud.tickets.faults import Ended, News, Place
+from cloud.tickets.docket import Place
+from cloud.tickets.faults import Ended, News
 from contract.conventions import EpochMs
 
 RULE = "gateway_silent"

@@ -17,7 +17,8 @@ from cloud.storage import tables as t
 from cloud.storage.sql import insert_new, upsert
 from cloud.tickets import faults
 from cloud.tickets.desk import Desk
-from cloud.tickets.faults import Ended, News, Place
+from cloud.tickets.docket import Place
+from cloud.tickets.faults import Ended, News
 from cloud.tickets.triage import CHATTERING, FLOOD
 from contract.conventions import EpochMs
 from contract.messages import Severity
