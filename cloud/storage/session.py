@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -31,8 +31,9 @@ DAMAGE_REMEDY = (
 )
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_PASSING_STATES = ("08", "53", "57P0")
-"""PostgreSQL: the connection, room or connections used up, starting or stopping."""
+_PASSING_STATES = ("08", "40", "53", "57P0")
+"""PostgreSQL: the connection, two in each other's way, room or connections used up, starting or stopping."""
+_DATA_STATE, _DISK_FULL = "22", "53100"
 
 
 def is_damage(error: BaseException | None) -> bool:
@@ -44,7 +45,12 @@ def is_passing(error: BaseException | None) -> bool:
     """Whether trying again later may help: a server that is away or starting, a disk that is full."""
     if isinstance(error, OSError) or _sqlite_code(error) in _PASSING:
         return True
-    return str(getattr(error, "sqlstate", None) or "").startswith(_PASSING_STATES)
+    return _state(error).startswith(_PASSING_STATES)
+
+
+def _state(error: BaseException | None) -> str:
+    """PostgreSQL's five characters for what went wrong, empty for anything else."""
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def _sqlite_code(error: BaseException | None) -> int:
@@ -89,7 +95,7 @@ class Database:
         """False after a write that the database itself refused, until one succeeds: a full disk still answers reads."""
         self.damage = ""
         """What is broken in the file, from when it was noticed until it is replaced and the process started anew."""
-        event.listen(engine.sync_engine, "handle_error", self._look_at)
+        event.listen(engine.sync_engine, "handle_error", self._look_at, retval=True)
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -111,14 +117,22 @@ class Database:
     def _noticing(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError:
-            self.is_writable = False
+        except OperationalError as error:
+            if self.is_sqlite or _state(error.orig) == _DISK_FULL:
+                self.is_writable = False
             raise
         self.is_writable = True
 
-    def _look_at(self, context: ExceptionContext) -> None:
-        if is_damage(context.original_exception):
-            self.note_damage(str(context.original_exception))
+    def _look_at(self, context: ExceptionContext) -> DBAPIError | None:
+        """Notice damage, and call an error on PostgreSQL what SQLite's driver calls it."""
+        error = context.original_exception
+        if is_damage(error):
+            self.note_damage(str(error))
+        if type(context.sqlalchemy_exception) is not DBAPIError:
+            return None
+        if _state(error).startswith(_DATA_STATE):
+            return DataError(context.statement, context.parameters, error)
+        return OperationalError(context.statement, context.parameters, error) if is_passing(error) else None
 
     def note_damage(self, reason: str) -> None:
         """Say once that the file is broken. What can still be read and written is."""

@@ -20,6 +20,7 @@ from cloud.errors import Misconfigured
 from cloud.hub import Hub
 from cloud.storage import tables as t
 from cloud.storage.session import Database
+from tests.support.databases import sqlite_only
 from tests.support.desk import HOUR, START, StoppedClock, announcement, desk, raised, rows
 
 
@@ -28,6 +29,7 @@ async def test_health_needs_no_sign_in_and_asks_the_database(tmp_path: Path) -> 
         assert (await d.http.get("/healthz")).json() == {"status": "ok"}
 
 
+@sqlite_only
 async def test_a_full_disk_takes_nothing_and_is_told_until_it_is_freed(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()

@@ -12,6 +12,7 @@ from cloud import cli
 from cloud.storage import tables as t
 from cloud.storage.session import Database, open_database
 from contract.conventions import Exit
+from tests.support.databases import database_url
 from tests.support.desk import HOUR, START, announcement, desk, raised, rows
 
 
@@ -19,6 +20,9 @@ class Console:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path) -> None:
         self.monkeypatch, self.capsys, self.folder = monkeypatch, capsys, folder
         self.out = self.err = ""
+
+    def use(self, url: str) -> None:
+        self.monkeypatch.setenv("PLANTROOM_DATABASE_URL", url)
 
     def run(self, *words: str) -> int:
         self.monkeypatch.setattr("sys.argv", ["plantroom-cloud", *words, "--data", str(self.folder)])
@@ -93,9 +97,12 @@ def test_the_sum_of_a_ticket_is_explained_in_the_sites_time(console: Console) ->
             await (await d.gateway()).tell(announcement(), raised(START))
             await d.tick(3 * HOUR)
             async with d.database.write() as connection:
-                await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+                await connection.exec_driver_sql(
+                    "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"
+                )
 
     asyncio.run(prepare())
+    console.use(asyncio.run(database_url(console.folder / "cloud.db")))
     console.monkeypatch.setattr("cloud.server.migrate", _no_migration)
     assert console.run("sla", "explain", "T-000001") == Exit.DONE
     assert console.out.startswith("T-000001, times of Asia/Shanghai\n\nresponse: breached, late by ")
@@ -137,7 +144,7 @@ def test_a_file_that_is_no_database_is_one_message(console: Console) -> None:
 def test_a_database_that_does_not_answer_now_is_one_message_and_may_be_tried_again(console: Console) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    console.monkeypatch.setenv("PLANTROOM_DATABASE_URL", f"postgresql://plantroom:secret@127.0.0.1:{port}/plantroom")
+    console.use(f"postgresql://plantroom:secret@127.0.0.1:{port}/plantroom")
     assert console.run("serve", "--port", "0") == Exit.FINDING
     (line,) = console.err.splitlines()
     assert "Look whether its server runs" in line
@@ -191,7 +198,9 @@ def test_what_was_set_aside_is_listed_and_tried_again_once_it_is_mended(console:
 
     async def mend(database: Database) -> None:
         async with database.write() as connection:
-            await connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+            await connection.exec_driver_sql(
+                "CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"
+            )
             wrong = {"gateway_id": "gw_1", "epoch": 3, "lane": "events", "seq": 7, "received_at": START}
             status = b'{"type":"GatewayStatus","at":"2026-11-21T07:00:00.000Z","version":"9","outbox_events":0,"outbox_samples":0}'
             await connection.execute(
@@ -199,6 +208,7 @@ def test_what_was_set_aside_is_listed_and_tried_again_once_it_is_mended(console:
             )
 
     asyncio.run(prepare())
+    console.use(asyncio.run(database_url(console.folder / "cloud.db")))
     console.monkeypatch.setattr("cloud.server.migrate", _no_migration)
     assert console.run("quarantine", "list", "--json") == Exit.DONE
     told = [json.loads(line) for line in console.out.splitlines()]

@@ -41,9 +41,8 @@ class _Server:
         if not self.has_template:
             await self._make_template()
         if path not in self.made:
-            await self._drop_others(path.parent)
             name = f"test_{next(self.numbers)}"
-            await self._do(f"CREATE DATABASE {name} TEMPLATE plantroom")
+            await self._do(*self._drop_others(path.parent), f"CREATE DATABASE {name} TEMPLATE plantroom")
             self.made[path] = f"{self.address.rpartition('/')[0]}/{name}"
         return self.made[path]
 
@@ -53,15 +52,16 @@ class _Server:
         await database.close()
         self.has_template = True
 
-    async def _drop_others(self, folder: Path) -> None:
-        for path in [one for one in self.made if one.parent != folder]:
-            url = self.made.pop(path)
-            await self._do(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+    def _drop_others(self, folder: Path) -> list[str]:
+        """Statements that end the databases of tests that are over."""
+        over = [self.made.pop(path) for path in list(self.made) if path.parent != folder]
+        return [f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)" for url in over]
 
-    async def _do(self, statement: str) -> None:
+    async def _do(self, *statements: str) -> None:
         connection = await asyncpg.connect(f"{self.address.rpartition('/')[0]}/postgres")
         try:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(statement)
         finally:
             await connection.close()
 

@@ -169,10 +169,12 @@ async def desk(folder: Path, **changes: Any) -> AsyncIterator[Desk]:
     app = create_app(config, Parts(clock=clock, database=database, store=store, tokens=lambda: next(tokens)))
     await store.open()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
-        yield Desk(app, clock, http)
-    await store.close()
-    await database.close()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
+            yield Desk(app, clock, http)
+    finally:
+        await store.close()
+        await database.close()
 
 
 @dataclass
