@@ -82,11 +82,12 @@ def _series(gateway: str, at: int, number: int, noise: random.Random) -> SampleS
 
 
 def events(gateway: str, envelopes: int, now_ms: int) -> Load:
-    """Alarms that come and go, half of them each; every piece of equipment has one open ticket, the first time a new one."""
+    """Alarms that come and go, half of them each, twice for every pump: first it opens a ticket, then it joins the open one."""
     records: list[Record] = []
-    for number in range(envelopes * EVENTS // 2):
+    alarms = envelopes * EVENTS // 2
+    for number in range(alarms):
         at = format_instant(now_ms + number)
-        name = f"{gateway}_pump_{number % 100}"
+        name = f"{gateway}_pump_{number % (alarms // 2)}"
         because = [Term(name="load", value=101.5, unit="kW")]
         records.append(
             AlarmRaised(

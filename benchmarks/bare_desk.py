@@ -1,0 +1,78 @@
+"""The floor of events: the very rows that they left behind, inserted bare into the same tables with the same indexes.
+
+What is counted is read back from the database after the run. A ticket counts once, as it is at the end: a bare loop changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, create_engine, select
+
+from benchmarks import ingest_load
+from cloud.storage import tables as t
+from cloud.storage.session import open_database
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Rows by table, as the driver takes them."""
+
+    rows: Mapping[str, Sequence[tuple[Any, ...]]]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+
+async def left_behind(url: str, gateway: str) -> Left:
+    """What the events of ``ingest_load.events`` of one gateway left."""
+    pumps = t.ticket.c.equipment_id.startswith(f"{gateway}_pump_", autoescape=True)
+    tickets = select(t.ticket.c.id).where(pumps)
+    which: Mapping[Table, ColumnElement[bool]] = {
+        t.record: t.record.c.gateway_id == gateway,
+        t.quarantine: t.quarantine.c.gateway_id == gateway,
+        t.ticket: pumps,
+        t.alarm: t.alarm.c.ticket_id.in_(tickets),
+        t.timeline: t.timeline.c.ticket_id.in_(tickets),
+        t.deadline: t.deadline.c.ticket_id.in_(tickets),
+    }
+    database = open_database(url)
+    try:
+        async with database.read() as connection:
+            return Left({
+                table.name: [tuple(map(_plain, row)) for row in await connection.execute(select(table).where(where))]
+                for table, where in which.items()
+            })  # fmt: skip
+    finally:
+        await database.close()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  a column
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def bare_rate(path: Path, left: Left, items: int, transactions: int) -> float:
+    """Events a processor second, in so many durable transactions, with the driver alone."""
+    engine = create_engine(f"sqlite:///{path}")
+    t.metadata.create_all(engine)
+    engine.dispose()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
+    cpu = ingest_load.own_cpu_s()
+    for turn in range(transactions):
+        connection.execute("BEGIN IMMEDIATE")
+        for name, rows in left.rows.items():
+            part = rows[turn::transactions]
+            if part:
+                marks = ", ".join("?" * len(part[0]))
+                connection.executemany(f"INSERT INTO {name} VALUES ({marks})", part)  # noqa: S608  our own table names
+        connection.execute("COMMIT")
+    used = ingest_load.own_cpu_s() - cpu
+    connection.close()
+    return items / used
