@@ -2,7 +2,7 @@
 
 The records are the truth until then: a crash between the two steps writes the same samples again, which changes nothing. This runs beside
 the ticket path and shares nothing with it but the database: a store that is slow or away delays history and no ticket. What
-waits is bounded on disk: beyond the bound the oldest samples go, which is logged and audited.
+waits is bounded on disk: beyond the bound the oldest samples go, which is logged and audited. Of several replicas one moves at a time.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cloud.config import Config
 from cloud.people.service import audit
 from cloud.storage import tables as t
 from cloud.storage.session import Database
+from cloud.storage.turn import turn
 from cloud.telemetry.keeping import Keeping, duties
 from cloud.telemetry.parking import park
 from cloud.telemetry.store import Away, Row, Sample, Store
@@ -111,7 +112,11 @@ class Mover:
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     async def move(self) -> int:
-        """Move one batch of records; how many there were. Raises Away."""
+        """Move one batch of records; how many there were. 0 too while another replica moves. Raises Away."""
+        async with turn(self._database, "mover") as is_ours:
+            return await self._move() if is_ours else 0
+
+    async def _move(self) -> int:
         query = (
             select(t.record, t.gateway.c.site_id)
             .join(t.gateway, t.gateway.c.id == t.record.c.gateway_id)
