@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from cloud.ingest.service import ingest
 from cloud.storage import tables as t
@@ -141,3 +142,25 @@ async def test_tickers_of_several_replicas_record_each_breach_and_each_silence_o
         assert len(await rows(d.database, t.ticket, rule="gateway_silent")) == 1
         for replica in replicas:
             await replica.close()
+
+
+async def test_two_that_block_each_other_and_a_server_that_ends_are_passing_troubles(url: str) -> None:
+    database = await empty(url)
+    async with database.write() as connection:
+        await connection.execute(t.site.insert(), [{"id": "one"}, {"id": "two"}])
+
+    async def rename(first: str, second: str) -> None:
+        async with database.write() as connection:
+            for name in (first, second):
+                await connection.execute(t.site.update().where(t.site.c.id == name).values(name=first))
+                await asyncio.sleep(0.2)
+
+    ended = await asyncio.gather(rename("one", "two"), rename("two", "one"), return_exceptions=True)
+    assert sorted(type(one).__name__ for one in ended) == ["NoneType", "OperationalError"]
+    with pytest.raises((OperationalError, InterfaceError)):
+        async with database.write() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    assert database.is_writable, "no disk is full"
+    async with database.write() as connection:
+        await connection.execute(t.site.update().values(name="well again"))
+    await database.close()
