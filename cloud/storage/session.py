@@ -26,9 +26,7 @@ log = structlog.get_logger("cloud")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000")
 
-DAMAGE_REMEDY = (
-    "stop the cloud and put a backup in its place, or what sqlite3's .recover saves of it (docs/operations.md)"
-)
+DAMAGE_REMEDY = "stop the cloud and put a backup in its place, or what can be read of it (docs/operations.md)"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _PASSING_STATES = ("08", "40", "53", "57P0")
