@@ -168,20 +168,21 @@ def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, str], dict[s
 
 def read_latest(answer: Mapping[str, Any]) -> dict[str, Sample]:
     """Point id → newest sample, from the answer to ``latest_query``."""
-    return {tags["point"]: _sample(row) for tags, row in _rows(answer)}
+    return {tags["point"]: _sample(row) for tags, row in _rows(answer) if _is_whole(row)}
 
 
 def read_latest_of_all(answer: Mapping[str, Any]) -> dict[str, dict[str, Sample]]:
     """Equipment id → point id → newest sample, from the answer to ``latest_of_all_query``."""
     found: dict[str, dict[str, Sample]] = {}
     for tags, row in _rows(answer):
-        found.setdefault(tags["equipment"], {})[tags["point"]] = _sample(row)
+        if _is_whole(row):
+            found.setdefault(tags["equipment"], {})[tags["point"]] = _sample(row)
     return found
 
 
 def read_samples(answer: Mapping[str, Any]) -> list[Sample]:
     """Samples in the order of time, from the answer to ``samples_query``."""
-    return [_sample(row) for _, row in _rows(answer)]
+    return [_sample(row) for _, row in _rows(answer) if _is_whole(row)]
 
 
 def read_points(answer: Mapping[str, Any]) -> list[Key]:
@@ -212,7 +213,7 @@ def read_buckets(
     answer: Mapping[str, Any], from_ms: EpochMs, to_ms: EpochMs, width_ms: int
 ) -> tuple[int, list[Bucket]]:
     """How many samples there are, and their buckets, from the answer to one of ``range_queries``, which begins at ``from_ms``."""
-    rows = _merged(row for _, row in _rows(answer))
+    rows = [row for row in _merged(row for _, row in _rows(answer)) if _is_whole(row) and "worst" in row]
     if width_ms >= _LONGEST_STEP_MS:
         rows = [row | {"time": from_ms} for row in rows]
     return sum(int(row.get("samples") or 0) for row in rows), [_bucket(row, from_ms, to_ms, width_ms) for row in rows]
@@ -227,6 +228,21 @@ def _merged(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [stretches[start] for start in sorted(stretches)]
 
 
+def _is_whole(row: Mapping[str, Any]) -> bool:
+    """A server makes the fields of a sample visible one after the other: what is half there is read the next time."""
+    if row.get("kind") is None or row.get("quality") is None:
+        return False
+    kind = int(row["kind"])
+    return kind == _NONE or row.get(_field_of(kind, int(row["quality"]))) is not None
+
+
+def _field_of(kind: int, quality: int) -> str:
+    """The field that holds a value."""
+    if kind == _TEXT:
+        return "text"
+    return "spoiled" if quality == _BAD else "value"
+
+
 def _bucket(row: Mapping[str, Any], from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> Bucket:
     start = max(int(row["time"]), from_ms)
     return Bucket(
@@ -237,10 +253,10 @@ def _bucket(row: Mapping[str, Any], from_ms: EpochMs, to_ms: EpochMs, width_ms: 
 
 def _value(row: Mapping[str, Any]) -> Value:
     """The value of a row's newest sample, by the kind and quality written with it."""
-    kind, is_bad = int(row["kind"]), int(row["quality"]) == _BAD
+    kind = int(row["kind"])
     if kind == _NONE:
         return None
+    value = row[_field_of(kind, int(row["quality"]))]
     if kind == _TEXT:
-        return str(row["text"])
-    number = float(row["spoiled" if is_bad else "value"])
-    return bool(number) if kind == _BIT else number
+        return str(value)
+    return bool(float(value)) if kind == _BIT else float(value)

@@ -44,3 +44,20 @@ def test_what_the_language_would_read_otherwise_is_escaped() -> None:
 def test_a_refused_statement_is_an_error_and_no_empty_history() -> None:
     with pytest.raises(ValueError, match="database not found"):
         lines.read_latest({"results": [{"error": "database not found: x"}]})
+
+
+@pytest.mark.parametrize("missing", ["kind", "quality", "value"])
+def test_a_sample_whose_fields_are_not_all_visible_yet_is_read_the_next_time(missing: str) -> None:
+    whole = {"time": 1_795, "kind": 0, "quality": 0, "value": 0.87, "cause": None, "doubt": None}
+    half = {name: None if name == missing else value for name, value in whole.items()} | {"time": 1_796}
+    columns = list(whole)
+    series = {"columns": columns, "values": [[row[name] for name in columns] for row in (whole, half)]}
+    assert [one.at_ms for one in lines.read_samples({"results": [{"series": [series]}]})] == [1_795]
+
+
+def test_a_stretch_that_is_not_all_visible_yet_is_read_the_next_time() -> None:
+    columns = ["time", "n", "low", "mean", "high", "kind", "quality", "value", "worst", "cause"]
+    values = [[0, 1, 0.87, 0.87, 0.87, 0, 0, 0.87, 0, None], [100, *[None] * 8, "out_of_range"]]
+    answer = {"results": [{"series": [{"columns": columns, "values": values}]}]}
+    _, found = lines.read_buckets(answer, 0, 200, 100)
+    assert [(one.start_ms, one.count) for one in found] == [(0, 1)]
