@@ -143,6 +143,7 @@ async def kills_of_replicas(world: World, number: int, count: int) -> None:
         await world.start_again(name)
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(400)
 async def test_two_replicas_that_both_receive_every_batch_open_each_ticket_once_while_they_are_killed(
     tmp_path: Path, url: str

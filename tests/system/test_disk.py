@@ -54,6 +54,7 @@ async def test_a_gateway_whose_disk_is_full_judges_and_tells_and_keeps_all_when_
         assert (PUMP, "dry_run", 1) in await there.tickets()
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(120)
 async def test_a_cloud_whose_disk_is_full_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
     async with world(tmp_path / "world") as there:
