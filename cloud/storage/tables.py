@@ -2,14 +2,12 @@
 
 Instants are integer epoch milliseconds in columns named ``…_at``; durations carry their unit (``_ms``, ``_s``).
 JSON columns hold plain JSON values; a ``{en, zh}`` object is a text in both languages of the users.
+The tables of the desk's later capabilities stand in the modules imported below, each beside what it is for.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -19,7 +17,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -27,38 +24,23 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
 
-_CONVENTION = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
-metadata = MetaData(naming_convention={**_CONVENTION, "pk": "pk_%(table_name)s"})
+from cloud.storage import tables_calls as calls
+from cloud.storage import tables_desk as desk
+from cloud.storage import tables_permits as permits
+from cloud.storage import tables_proof as proof
+from cloud.storage import tables_targets as targets
+from cloud.storage.columns import Id as _Id
+from cloud.storage.columns import Json as _Json
+from cloud.storage.columns import at as _at
+from cloud.storage.columns import ats as _ats
+from cloud.storage.columns import jsons as _jsons
+from cloud.storage.columns import metadata
+from cloud.storage.columns import number as _number
+from cloud.storage.columns import text as _text
+from cloud.storage.columns import texts as _texts
 
-_Id: TypeEngine[int] = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
-_Json = JSON(none_as_null=True)
-
-
-def _number(name: str = "id") -> Column[int]:
-    return Column(name, _Id, primary_key=True, autoincrement=True)
-
-
-def _at(name: str, *, null: bool = True) -> Column[int]:
-    return Column(name, BigInteger, nullable=null)
-
-
-def _text(name: str, default: str | None = "") -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=text(f"'{default}'") if default is not None else None)
-
-
-def _texts(*names: str) -> tuple[Column[str], ...]:
-    return tuple(_text(name) for name in names)
-
-
-def _ats(*names: str) -> tuple[Column[int], ...]:
-    return tuple(_at(name) for name in names)
-
-
-def _jsons(*names: str) -> tuple[Column[Any], ...]:
-    return tuple(Column(name, _Json, nullable=False) for name in names)
-
+__all__ = ["calls", "desk", "metadata", "permits", "proof", "targets"]
 
 # --- sites, gateways and what they announce -----------------------------------------------------------------------
 

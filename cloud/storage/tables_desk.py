@@ -1,0 +1,1 @@
+"""Storage under tickets: what joins tickets to each other and how they are searched."""

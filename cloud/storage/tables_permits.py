@@ -1,0 +1,1 @@
+"""Storage under tickets: planned outages with their permits to work, and the links outside contractors come by."""

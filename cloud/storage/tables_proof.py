@@ -1,0 +1,1 @@
+"""Storage under tickets: photos and other attachments, parts and hours, watchers."""

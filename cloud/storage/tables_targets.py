@@ -1,0 +1,1 @@
+"""Storage under sla: policies and calendars as edited, version by version."""
