@@ -1,4 +1,4 @@
-"""dashboard: the interface's own words. Reads locales/*.yaml once; everything after that is pure."""
+"""dashboard: the interface's own words. Reads locales/ once; everything after that is pure."""
 
 from __future__ import annotations
 
@@ -72,9 +72,15 @@ def flatten(node: Mapping[Any, object], prefix: str = "") -> dict[str, str]:
 
 @cache
 def load(language: Language) -> Words:
-    """The words of one language, read once."""
-    data = yaml.safe_load((LOCALES / f"{language}.yaml").read_text(encoding="utf-8"))
-    return Words(language, flatten(data))
+    """The words of one language, read once: ``en.yaml`` and, a part of the product each, ``en/*.yaml``."""
+    entries: dict[str, str] = {}
+    for path in (LOCALES / f"{language}.yaml", *sorted((LOCALES / language).glob("*.yaml"))):
+        found = flatten(yaml.safe_load(path.read_text(encoding="utf-8")))
+        if twice := found.keys() & entries.keys():
+            msg = f"{path}: {', '.join(sorted(twice))} is said in another file too"
+            raise ValueError(msg)
+        entries |= found
+    return Words(language, entries)
 
 
 def negotiate(cookie: str, user: str, accept: str) -> Language:
