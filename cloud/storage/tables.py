@@ -329,11 +329,18 @@ ticket = Table(
     Column("previous_ticket_id", _Id),
     _text("policy"),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("planned_version", Integer, nullable=False, server_default=text("0")),  # which version its notices follow
+    Column("chain", _Json),  # the calling steps as they were when it was first planned
+    _at("next_call_at"),
     Index("ix_ticket_state", "state", "opened_at"),
     Index("ix_ticket_fault", "fault_key", "opened_at"),
     Index("ix_ticket_equipment", "site_id", "equipment_id", "opened_at"),
 )
 _IS_OPEN = text("state NOT IN ('closed', 'cancelled')")
+_IS_UNPLANNED = text("planned_version <> version")
+Index("ix_ticket_unplanned", ticket.c.id, sqlite_where=_IS_UNPLANNED, postgresql_where=_IS_UNPLANNED)
+_IS_CALLED = text("next_call_at IS NOT NULL")
+Index("ix_ticket_next_call", ticket.c.next_call_at, sqlite_where=_IS_CALLED, postgresql_where=_IS_CALLED)
 Index("one_open_ticket_per_fault", ticket.c.fault_key, unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN)
 
 timeline = Table(
