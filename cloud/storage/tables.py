@@ -29,6 +29,7 @@ from cloud.storage import tables_calls as calls
 from cloud.storage import tables_desk as desk
 from cloud.storage import tables_permits as permits
 from cloud.storage import tables_proof as proof
+from cloud.storage import tables_search as search
 from cloud.storage import tables_targets as targets
 from cloud.storage.columns import Id as _Id
 from cloud.storage.columns import Json as _Json
@@ -40,7 +41,7 @@ from cloud.storage.columns import number as _number
 from cloud.storage.columns import text as _text
 from cloud.storage.columns import texts as _texts
 
-__all__ = ["calls", "desk", "metadata", "permits", "proof", "targets"]
+__all__ = ["calls", "desk", "metadata", "permits", "proof", "search", "targets"]
 
 # --- sites, gateways and what they announce -----------------------------------------------------------------------
 
@@ -328,20 +329,32 @@ ticket = Table(
     Column("reopened", Integer, nullable=False, server_default=text("0")),
     Column("previous_ticket_id", _Id),
     _text("policy"),
+    _text("description"),
+    _text("place"),  # in words, where there is no equipment
+    *_texts("reporter", "reporter_contact", "channel", "entered_by"),  # of what staff entered
+    Column("parent_ticket_id", _Id),
+    Column("merged_into_id", _Id),
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("planned_version", Integer, nullable=False, server_default=text("0")),  # which version its notices follow
     Column("chain", _Json),  # the calling steps as they were when it was first planned
     _at("next_call_at"),
+    Column("next_due_at", BigInteger, nullable=False, server_default=text(str(search.NEVER))),  # of its clocks that run
+    _at("breached_at"),  # the first of its breaches
+    Column("indexed_version", Integer, nullable=False, server_default=text("0")),  # which version its words are of
     Index("ix_ticket_state", "state", "opened_at"),
     Index("ix_ticket_fault", "fault_key", "opened_at"),
     Index("ix_ticket_equipment", "site_id", "equipment_id", "opened_at"),
 )
-_IS_OPEN = text("state NOT IN ('closed', 'cancelled')")
+_IS_OPEN = text("state NOT IN ('closed', 'cancelled', 'merged')")
 _IS_UNPLANNED = text("planned_version <> version")
 Index("ix_ticket_unplanned", ticket.c.id, sqlite_where=_IS_UNPLANNED, postgresql_where=_IS_UNPLANNED)
 _IS_CALLED = text("next_call_at IS NOT NULL")
 Index("ix_ticket_next_call", ticket.c.next_call_at, sqlite_where=_IS_CALLED, postgresql_where=_IS_CALLED)
 Index("one_open_ticket_per_fault", ticket.c.fault_key, unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN)
+for _column in (ticket.c.previous_ticket_id, ticket.c.parent_ticket_id, ticket.c.merged_into_id):
+    _is_set = text(f"{_column.name} IS NOT NULL")
+    Index(f"ix_ticket_{_column.name}", _column, sqlite_where=_is_set, postgresql_where=_is_set)
+search.add_indexes(ticket)
 
 timeline = Table(
     "timeline",

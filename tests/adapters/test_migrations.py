@@ -16,6 +16,7 @@ from cloud.storage import migrations
 from cloud.storage.migrate import migrate
 from cloud.storage.session import Database, open_database
 from cloud.storage.tables import metadata
+from cloud.storage.tables_search import is_ours
 from tests.support.servers import postgres
 
 FOLDER = str(Path(migrations.__file__).parent)
@@ -99,7 +100,7 @@ def left(connection: Connection, before: dict[str, list[dict[str, Any]]]) -> dic
 
 
 def differences(connection: Connection) -> list[object]:
-    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"include_name": is_ours}), metadata))
 
 
 @pytest.mark.parametrize("revision", RELEASED)
