@@ -20,6 +20,7 @@ from cloud.people.access import signed_in
 from cloud.storage import tables as t
 from cloud.telemetry.mover import Mover
 from cloud.telemetry.store import Health, Store
+from cloud.tickets.ticket import OPEN_STATES
 from contract.conventions import EpochMs
 
 router = APIRouter(include_in_schema=False)
@@ -130,7 +131,7 @@ async def _read(connection: AsyncConnection, now: EpochMs, store: Health, mover:
     return Figures(
         now=now,
         active_alarms=await by(t.alarm.c.severity, t.alarm.c.state == "active"),
-        open_tickets=await by(t.ticket.c.priority, t.ticket.c.state.not_in(("closed", "cancelled"))),
+        open_tickets=await by(t.ticket.c.priority, t.ticket.c.state.in_(OPEN_STATES)),
         overdue_deadlines=await one(select(func.count()).select_from(t.deadline).where(is_overdue)),
         gateways=await one(select(func.count()).select_from(t.gateway).where(may_report)),
         silent_gateways=await one(

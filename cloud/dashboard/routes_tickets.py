@@ -348,4 +348,5 @@ async def _details(request: Request, given: dict[str, str], db: Any) -> service.
     return service.Details(
         reason=given.get("reason", ""), until=until, cause=given.get("cause", ""), action=given.get("action", ""),
         holder=given.get("holder", ""), priority=given.get("priority", ""), note=given.get("note", ""),
+        asked=given.get("asked", ""), answer=given.get("answer", ""),
     )  # fmt: skip

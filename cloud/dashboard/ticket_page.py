@@ -242,6 +242,8 @@ def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> t
     """What was said with it, in the order in which people read it."""
     words = here.words
     found = [str(data[key]) for key in ("cause", "action", "reason", "note") if data.get(key)]
+    if data.get("asked"):
+        found += [words("timeline.asked", who=data["asked"]), str(data.get("answer", ""))]
     if data.get("holder"):
         found.append(f"{words('ticket.holder')}: {names.get(str(data['holder']), data['holder'])}")
     if data.get("priority"):
@@ -281,12 +283,12 @@ class Step:
 
 _PRIMARY: Final = ("acknowledge", "arrive", "start", "resume", "resolve", "verify", "close")
 _OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {"hold": ("until",)}
-_KINDS: Final = {"cause": "long", "action": "long", "reason": "line", "note": "long", "until": "until"}
+_KINDS: Final = {"cause": "long", "action": "long", "reason": "line", "note": "long", "until": "until", "answer": "long"}
 
 
 def steps(ticket: TicketRow, role: str, people: Sequence[tuple[str, str]], here: Here) -> tuple[Step, ...]:
     """The buttons that the table of transitions allows this role in this state, the next one first."""
-    possible = [action for action in allowed(ticket.state, role) if action is not Action.NOTE]
+    possible = [action for action in allowed(ticket.state, role, ticket.kind) if action is not Action.NOTE]
     primary = next_step([str(action) for action in possible], ticket)
     ordered = sorted(possible, key=lambda action: str(action) != primary)
     return tuple(_step(action, ticket, people, here.words, is_primary=str(action) == primary) for action in ordered)
@@ -302,7 +304,8 @@ def _step(
     action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_primary: bool
 ) -> Step:
     is_closing_on_alarm = action is Action.CLOSE and ticket.is_alarm_active
-    required = (*needs(action), "reason") if is_closing_on_alarm else needs(action)
+    asked = needs(action, ticket.kind, ticket.state)
+    required = (*asked, "reason") if is_closing_on_alarm else asked
     names = (*required, *_OPTIONAL.get(str(action), ()))
     fields = tuple(
         _field(name, action, ticket, people, words, is_required=name in required) for name in dict.fromkeys(names)

@@ -25,8 +25,9 @@ from cloud.dashboard.rows import (
 )
 from cloud.dashboard.storms import storm_ticket
 from cloud.storage import tables as t
+from cloud.tickets.ticket import FINAL_STATES
 
-CLOSED: Final = ("closed", "cancelled")
+CLOSED: Final = tuple(str(state) for state in FINAL_STATES)
 Key = tuple[str, str]
 
 

@@ -20,11 +20,11 @@ State = Literal["running", "held", "met", "breached"]
 LineKind = Literal["running", "held", "resolved", "closed", "ahead", "late"]
 
 _ENDS: Mapping[ClockName, frozenset[str]] = {
-    "response": frozenset({"acknowledged", "arrived", "started", "resolved", "closed", "cancelled"}),
-    "arrival": frozenset({"arrived", "resolved", "closed", "cancelled"}),
-    "resolution": frozenset({"resolved", "closed", "cancelled"}),
+    "response": frozenset({"acknowledged", "arrived", "started", "resolved", "closed", "cancelled", "merged"}),
+    "arrival": frozenset({"arrived", "resolved", "closed", "cancelled", "merged"}),
+    "resolution": frozenset({"resolved", "closed", "cancelled", "merged"}),
 }
-_HOLD_ENDS = frozenset({"resumed", "resolved", "closed", "cancelled"})
+_HOLD_ENDS = frozenset({"resumed", "resolved", "closed", "cancelled", "merged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Entry:
     """One thing that happened to a ticket. Kinds that no clock knows are passed over.
 
     Kinds: opened, activated, acknowledged, arrived, started, held, resumed, resolved, reopened, reclassified, closed,
-    cancelled. ``priority`` goes with opened and reclassified, ``why`` with held.
+    cancelled, merged. ``priority`` goes with opened and reclassified, ``why`` with held.
     """
 
     at: datetime

@@ -94,6 +94,8 @@ class ActionBody(BaseModel):
     holder: str = Field(default="", max_length=4000, examples=[""])
     priority: str = Field(default="", max_length=4000, examples=[""])
     note: str = Field(default="", max_length=4000, examples=[""])
+    asked: str = Field(default="", max_length=4000, description="Who was asked in the follow-up call", examples=[""])
+    answer: str = Field(default="", max_length=4000, description="What they said", examples=[""])
 
 
 def _number(name: str) -> int:
@@ -133,7 +135,7 @@ async def show_ticket(ticket: str, request: Request, user: SignedIn) -> TicketSh
     async with request.app.state.database.read() as connection:
         row = await repository.ticket(connection, _number(ticket))
         shown = await listing.one(connection, row)
-    return TicketShown(**shown, actions=list(allowed(row["state"], user.role)))
+    return TicketShown(**shown, actions=list(allowed(row["state"], user.role, row["kind"])))
 
 
 @router.get("/tickets/{ticket}/clocks", summary="Every clock, with every line of its sum")
@@ -204,7 +206,7 @@ async def act(
         shown = await listing.one(connection, row)
     state.hub.publish("tickets", "alarms")
     state.wake(("tickets",))
-    return TicketShown(**shown, actions=list(allowed(row["state"], user.role)))
+    return TicketShown(**shown, actions=list(allowed(row["state"], user.role, row["kind"])))
 
 
 def _until(text: str | None) -> int | None:
@@ -221,7 +223,8 @@ def _until(text: str | None) -> int | None:
 )
 async def transitions(_user: SignedIn) -> list[dict[str, Any]]:
     return [
-        {"action": row.action, "from": list(row.sources), "to": row.to, "role": row.role, "needs": list(row.needs)}
+        {"action": row.action, "kinds": list(row.kinds), "from": list(row.sources), "to": row.to, "role": row.role,
+         "needs": list(row.needs)}
         for row in TRANSITIONS
     ]
 

@@ -17,7 +17,7 @@ from cloud.tickets import repository
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.directives import mark_seen
 from cloud.tickets.repository import Happening
-from cloud.tickets.ticket import Action, Role, State, Transition, allowed, ticket_name, transition
+from cloud.tickets.ticket import Action, Role, State, Transition, allowed, rows_of, ticket_name, transition
 from contract.conventions import EpochMs
 
 __all__ = ["Actor", "Desk", "Details", "acknowledge_alarm", "act", "clocks"]
@@ -28,6 +28,8 @@ _REMEDIES: Mapping[str, str] = {
     "action": "say what was done",
     "holder": "name who takes it",
     "note": "write the note",
+    "asked": "name who was asked",
+    "answer": "say what they answered",
     "priority": f"choose one of {', '.join(PRIORITIES)}",
 }
 
@@ -56,6 +58,10 @@ class Details:
     holder: str = ""
     priority: str = ""
     note: str = ""
+    asked: str = ""
+    """Who was asked in the follow-up call."""
+    answer: str = ""
+    """What they said."""
 
     def given(self) -> dict[str, Any]:
         """What was said, without what was left empty."""
@@ -84,8 +90,8 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     dedupe = f"key:{number}:{action}:{key}" if key else None
     if dedupe and await repository.is_recorded(connection, dedupe):
         return ticket
-    row = transition(action)
-    _check(ticket, row, actor, details, now)
+    row = applicable(ticket, action, actor)
+    _check(row, details, now)
     if version is not None and version != ticket["version"]:
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
@@ -107,9 +113,9 @@ async def acknowledge_alarm(
         raise not_found("alarm", str(alarm_id))
     if alarm["ticket_id"]:
         ticket = await repository.ticket(connection, alarm["ticket_id"])
-        if ticket["state"] in transition(Action.ACKNOWLEDGE).sources:
+        if transition(Action.ACKNOWLEDGE, ticket["kind"], ticket["state"]) is not None:
             return await act(desk, connection, ticket["id"], Action.ACKNOWLEDGE, actor, now)
-    _check_role(transition(Action.ACKNOWLEDGE), actor)
+    _check_role(rows_of(Action.ACKNOWLEDGE, "fault")[0], actor)
     await mark_seen(connection, t.alarm.c.id == alarm_id, actor.name, now)
     return None
 
@@ -128,12 +134,21 @@ def _check_role(row: Transition, actor: Actor) -> None:
         raise Refused(403, "role", f"{actor.role} may not {row.action}", f"ask a person with role {row.role}")
 
 
-def _check(ticket: RowMapping, row: Transition, actor: Actor, details: Details, now: EpochMs) -> None:
-    name, state = ticket_name(ticket["id"]), ticket["state"]
-    _check_role(row, actor)
-    if state not in row.sources:
-        possible = ", ".join(allowed(state, actor.role)) or "nothing"
-        raise conflict("state", f"{name} is {state}: {row.action} does not apply", f"possible now: {possible}")
+def applicable(ticket: RowMapping, action: Action, actor: Actor) -> Transition:
+    """The row of the table by which this person may do this now. Raises Refused: 403 not this role, 409 not here and now."""
+    name, kind, state = ticket_name(ticket["id"]), ticket["kind"], ticket["state"]
+    possible = ", ".join(allowed(state, actor.role, kind)) or "nothing"
+    rows = rows_of(action, kind)
+    if not rows:
+        raise conflict("kind", f"{name} is of kind {kind}: {action} does not apply", f"possible now: {possible}")
+    row = transition(action, kind, state)
+    _check_role(row or min(rows, key=lambda one: one.role.rank), actor)
+    if row is None:
+        raise conflict("state", f"{name} is {state}: {action} does not apply", f"possible now: {possible}")
+    return row
+
+
+def _check(row: Transition, details: Details, now: EpochMs) -> None:
     for field in row.needs:
         if not getattr(details, field).strip():
             raise invalid(field, f"{row.action} needs {field}", _REMEDIES[field])

@@ -7,9 +7,23 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+
+
+class Kind(enum.StrEnum):
+    """What a ticket is about."""
+
+    FAULT = "fault"
+    """An alarm, or what a person saw without one."""
+    TEST = "test"
+    """A periodic test that was missed or failed."""
+    MAINTENANCE = "maintenance"
+    REQUEST = "request"
+    COMPLAINT = "complaint"
+    INSPECTION = "inspection"
+    """A finding of a round."""
+    OUTAGE = "outage"
+    """A planned interruption, with its permit to work."""
 
 
 class State(enum.StrEnum):
@@ -25,15 +39,18 @@ class State(enum.StrEnum):
     VERIFIED = "verified"
     CLOSED = "closed"
     CANCELLED = "cancelled"
+    MERGED = "merged"
+    """Over: another ticket goes on with it (``merged_into_id``)."""
 
     @property
     def is_open(self) -> bool:
-        return self not in {State.CLOSED, State.CANCELLED}
+        return self not in {State.CLOSED, State.CANCELLED, State.MERGED}
 
 
 class Action(enum.StrEnum):
     """What a person does to a ticket."""
 
+    ENTER = "enter"
     DISPATCH = "dispatch"
     ACKNOWLEDGE = "acknowledge"
     ARRIVE = "arrive"
@@ -64,18 +81,30 @@ class Role(enum.StrEnum):
         return list(Role).index(self)
 
 
+EVERY_KIND: tuple[Kind, ...] = tuple(Kind)
+ENTERED_KINDS: tuple[Kind, ...] = (Kind.FAULT, Kind.MAINTENANCE, Kind.REQUEST, Kind.COMPLAINT, Kind.INSPECTION)
+"""What staff enter. Tests come from the schedule, outages have a form of their own."""
+CUSTOMER_KINDS: tuple[Kind, ...] = (Kind.REQUEST, Kind.COMPLAINT)
+"""Somebody waits for the answer: closing needs the follow-up call, or a manager's reason for doing without (g-4.1.2-revisit)."""
+_WORK = tuple(kind for kind in Kind if kind is not Kind.OUTAGE)  # an outage is walked by its permit (permits.STEPS)
+_OTHER_WORK = tuple(kind for kind in _WORK if kind not in CUSTOMER_KINDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One row of the table. ``to`` None keeps the state; ``entry`` is the kind of the timeline's new line."""
 
     action: Action
     sources: tuple[State, ...]
+    """Empty: the ticket does not exist yet."""
     to: State | None
     role: Role
     """The least role that may; every later role may too."""
     entry: str
     needs: tuple[str, ...] = ()
     """What must be given with it."""
+    kinds: tuple[Kind, ...] = _WORK
+    """Which tickets it applies to. An action has at most one row for a kind and a state."""
 
 
 S, A, R = State, Action, Role
@@ -83,8 +112,10 @@ _WAITING = (S.NEW, S.DISPATCHED)
 _WORKING = (S.ACKNOWLEDGED, S.ON_SITE, S.IN_PROGRESS)
 _UNRESOLVED = (*_WAITING, *_WORKING, S.ON_HOLD)
 _OPEN = tuple(state for state in State if state.is_open)
+_ANY = tuple(State)
 
 TRANSITIONS: tuple[Transition, ...] = (
+    Transition(A.ENTER, (), S.NEW, R.TECHNICIAN, "opened", ("title",), ENTERED_KINDS),
     Transition(A.DISPATCH, _WAITING, S.DISPATCHED, R.ENGINEER, "dispatched", ("holder",)),
     Transition(A.ACKNOWLEDGE, _WAITING, S.ACKNOWLEDGED, R.TECHNICIAN, "acknowledged"),
     Transition(A.ARRIVE, (*_WAITING, S.ACKNOWLEDGED, S.IN_PROGRESS), S.ON_SITE, R.TECHNICIAN, "arrived"),
@@ -92,32 +123,43 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.HOLD, _WORKING, S.ON_HOLD, R.TECHNICIAN, "held", ("reason",)),
     Transition(A.RESUME, (S.ON_HOLD,), S.IN_PROGRESS, R.TECHNICIAN, "resumed"),
     Transition(A.RESOLVE, (*_WORKING, S.ON_HOLD), S.RESOLVED, R.TECHNICIAN, "resolved", ("cause", "action")),
-    Transition(A.VERIFY, (S.RESOLVED,), S.VERIFIED, R.ENGINEER, "verified"),
-    Transition(A.CLOSE, (S.RESOLVED, S.VERIFIED), S.CLOSED, R.ENGINEER, "closed"),
+    Transition(A.VERIFY, (S.RESOLVED,), S.VERIFIED, R.ENGINEER, "verified", ("asked", "answer")),
+    Transition(A.CLOSE, (S.RESOLVED, S.VERIFIED), S.CLOSED, R.ENGINEER, "closed", (), _OTHER_WORK),
+    Transition(A.CLOSE, (S.VERIFIED,), S.CLOSED, R.ENGINEER, "closed", (), CUSTOMER_KINDS),
+    Transition(A.CLOSE, (S.RESOLVED,), S.CLOSED, R.MANAGER, "closed", ("reason",), CUSTOMER_KINDS),
     Transition(A.REOPEN, (S.RESOLVED, S.VERIFIED, S.CLOSED), S.IN_PROGRESS, R.TECHNICIAN, "reopened", ("reason",)),
     Transition(A.CANCEL, _UNRESOLVED, S.CANCELLED, R.MANAGER, "cancelled", ("reason",)),
-    Transition(A.NOTE, tuple(State), None, R.TECHNICIAN, "noted", ("note",)),
-    Transition(A.HAND_OVER, _UNRESOLVED, None, R.TECHNICIAN, "handed_over", ("holder",)),
+    Transition(A.NOTE, _ANY, None, R.TECHNICIAN, "noted", ("note",), EVERY_KIND),
+    Transition(A.HAND_OVER, _UNRESOLVED, None, R.TECHNICIAN, "handed_over", ("holder",), EVERY_KIND),
     Transition(A.SET_PRIORITY, _UNRESOLVED, None, R.ENGINEER, "reclassified", ("priority", "reason")),
 )
 OPEN_STATES: tuple[State, ...] = _OPEN
-_BY_ACTION: Mapping[Action, Transition] = MappingProxyType({row.action: row for row in TRANSITIONS})
+FINAL_STATES: tuple[State, ...] = tuple(state for state in State if not state.is_open)
 _NAME = re.compile(r"T-(\d{1,12})")
 
 
-def transition(action: Action) -> Transition:
-    """The row of an action."""
-    return _BY_ACTION[action]
+def rows_of(action: Action, kind: Kind | str) -> tuple[Transition, ...]:
+    """Every row of an action for a kind of ticket; empty when it does not apply to that kind."""
+    return tuple(row for row in TRANSITIONS if row.action is action and kind in row.kinds)
 
 
-def allowed(state: State | str, role: Role | str) -> tuple[Action, ...]:
-    """What a person of this role may do to a ticket in this state, in the table's order."""
-    return tuple(row.action for row in TRANSITIONS if state in row.sources and Role(role).rank >= row.role.rank)
+def transition(action: Action, kind: Kind | str, state: State | str) -> Transition | None:
+    """The one row that applies; None when the action does not."""
+    return next((row for row in rows_of(action, kind) if state in row.sources), None)
 
 
-def needs(action: Action) -> tuple[str, ...]:
+def allowed(state: State | str, role: Role | str, kind: Kind | str) -> tuple[Action, ...]:
+    """What a person of this role may do to a ticket of this kind in this state, in the table's order."""
+    rank = Role(role).rank
+    return tuple(
+        row.action for row in TRANSITIONS if state in row.sources and kind in row.kinds and rank >= row.role.rank
+    )
+
+
+def needs(action: Action, kind: Kind | str, state: State | str) -> tuple[str, ...]:
     """Which details an action asks for."""
-    return _BY_ACTION[action].needs
+    row = transition(action, kind, state)
+    return row.needs if row is not None else ()
 
 
 def ticket_name(number: int) -> str:

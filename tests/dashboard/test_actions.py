@@ -45,7 +45,7 @@ async def test_a_whole_life_through_the_buttons(desk: World, reader: httpx.Async
     path = "/tickets/T-000005"
     for action, data in (
         ("acknowledge", {}), ("arrive", {}), ("start", {}), ("hold", {"reason": "waiting for the key", "until": "2026-11-21T18:00"}), ("resume", {}),
-        ("resolve", {"cause": "left in manual after works", "action": "selector back to automatic"}), ("verify", {}),
+        ("resolve", {"cause": "left in manual after works", "action": "selector back to automatic"}), ("verify", {"asked": "the guard", "answer": "it runs"}),
         ("close", {"reason": "alarm is tested at night"}), ("reopen", {"reason": "came back"}),
     ):  # fmt: skip
         answer = await reader.post(f"{path}/{action}", data=data)

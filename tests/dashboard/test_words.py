@@ -23,7 +23,7 @@ IN_THE_OTHER = {"language.other"}
 BUILT = (
     "severity.", "priority.", "state.", "cause.", "quality.", "system.", "role.", "clock.", "weekday.", "month.", "duration.",
     "every.", "act.", "form.", "timeline.", "sumstate.", "tab.", "span.", "bit.", "rule.", "refused.", "filter.", "theme.",
-    "alarm.", "device.state.", "tests.proof_", "nav.", "error.", "storm.", "silence.",
+    "kind.", "alarm.", "device.state.", "tests.proof_", "nav.", "error.", "storm.", "silence.",
 )  # fmt: skip
 
 
@@ -111,13 +111,13 @@ def test_every_key_that_exists_is_used() -> None:
 
 
 def test_words_for_every_value_of_the_contract_and_the_desk() -> None:
-    from cloud.tickets.ticket import Action, Role, State
+    from cloud.tickets.ticket import Action, Kind, Role, State
     from contract.messages import Cause, Quality, Severity
 
     entries = words.load("en").entries
     for prefix, values in (
         ("severity", Severity), ("quality", Quality), ("cause", [c for c in Cause if c is not Cause.NONE]), ("state", State),
-        ("role", Role), ("act", Action),
+        ("role", Role), ("act", Action), ("kind", Kind),
     ):  # fmt: skip
         assert [value for value in values if f"{prefix}.{value}" not in entries] == [], prefix
 

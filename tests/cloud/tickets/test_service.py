@@ -29,6 +29,7 @@ async def walk(d: Desk, *steps: tuple[str, dict[str, Any]]) -> None:
 
 
 RESOLVE: tuple[str, dict[str, Any]] = ("resolve", {"cause": "coil open", "action": "contactor replaced"})
+CALL: tuple[str, dict[str, Any]] = ("verify", {"asked": "shop 12", "answer": "works again"})
 
 
 async def test_a_ticket_goes_from_new_to_closed_and_every_step_is_on_its_timeline(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ async def test_a_ticket_goes_from_new_to_closed_and_every_step_is_on_its_timelin
         await walk(
             d,
             ("dispatch", {"holder": "electrician_a"}), ("acknowledge", {}), ("arrive", {}), ("start", {}),
-            ("hold", {"reason": "waiting for part"}), ("resume", {}), RESOLVE, ("verify", {}),
+            ("hold", {"reason": "waiting for part"}), ("resume", {}), RESOLVE, CALL,
             ("close", {"reason": "the meter is being replaced"}),
         )  # fmt: skip
         (ticket,) = await rows(d.database, t.ticket)
