@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
@@ -21,7 +21,8 @@ from cloud.clock import Clock, SystemClock
 from cloud.config import Config
 from cloud.dashboard.routes import mount as mount_dashboard
 from cloud.dashboard.routes_shell import error_page, wants_page
-from cloud.errors import PROBLEM_SCHEMA, Refused
+from cloud.describing import PROBLEM, REFUSALS, describe
+from cloud.errors import Refused
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
@@ -29,7 +30,6 @@ from cloud.ingest.routes import router as ingest_router
 from cloud.maintenance.keeper import Keeper
 from cloud.maintenance.routes import router as maintenance_router
 from cloud.metrics import router as metrics_router
-from cloud.people.access import COOKIE
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
 from cloud.storage.migrate import migrate
@@ -45,17 +45,10 @@ from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
 from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
-_PROBLEM = "application/problem+json"
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
     metrics_router,
 )  # fmt: skip
-_OTHER_DOORS: dict[str, list[dict[str, list[str]]]] = {
-    "/api/v1/ingest": [{"gateway": []}],
-    "/api/v1/sign-in": [],
-    "/api/v1/gateways/enrol": [],
-}
-"""Calls that need no session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +68,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
         title="Plantroom", version="1", lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
         description="Faults of building plant as tickets whose response and resolution clocks cannot be lost.",
-        responses={
-            code: {"description": words, "content": {_PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-            for code, words in ((401, "Not signed in"), (403, "Not allowed"), (404, "Not found"), (409, "Conflict"), (422, "Invalid"))
-        },
+        responses=REFUSALS,
     )  # fmt: skip
     clock, hub = parts.clock or SystemClock(), Hub()
     state = app.state
@@ -95,24 +85,8 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
         state.background.append(("inspector", Inspector(state.database, file).run))
     _add_routes(app)
     _add_problems(app)
-    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return app
-
-
-def _describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document with the problem document that every refusal is."""
-    if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        found["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
-        found["components"]["securitySchemes"] = {
-            "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
-            "gateway": {"type": "http", "scheme": "bearer", "description": "A gateway's own credential"},
-        }
-        found["security"] = [{"session": []}]
-        for path, security in _OTHER_DOORS.items():
-            found["paths"][path]["post"]["security"] = security
-        app.openapi_schema = found
-    return app.openapi_schema
 
 
 def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[str]], None]:
@@ -180,7 +154,8 @@ def _add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DataError, _unstorable)
+    for unstorable in (DataError, UnicodeEncodeError):
+        app.add_exception_handler(unstorable, _unstorable)
     app.add_exception_handler(DatabaseError, _damaged)
     for kind in (OperationalError, InterfaceError, ConnectionError):
         app.add_exception_handler(kind, _unavailable)
@@ -190,9 +165,18 @@ def _add_problems(app: FastAPI) -> None:
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "300"}, 503: {"Retry-After": "2"}}
 
 
+class _Problem(JSONResponse):
+    """A problem document. What it quotes of the request may be no text; a half character is quoted as it was escaped."""
+
+    media_type = PROBLEM
+
+    def render(self, content: Any) -> bytes:  # noqa: ANN401  as its base says
+        return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
+
+
 def problem(error: Refused) -> JSONResponse:
     """A refusal as a problem document."""
-    return JSONResponse(error.problem(), error.status, _HEADERS.get(error.status), media_type=_PROBLEM)
+    return _Problem(error.problem(), error.status, _HEADERS.get(error.status))
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -222,7 +206,14 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _unstorable(_request: Request, error: Exception) -> Response:
     log.warning("value_unstorable", reason=str(error).partition("\n")[0])
-    return problem(Refused(422, "invalid", "a value cannot be stored", "leave out control characters and huge numbers"))
+    return problem(
+        Refused(
+            422,
+            "invalid",
+            "a value cannot be stored",
+            "leave out control characters, halves of characters and huge numbers",
+        )
+    )
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:

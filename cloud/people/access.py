@@ -64,6 +64,7 @@ def require(role: Role) -> Callable[[User], Awaitable[User]]:
             raise Refused(403, "role", f"{user.role} may not do this", f"ask a person with role {role}")
         return user
 
+    has_role.role = role  # type: ignore[attr-defined]  # for the API's document
     return has_role
 
 
