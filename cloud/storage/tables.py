@@ -329,6 +329,7 @@ ticket = Table(
     Column("reopened", Integer, nullable=False, server_default=text("0")),
     Column("previous_ticket_id", _Id),
     _text("policy"),
+    _text("category"),  # what a request, complaint or fault is in particular: cloud.sla.policy.CATEGORIES
     _text("description"),
     _text("place"),  # in words, where there is no equipment
     *_texts("reporter", "reporter_contact", "channel", "entered_by"),  # of what staff entered

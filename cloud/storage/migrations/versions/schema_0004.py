@@ -8,7 +8,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_TEXTS = ("description", "place", "reporter", "reporter_contact", "channel", "entered_by")
+_TEXTS = ("category", "description", "place", "reporter", "reporter_contact", "channel", "entered_by")
 _TICKETS = ("parent_ticket_id", "merged_into_id")
 _INDEXED = ("previous_ticket_id", *_TICKETS)
 _KEY = ("ticket_id", "other_id", "relation")
