@@ -22,6 +22,8 @@ from edge.outbox.file import connect, load_queries, open_or_set_aside
 from edge.outbox.record import StoredRow, Thinned, body_of, give_up, thin
 
 LANES: tuple[Lane, ...] = ("events", "samples")
+MOST_A_ROW = 1_000
+"""Samples in one record: a large site's second is several of them, so that none needs megabytes while it is written or sent."""
 THIN_ROWS = 600
 THIN_SAMPLES = 500_000
 """One step of thinning ends after so many rows or samples, so that commits need not wait long for it."""
@@ -186,8 +188,9 @@ class Outbox:
             for event in events:
                 self._add("events", seq, now_ms, encode_record(event), 0)
             self._fault("events_written")
-            if samples:
-                self._add("samples", seq, now_ms, body_of(samples), len(samples))
+            for first in range(0, len(samples), MOST_A_ROW):
+                part = samples[first : first + MOST_A_ROW]
+                self._add("samples", seq, now_ms, body_of(part), len(part))
             for key, body in state:
                 self._run("put_state", key=key, body=body)
             for directive in answered:

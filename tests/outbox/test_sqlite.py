@@ -20,7 +20,7 @@ from contract.messages import (
 from edge.decode.sample import Sample
 from edge.errors import Misconfigured, Transient
 from edge.outbox.record import count_of
-from edge.outbox.sqlite import IN_MEMORY, Outbox
+from edge.outbox.sqlite import IN_MEMORY, MOST_A_ROW, Outbox
 
 NOW = 1_795_000_000_000
 
@@ -161,6 +161,16 @@ def sample_counts(outbox: Outbox) -> list[int]:
     batch = outbox.next_batch("samples", 10_000, 10**9)
     records = [decode_record(body) for body in batch.bodies] if batch else []
     return [count_of(record) for record in records if isinstance(record, SampleBatch)]
+
+
+def test_the_second_of_a_large_site_is_several_records_of_one_commit(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    outbox.save(NOW, samples=samples(2 * MOST_A_ROW + 1))
+    assert sample_counts(outbox) == [MOST_A_ROW, MOST_A_ROW, 1]
+    assert outbox.depths["samples"].records == 3
+    with pytest.raises(Killed):
+        open_outbox(tmp_path, NOW + 1000, "before_commit").save(NOW, samples=samples(2 * MOST_A_ROW))
+    assert sum(sample_counts(open_outbox(tmp_path, NOW + 2000))) == 2 * MOST_A_ROW + 1
 
 
 def test_over_budget_samples_are_thinned_then_given_up_and_each_time_an_event_says_so(tmp_path: Path) -> None:
