@@ -1,0 +1,157 @@
+"""Timeline → escalation: brings a ticket's notices to what its timeline, its clocks, its chain and the hour imply, in one transaction.
+
+The timeline is the record; notices follow it. A ticket whose ``planned_version`` differs from its ``version`` has changed since its
+notices were last looked at; one whose ``next_call_at`` has come has a call to make. Both are rows: nothing is kept in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cloud.escalation import contacts
+from cloud.escalation.chain import Chain, Step, Story, calls, choose, from_plain, to_plain
+from cloud.escalation.contacts import Directory
+from cloud.escalation.decide import Decision, Manners, New, Written, decide
+from cloud.sla.calendar import Calendar
+from cloud.storage import tables as t
+from cloud.storage.sql import insert_all_new
+from cloud.tickets import repository, watchers
+from cloud.tickets.desk import Desk
+from contract.conventions import EpochMs, from_ms, to_ms
+
+AT_ONCE = 20
+"""How many tickets are planned in one transaction."""
+_PART = 100
+"""Steps of a chain that replaces another on the same ticket are numbered from the next multiple of this on."""
+_IS_STALE = t.ticket.c.planned_version != t.ticket.c.version
+
+
+async def candidates(connection: AsyncConnection, now: EpochMs) -> list[int]:
+    """Tickets that changed or have a call to make, oldest first; at most one transaction's worth."""
+    stale = select(t.ticket.c.id).where(_IS_STALE).order_by(t.ticket.c.id).limit(AT_ONCE)
+    called = select(t.ticket.c.id).where(t.ticket.c.next_call_at <= now).order_by(t.ticket.c.next_call_at)
+    found = [*(await connection.execute(called.limit(AT_ONCE))).scalars(), *(await connection.execute(stale)).scalars()]
+    return list(dict.fromkeys(found))[:AT_ONCE]
+
+
+async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], now: EpochMs) -> int:
+    """Plan those of the tickets that nobody else is planning at this moment; how many they were."""
+    query = select(t.ticket).where(t.ticket.c.id.in_(numbers), or_(_IS_STALE, t.ticket.c.next_call_at <= now))
+    locked = (await connection.execute(query.order_by(t.ticket.c.id).with_for_update(skip_locked=True))).mappings()
+    tickets = locked.all()
+    if not tickets:
+        return 0
+    known = await contacts.directory(connection)
+    planned = []
+    for ticket in tickets:
+        parts = snapshot(ticket, known)
+        decision = await _decide(desk, connection, ticket, parts, known, now)
+        await _write(connection, ticket, decision, now)
+        next_call = to_ms(decision.next_call) if decision.next_call else None
+        planned.append({"number": ticket["id"], "seen": ticket["version"], "parts": parts, "at": next_call})
+    changed: dict[str, Any] = {
+        "planned_version": bindparam("seen"),
+        "chain": bindparam("parts"),
+        "next_call_at": bindparam("at"),
+    }
+    await connection.execute(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(changed), planned)
+    return len(planned)
+
+
+def snapshot(ticket: Mapping[Any, Any], known: Directory) -> list[dict[str, Any]]:
+    """The chain written on the ticket, begun now if there is none. Another priority brings its own chain, if it has another."""
+    kept: list[dict[str, Any]] = list(ticket["chain"] or [])
+    if kept and kept[-1]["priority"] == ticket["priority"]:
+        return kept
+    steps = to_plain(choose(known.chains, ticket))
+    if kept and kept[-1]["steps"] == steps:
+        return [*kept[:-1], {**kept[-1], "priority": ticket["priority"]}]
+    return [*kept, {"priority": ticket["priority"], "first": _PART * len(kept), "steps": steps}]
+
+
+def numbered(parts: Sequence[Mapping[Any, Any]]) -> list[tuple[int, Step]]:
+    """The steps that hold now, with their numbers."""
+    if not parts:
+        return []
+    steps: Chain = from_plain(parts[-1]["steps"])
+    return [(parts[-1]["first"] + index, step) for index, step in enumerate(steps)]
+
+
+def calendars(desk: Desk, ticket: Mapping[Any, Any], known: Directory) -> Mapping[str, Calendar]:
+    """The calendars in which a ticket's clocks run."""
+    return desk.policy.in_zone(known.zone(ticket["site_id"]))
+
+
+async def story_of(
+    desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], known: Directory, now: EpochMs
+) -> Story:  # fmt: skip
+    """What a ticket's calls follow from."""
+    entries = await repository.entries(connection, ticket["id"])
+    return Story(entries, desk.deadlines(ticket, entries, now), calendars(desk, ticket, known), numbered(parts))
+
+
+async def _decide(
+    desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], known: Directory, now: EpochMs
+) -> Decision:  # fmt: skip
+    story = await story_of(desk, connection, ticket, parts, known, now)
+    seen = await watchers.watching(connection, ticket["id"])
+    site, holder = ticket["site_id"], ticket["holder"]
+    return decide(
+        calls(story),
+        await written(connection, ticket["id"]),
+        story.numbered,
+        lambda step: known.whom(step, site, holder, seen),
+        manners_of(ticket, known),
+        from_ms(now),
+    )
+
+
+def manners_of(ticket: Mapping[Any, Any], known: Directory) -> Manners:
+    """When whom may be told of a ticket."""
+    site = ticket["site_id"]
+    is_life_safety = ticket["priority"] == "life_safety" or bool(ticket["emergency"])
+    return Manners(known.quiet(site), known.zone(site), is_past=ticket["is_past"], is_life_safety=is_life_safety)
+
+
+async def written(connection: AsyncConnection, number: int) -> list[Written]:
+    """The notices of a ticket as they stand."""
+    query = select(t.calls.notice).where(t.calls.notice.c.ticket_id == number).order_by(t.calls.notice.c.id)
+    return [
+        Written(
+            row["id"], (row["clock"], row["activation"], row["step"], row["repeat"]), row["owner"], row["state"],
+            from_ms(row["due_at"]), _instant(row["failed_at"]),
+        )
+        for row in (await connection.execute(query)).mappings()
+    ]  # fmt: skip
+
+
+def _instant(at: EpochMs | None) -> datetime | None:
+    return from_ms(at) if at is not None else None
+
+
+async def _write(connection: AsyncConnection, ticket: Mapping[Any, Any], decision: Decision, now: EpochMs) -> None:
+    await insert_all_new(connection, t.calls.notice, [_row(ticket, one, now) for one in decision.new])
+    change = update(t.calls.notice)
+    for number, (state, why) in decision.ended.items():
+        is_idle = (t.calls.notice.c.id == number) & t.calls.notice.c.state.in_(("waiting", "nobody"))
+        await connection.execute(change.where(is_idle).values(state=state, why=why, next_at=None))
+    for number, at in decision.revived.items():
+        is_over = (t.calls.notice.c.id == number) & (t.calls.notice.c.state == "cancelled")
+        await connection.execute(change.where(is_over).values(state="waiting", why="", next_at=to_ms(at)))
+
+
+def _row(ticket: Mapping[Any, Any], one: New, now: EpochMs) -> dict[str, Any]:
+    call = one.call
+    named = (ticket["opened_at"], ticket["site_id"], ticket["id"], *call.key, one.owner)
+    return {
+        "ticket_id": ticket["id"], "clock": call.clock, "activation": call.activation, "step": call.step, "repeat": call.repeat,
+        "owner": one.owner, "trigger": call.trigger, "due_at": to_ms(call.due), "planned_at": now, "state": one.state,
+        "why": one.why, "key": hashlib.sha256("/".join(map(str, named)).encode()).hexdigest()[:32],
+        "next_at": to_ms(one.not_before) if one.not_before else None,
+    }  # fmt: skip
