@@ -23,6 +23,8 @@ from cloud.dashboard.routes import mount as mount_dashboard
 from cloud.dashboard.routes_shell import error_page, wants_page
 from cloud.describing import PROBLEM, REFUSALS, describe
 from cloud.errors import Refused
+from cloud.escalation.courier import AppriseCourier, Courier
+from cloud.escalation.notifier import Notifier, waking
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
@@ -60,6 +62,7 @@ class Parts:
     store: Store | None = None
     tokens: Tokens = new_token
     longest_nap_s: float = LONGEST_NAP_S
+    courier: Courier | None = None
 
 
 def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
@@ -83,6 +86,12 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
     if file := state.database.file:
         state.background.append(("inspector", Inspector(state.database, file).run))
+    state.courier = parts.courier or AppriseCourier()
+    state.notifier = Notifier(
+        state.database, state.desk, clock, hub.publish, state.courier, config.public_url, parts.longest_nap_s, parts.tokens
+    )
+    state.background.append(("notifier", state.notifier.run))
+    state.wake = waking(state.wake, state.notifier)
     _add_routes(app)
     _add_problems(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -187,3 +187,15 @@ class Notifier:
             return self._longest_nap_s
         left = (at - self._clock.now_ms()) / 1000
         return min(left if left > 0 else _BUSY_NAP_S, self._longest_nap_s)
+
+
+def waking(wake: Callable[[Iterable[str]], None], notifier: Notifier) -> Callable[[Iterable[str]], None]:
+    """``wake`` for all the others, and the notifier with them when tickets changed."""
+
+    def both(topics: Iterable[str]) -> None:
+        told = frozenset(topics)
+        wake(told)
+        if "tickets" in told:
+            notifier.wake()
+
+    return both
