@@ -17,7 +17,7 @@ from cloud.maintenance.service import Result, observed
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets import faults, silence, storms
-from cloud.tickets.desk import Desk
+from cloud.tickets.desk import Desk, UnreadError
 from cloud.tickets.docket import Docket, Place, Told, docket_of
 from cloud.tickets.faults import Ended, News
 from cloud.tickets.storms import Member, Storm
@@ -105,10 +105,23 @@ def is_plain(record: Record) -> bool:
 
 async def apply_alarms(told: Sequence[tuple[Context, Record]]) -> tuple[str, ...]:
     """Apply plain events of one gateway, in their order, as ``apply`` does one by one. When one makes no sense, none is applied."""
-    desk, connection = told[0][0].desk, told[0][0].connection
+    connection = told[0][0].connection
     alarms = [(context, record) for context, record in told if isinstance(record, _Alarm)]
-    docket = await docket_of(connection, *(_told(context, record) for context, record in alarms))
+    keys = [_told(context, record) for context, record in alarms]
+    try:  # most alarms only join their ticket: what is written about it already need not be read
+        docket = await docket_of(connection, *keys, has_lines=False)
+        await _note(docket, alarms)
+    except UnreadError:
+        docket = await docket_of(connection, *keys)
+        await _note(docket, alarms)
+    await docket.write()
+    return ("alarms", "tickets")
+
+
+async def _note(docket: Docket, alarms: Sequence[tuple[Context, _Alarm]]) -> None:
+    """What these events change, on a docket that is written later."""
     for context, record in alarms:
+        desk = context.desk
         context.check_owner(record, docket)
         place = context.place_of(record)
         if isinstance(record, AlarmRaised):
@@ -117,8 +130,6 @@ async def apply_alarms(told: Sequence[tuple[Context, Record]]) -> tuple[str, ...
             at = instant_ms(record.cleared_at)
             end = Ended(place, at, context.event_id, is_old_news=context.is_old_news(at, alarm["severity"]))
             faults.note_cleared(desk, docket, end, context.now)
-    await docket.write()
-    return ("alarms", "tickets")
 
 
 def _told(context: Context, record: _Alarm) -> Told:

@@ -67,7 +67,7 @@ async def ingest(database: Database, desk: Desk, authorization: str, envelope: E
     """Commit an envelope and make its receipt. Raises Refused: 401, 403, or 409 for an epoch that is another's."""
     for attempt in range(1, _TRIES + 1):
         try:
-            async with database.write() as connection:
+            async with database.write(is_brief=True) as connection:
                 gateway = await gateways.authenticate(connection, authorization, envelope.gateway)
                 return await _Ingest(desk, connection, gateway, envelope, now).run()
         except IntegrityError:

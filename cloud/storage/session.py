@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalErro
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from cloud.storage import inline
+from cloud.storage import driver
 
 log = structlog.get_logger("cloud")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -102,13 +102,18 @@ class Database:
             yield connection
 
     @contextlib.asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction for read-then-write. Await nothing but the database inside."""
+    async def write(self, *, is_brief: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction for read-then-write. Await nothing but the database inside.
+
+        ``is_brief`` promises a few short statements, which SQLite then does where they stand; only the commit waits in a thread.
+        """
         turn = self._writer if self.is_sqlite else contextlib.nullcontext()
         async with turn, self.engine.connect() as connection:
             await connection.execution_options(is_write=True)
             with self._noticing():
                 async with connection.begin():
+                    if is_brief and self.is_sqlite:
+                        (await connection.get_raw_connection()).driver_connection.is_brief = True
                     yield connection
 
     @contextlib.contextmanager
@@ -155,10 +160,7 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
         return Database(create_async_engine(parsed, pool_pre_ping=True))
     path = parsed.database or ":memory:"
-    how: dict[str, Any] = (
-        {"async_creator": lambda: inline.connect(path)} if is_inline else {"connect_args": {"isolation_level": None}}
-    )
-    engine = create_async_engine(parsed, **how)
+    engine = create_async_engine(parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline))
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return Database(engine, None if is_inline or path == ":memory:" else Path(path))

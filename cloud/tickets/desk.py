@@ -15,6 +15,13 @@ from cloud.tickets import repository
 from cloud.tickets.repository import Case, Happening
 from contract.conventions import EpochMs, from_ms, to_ms
 
+_STILL = frozenset({"recurred", "cleared"})
+"""What machines tell again and again, and no clock knows."""
+
+
+class UnreadError(Exception):
+    """A clock moves, and the timeline that it follows from was not read: read it and begin again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -60,13 +67,21 @@ async def record(
 
 
 def enter(desk: Desk, case: Case, happening: Happening, now: EpochMs, values: Mapping[str, Any] | None = None) -> None:
-    """What ``record`` does, to a ticket at hand: nothing is written yet (``repository.write_cases``)."""
-    happening, found = _consequence(desk, case.row, case.entries, happening, now)
+    """What ``record`` does, to a ticket at hand: nothing is written yet (``repository.write_cases``).
+
+    What moves no clock leaves them to the ticker. Raises UnreadError when one moves and the timeline was not read.
+    """
+    is_still = happening.kind in _STILL
+    if not (is_still or case.is_read):
+        raise UnreadError
+    happening, found = (
+        (happening, case.clocks) if is_still else _consequence(desk, case.row, case.entries, happening, now)
+    )
     if not case.append(happening):
         return
     case.row |= {**(values or {}), "version": case.row["version"] + 1}
     case.clocks, case.is_changed = found, True
-    for line in _breaches(case.row["id"], found):
+    for line in () if is_still else _breaches(case.row["id"], found):
         case.append(line)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, or_, select, update
+from sqlalchemy import BindParameter, RowMapping, and_, bindparam, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import Update
 
 from cloud.storage import tables as t
 from cloud.tickets import repository
@@ -116,45 +118,40 @@ class Docket:
 
     # --- the database
 
-    async def read(self, told: Sequence[Told]) -> None:
+    async def read(self, told: Sequence[Told], *, has_lines: bool) -> None:
         """Read all that these events look up. Tickets are locked before alarms are changed, as people's actions do."""
         keys = list(dict.fromkeys(one.place.key for one in told))
         await self._read_alarms(keys, told)
         current = await repository.open_cases(self._connection, keys)
-        without = [key for key in keys if key not in {row["fault_key"] for row in current}]
+        is_open = {row["fault_key"] for row in current}
+        without = [key for key in keys if key not in is_open]
         past = await repository.last_cases(self._connection, without) if without else []
-        self._cases = await repository.read_cases(self._connection, [*current, *past], self._unwritten)
+        rows = [*current, *past]
+        self._cases = await repository.read_cases(self._connection, rows, self._unwritten, has_lines=has_lines)
         for case in self._cases:
             found = self.last if case.row["fault_key"] in without else self.open
             found[case.row["fault_key"]] = case
         await self._read_names([one.place for one in told])
 
     async def _read_alarms(self, keys: Sequence[str], told: Sequence[Told]) -> None:
-        alarm = t.alarm.c
-        active = select(t.alarm).where(alarm.fault_key.in_(keys), alarm.state == "active")
-        for row in (await self._connection.execute(active)).mappings():
-            self.active[row["fault_key"]] = dict(row)
         raising = [one for one in told if one.event_id]
-        if not raising:
-            return
-        same = alarm.fault_key.in_(keys) & alarm.raised_at.in_([one.raised_at for one in raising])
-        either = or_(alarm.raised_event.in_([one.event_id for one in raising]), same)
-        query = select(alarm.fault_key, alarm.raised_at, alarm.raised_event).where(either)
-        for key, raised_at, event_id in await self._connection.execute(query):
-            self._known |= {event_id, (key, raised_at)}
+        events, instants = [one.event_id for one in raising], [one.raised_at for one in raising]
+        which = {"keys": keys, "events": events, "instants": instants} if raising else {"keys": keys}
+        for row in (await self._connection.execute(_RAISING if raising else _CLEARING, which)).mappings():
+            self._known |= {row["raised_event"], (row["fault_key"], row["raised_at"])}
+            if row["state"] == "active" and row["fault_key"] in keys:
+                self.active[row["fault_key"]] = dict(row)
 
     async def _read_names(self, places: Sequence[Place]) -> None:
         """What equipment and rules are called; a gateway's events are all of its own site."""
         site_id, ids = places[0].site_id, _unique(place.equipment_id for place in places)
-        things = select(t.equipment).where(t.equipment.c.site_id == site_id, t.equipment.c.id.in_(ids))
-        for row in (await self._connection.execute(things)).mappings():
+        for row in (await self._connection.execute(_THINGS, {"site": site_id, "ids": ids})).mappings():
             self.equipment[row["id"]] = row
         if all(place.key in self.open for place in places):
             return
-        rule = t.rule.c
         names = _unique(one.rule for place in places for one in (place, *place.watched))
-        where = (rule.site_id == site_id) & rule.equipment_id.in_(ids) & rule.id.in_(names)
-        for row in (await self._connection.execute(select(t.rule).where(where))).mappings():
+        which = {"site": site_id, "ids": ids, "names": names}
+        for row in (await self._connection.execute(_RULES, which)).mappings():
             self.rules[row["equipment_id"], row["id"]] = row
 
     async def write(self) -> None:
@@ -165,17 +162,43 @@ class Docket:
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for number, values in self._changes.items():
             groups.setdefault(tuple(values), []).append({"number": number, **values})
-        for rows in groups.values():  # what was active is cleared before what comes now: one alarm of a fault is active
-            await self._connection.execute(update(t.alarm).where(t.alarm.c.id == bindparam("number")), rows)
+        for (
+            names,
+            rows,
+        ) in groups.items():  # what was active is cleared before what comes now: one alarm of a fault is active
+            await self._connection.execute(_change(names), rows)
         if self._new:
-            await self._connection.execute(t.alarm.insert(), self._new)
+            await self._connection.execute(_ADD, self._new)
 
 
-async def docket_of(connection: AsyncConnection, *told: Told) -> Docket:
-    """A docket of the faults that these events of one site are about."""
+async def docket_of(connection: AsyncConnection, *told: Told, has_lines: bool = True) -> Docket:
+    """A docket of the faults that these events of one site are about; with the timelines of their tickets, or without."""
     docket = Docket(connection)
-    await docket.read(told)
+    await docket.read(told, has_lines=has_lines)
     return docket
+
+
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_IS_ACTIVE = and_(t.alarm.c.fault_key.in_(_KEYS), t.alarm.c.state == literal_column("'active'"))
+_IS_SAME = and_(t.alarm.c.fault_key.in_(_KEYS), t.alarm.c.raised_at.in_(bindparam("instants", expanding=True)))
+_IS_TOLD = t.alarm.c.raised_event.in_(bindparam("events", expanding=True))
+_CLEARING = select(t.alarm).where(_IS_ACTIVE)
+_RAISING = select(t.alarm).where(or_(_IS_ACTIVE, _IS_SAME, _IS_TOLD))
+_THING = t.equipment.c
+_THINGS = select(_THING.id, _THING.gateway_id, _THING.name, _THING.system).where(
+    _THING.site_id == bindparam("site"), _THING.id.in_(_IDS)
+)
+_RULE = t.rule.c
+_RULES = select(_RULE.equipment_id, _RULE.id, _RULE.name, _RULE.emergency).where(
+    _RULE.site_id == bindparam("site"), _RULE.equipment_id.in_(_IDS), _RULE.id.in_(bindparam("names", expanding=True))
+)
+_ADD = t.alarm.insert()
+
+
+@cache
+def _change(names: tuple[str, ...]) -> Update:
+    return update(t.alarm).where(t.alarm.c.id == bindparam("number")).values({name: bindparam(name) for name in names})
 
 
 _NEW_ALARM: Mapping[str, Any] = {"state": "active", "cleared_at": None, "cleared_event": None, "ticket_id": None}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy import BindParameter, RowMapping, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, not_found
@@ -49,7 +49,10 @@ class Case:
     breaches: dict[tuple[str, int], EpochMs] = field(default_factory=dict)
     """Breaches that were stored, by clock and activation: they stay."""
     clocks: tuple[Deadline, ...] = ()
+    """Clocks to be written; none where nothing moved them."""
     is_changed: bool = False
+    is_read: bool = True
+    """False while its timeline was not read: enough for what moves no clock."""
 
     @property
     def is_new(self) -> bool:
@@ -217,32 +220,47 @@ async def next_instant(connection: AsyncConnection) -> EpochMs | None:
 # --- many at once -------------------------------------------------------------------------------------------------
 
 
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OPEN_CASES = (
+    select(t.ticket)
+    .where(t.ticket.c.fault_key.in_(_KEYS), t.ticket.c.state.in_(_OPEN))
+    .order_by(t.ticket.c.id)
+    .with_for_update()
+)
+_NEWEST_PAST = (
+    select(func.max(t.ticket.c.id))
+    .where(t.ticket.c.fault_key.in_(_KEYS), t.ticket.c.state.not_in(_OPEN))
+    .group_by(t.ticket.c.fault_key)
+)
+_LAST_CASES = select(t.ticket).where(t.ticket.c.id.in_(_NEWEST_PAST)).order_by(t.ticket.c.id).with_for_update()
+_LINES = select(t.timeline).where(t.timeline.c.ticket_id.in_(_IDS)).order_by(t.timeline.c.id)
+_BREACHED = select(t.deadline).where(t.deadline.c.ticket_id.in_(_IDS), t.deadline.c.breached_at.is_not(None))
+
+
 async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
     """The open tickets of faults, locked in one order for everybody."""
-    query = select(t.ticket).where(t.ticket.c.fault_key.in_(fault_keys), t.ticket.c.state.in_(_OPEN))
-    return list((await connection.execute(query.order_by(t.ticket.c.id).with_for_update())).mappings())
+    return list((await connection.execute(_OPEN_CASES, {"keys": fault_keys})).mappings())
 
 
 async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
     """The newest closed or cancelled ticket of each fault, locked."""
-    past = t.ticket.c.fault_key.in_(fault_keys) & t.ticket.c.state.not_in(_OPEN)
-    newest = select(func.max(t.ticket.c.id)).where(past).group_by(t.ticket.c.fault_key)
-    query = select(t.ticket).where(t.ticket.c.id.in_(newest)).order_by(t.ticket.c.id).with_for_update()
-    return list((await connection.execute(query)).mappings())
+    return list((await connection.execute(_LAST_CASES, {"keys": fault_keys})).mappings())
 
 
-async def read_cases(connection: AsyncConnection, rows: Sequence[RowMapping], unwritten: Lines) -> list[Case]:
-    """Tickets with their timelines and their stored breaches."""
-    cases = {row["id"]: Case(dict(row), unwritten) for row in rows}
-    if not cases:
-        return []
-    lines = select(t.timeline).where(t.timeline.c.ticket_id.in_(list(cases))).order_by(t.timeline.c.id)
-    for row in (await connection.execute(lines)).mappings():
+async def read_cases(
+    connection: AsyncConnection, rows: Sequence[RowMapping], unwritten: Lines, *, has_lines: bool
+) -> list[Case]:
+    """Tickets, with their timelines and their stored breaches when they are asked for."""
+    cases = {row["id"]: Case(dict(row), unwritten, is_read=has_lines) for row in rows}
+    if not cases or not has_lines:
+        return list(cases.values())
+    ids = {"ids": list(cases)}
+    for row in (await connection.execute(_LINES, ids)).mappings():
         case = cases[row["ticket_id"]]
         case.entries.append(_entry(row))
         case.recorded.update([row["dedupe"]] if row["dedupe"] is not None else [])
-    breached = t.deadline.c.ticket_id.in_(list(cases)) & t.deadline.c.breached_at.is_not(None)
-    for row in (await connection.execute(select(t.deadline).where(breached))).mappings():
+    for row in (await connection.execute(_BREACHED, ids)).mappings():
         cases[row["ticket_id"]].breaches[row["clock"], row["activation"]] = row["breached_at"]
     return list(cases.values())
 
@@ -262,24 +280,23 @@ _CHANGING = (
     "closed_at", "version",
 )  # fmt: skip
 """What an event can change of a ticket."""
+_UPDATE = (
+    update(t.ticket).where(t.ticket.c.id == bindparam("number")).values({name: bindparam(name) for name in _CHANGING})
+)
+_INSERT = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
 
 
 async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
     if cases:
         rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
-        await connection.execute(update(t.ticket).where(t.ticket.c.id == bindparam("number")), rows)
+        await connection.execute(_UPDATE, rows)
 
 
 async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
     """New tickets get their numbers in the order in which they were opened, and are known by their faults."""
     if cases:
         rows = [{name: value for name, value in case.row.items() if name != "id"} for case in cases]
-        await connection.execute(t.ticket.insert(), rows)
-        keys = [case.row["fault_key"] for case in cases]
-        numbers = select(t.ticket.c.fault_key, t.ticket.c.id).where(
-            t.ticket.c.fault_key.in_(keys), t.ticket.c.state.in_(_OPEN)
-        )
-        found = {row.fault_key: row.id for row in await connection.execute(numbers)}
+        found = {row.fault_key: row.id for row in await connection.execute(_INSERT, rows)}
         for case in cases:
             case.row["id"] = found[case.row["fault_key"]]
 
