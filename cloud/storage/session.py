@@ -113,7 +113,8 @@ class Database:
             with self._noticing():
                 async with connection.begin():
                     if is_brief and self.is_sqlite:
-                        (await connection.get_raw_connection()).driver_connection.is_brief = True
+                        raw: Any = (await connection.get_raw_connection()).driver_connection
+                        raw.is_brief = True
                     yield connection
 
     @contextlib.contextmanager
