@@ -128,6 +128,18 @@ class AnnouncedPoint(msgspec.Struct, frozen=True, kw_only=True):
     expected_every_ms: int = 0
 
 
+class Resolving(msgspec.Struct, frozen=True, kw_only=True):
+    """What a ticket of a rule needs, besides cause and action, before it counts as resolved."""
+
+    photos: list[Literal["fault", "repair"]] = []
+    within_limits: list[str] = []
+    """Points that must have been within their limits (the rule's own where it sets one beside the point, else all) …"""
+    lasting_ms: int = 0
+    """… for this long without a break, up to the moment when it is resolved."""
+    note: Text | None = None
+    """What must be written down."""
+
+
 class AnnouncedRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule as it runs here, with its texts, so that the cloud can explain an alarm without the library."""
 
@@ -144,6 +156,7 @@ class AnnouncedRule(msgspec.Struct, frozen=True, kw_only=True):
     points: list[str] = []
     emergency: Literal["", "entrapment", "fire"] = ""
     """Which emergency it announces; the service policy sets an arrival clock for it."""
+    resolve: Resolving | None = None
 
 
 class AnnouncedTest(msgspec.Struct, frozen=True, kw_only=True):

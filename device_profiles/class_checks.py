@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_profiles import units
-from device_profiles.names import CLOCK, wrong_mark, wrong_names
+from device_profiles.names import CLOCK, is_limited, wrong_mark, wrong_names
 from device_profiles.reading import NodePath, did_you_mean
 from device_profiles.schema import EquipmentClass, PeriodicTest, Point, Rule
 
@@ -119,6 +119,7 @@ def _rules(of: EquipmentClass, names: _Names) -> Iterator[Mistake]:
         for key in ("on_delay", "off_delay"):
             yield from _delay((*path, key), getattr(rule, key), of)
         yield from _marks(path, rule, of)
+        yield from _resolve(path, rule, of)
         yield from _life_safety(path, rule)
 
 
@@ -127,6 +128,18 @@ def _marks(path: NodePath, rule: Rule, of: EquipmentClass) -> Iterator[Mistake]:
     for index, text in enumerate(rule.marks):
         for message, remedy in wrong_mark(text, numbers, [*of.limits, *of.ratings]):
             yield (*path, "marks", index), message, remedy
+
+
+def _resolve(path: NodePath, rule: Rule, of: EquipmentClass) -> Iterator[Mistake]:
+    """A ticket can wait for a number to be within its limits only where some rule sets one."""
+    numbers = [name for name, point in of.points.items() if point.kind in ("gauge", "counter")]
+    texts = [text for one in of.rules.values() for text in (one.when, *one.marks)]
+    for index, name in enumerate(rule.resolve.within_limits if rule.resolve else ()):
+        place = (*path, "resolve", "within_limits", index)
+        if name not in numbers:
+            yield place, f"{name} is no measured number of this class", did_you_mean(name, numbers)
+        elif not any(is_limited(text, name, [*of.limits, *of.ratings]) for text in texts):
+            yield place, f"no rule sets a limit beside {name}", f"Add marks: to a rule, such as {name} > some_limit"
 
 
 def _cites(path: NodePath, one: Rule | PeriodicTest, names: _Names) -> Iterator[Mistake]:

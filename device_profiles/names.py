@@ -40,6 +40,27 @@ def wrong_mark(text: str, points: Sequence[str], figures: Sequence[str]) -> Iter
             yield f"draws no limit: {text}", remedy
 
 
+def is_limited(text: str, point: str, figures: Sequence[str]) -> bool:
+    """Whether an expression compares a point by itself with limits, ratings and numbers, so that a limit stands beside it."""
+    try:
+        tree = ast.parse(" ".join(text.split()), mode="eval")
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    compared = [node for node in ast.walk(tree) if isinstance(node, ast.Compare) and len(node.ops) == 1]
+    sides = [
+        (one.left, one.comparators[0])
+        for one in compared
+        if isinstance(one.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE)
+    ]
+    return any(_is_limit(a, b, point, figures) or _is_limit(b, a, point, figures) for a, b in sides)
+
+
+def _is_limit(one: ast.expr, other: ast.expr, point: str, figures: Sequence[str]) -> bool:
+    names = [node.id for node in ast.walk(other) if isinstance(node, ast.Name)]
+    is_figure = bool(names) and all(name in figures or name in FUNCTIONS for name in names)
+    return isinstance(one, ast.Name) and one.id == point and is_figure
+
+
 def wrong_names(text: str, known: Sequence[str], states: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
     """Message and remedy for everything an expression names that does not exist.
 

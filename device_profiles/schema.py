@@ -197,6 +197,25 @@ class Escalation(_Strict):
     severity: SeverityName
 
 
+class Resolve(_Strict):
+    """What a ticket of a rule needs, besides cause and action, before it may be resolved."""
+
+    photos: list[Literal["fault", "repair"]] = []
+    within_limits: list[Identifier] = []
+    """Numbers that must have stayed within their limits (this rule's own where it sets one beside the point, else all) …"""
+    lasting: DurationMs = 600_000
+    """… for this long, up to the moment when it is resolved."""
+    note: Text | None = None
+    """What must be written down, such as the insulation measured by hand."""
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not (self.photos or self.within_limits or self.note):
+            msg = "asks for nothing; add photos:, within_limits: or note:, or remove resolve:"
+            raise ValueError(msg)
+        return self
+
+
 class Rule(_Strict):
     """A condition over standard points of one piece of equipment, and what it means to people.
 
@@ -230,6 +249,7 @@ class Rule(_Strict):
     cause: Text | None = None
     consequence: Text | None = None
     action: Text | None = None
+    resolve: Resolve | None = None
 
 
 class FormField(_Strict):

@@ -17,6 +17,7 @@ from contract.messages import (
     AnnouncedTest,
     DeviceAnnounced,
     PointLimit,
+    Resolving,
     Severity,
     Text,
 )
@@ -185,8 +186,16 @@ def _rule(run: RuleRun) -> AnnouncedRule:
         id=run.id, name=_text(rule.name), severity=run.severity, clause=rule.clause,
         expression=run.code.when.text if gate is None else f"{run.code.when.text} (while {gate.text})",
         on_delay_ms=run.settings.on_delay_ms, off_delay_ms=run.settings.off_delay_ms, points=list(run.points),
-        emergency=rule.emergency, **texts,
+        emergency=rule.emergency, resolve=_resolving(run), **texts,
     )  # fmt: skip
+
+
+def _resolving(run: RuleRun) -> Resolving | None:
+    told = run.rule.resolve
+    if told is None:
+        return None
+    note = _text(told.note) if told.note else None
+    return Resolving(photos=told.photos, within_limits=told.within_limits, lasting_ms=told.lasting, note=note)
 
 
 def _no_data(runtime: Runtime) -> list[AnnouncedRule]:

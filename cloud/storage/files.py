@@ -101,7 +101,7 @@ class Files:
     async def remove(self, names: Iterable[str]) -> None:
         """Remove files; one that is not there is as good as removed."""
         paths = [self._path(name) for name in names]
-        await self._do(lambda fs: [_remove(fs, path) for path in paths])
+        await self._do(lambda fs: _remove_all(fs, paths))
 
     async def names(self, prefix: str) -> list[str]:
         """The names in one of the folders ``00`` to ``ff``, in order."""
@@ -171,6 +171,11 @@ def _local() -> Any:  # noqa: ANN401
     from fsspec.implementations.local import LocalFileSystem
 
     return LocalFileSystem(skip_instance_cache=True)
+
+
+def _remove_all(fs: Any, paths: Iterable[str]) -> None:  # noqa: ANN401
+    for path in paths:
+        _remove(fs, path)
 
 
 def _remove(fs: Any, path: str) -> None:  # noqa: ANN401

@@ -140,6 +140,7 @@ rule = Table(
     Column("action", _Json),
     Column("points", _Json, nullable=False),
     _text("emergency"),
+    Column("resolve", _Json),  # contract Resolving: what a ticket needs before it is resolved
 )
 
 periodic_test = Table(

@@ -42,8 +42,9 @@ async def night(site: VirtualSite) -> None:
     power_factor = await number_of(site, "incomer_1", "low_power_factor")
     await site.act(power_factor, "acknowledge")
     await site.act(power_factor, "start")
-    await site.at(hours("03:00"))
+    await site.at(hours("02:30"))
     site.plant.clear("incomer_1", "low_power_factor")
+    await site.at(hours("03:00"))  # its ticket needs a quarter of an hour within the limit
     await site.act(power_factor, "resolve", cause="fuse of stage 3", action="replaced")
     await site.at(hours("03:10"))
     site.plant.inject("lift_1", "entrapment")

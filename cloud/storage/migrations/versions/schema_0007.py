@@ -46,6 +46,7 @@ def _line(table: str) -> tuple[SchemaItem, ...]:
 
 
 def upgrade() -> None:
+    op.add_column("rule", sa.Column("resolve", sa.JSON(none_as_null=True), nullable=True))
     _attachment()
     op.create_table(
         "part_used",
@@ -109,3 +110,4 @@ def _attachment() -> None:
 def downgrade() -> None:
     for table in ("watcher", "reading_proof", "hours_worked", "part_used", "attachment"):
         op.drop_table(table)
+    op.drop_column("rule", "resolve")
