@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, RowMapping, bindparam, func, select, update
+from sqlalchemy import BindParameter, RowMapping, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, not_found
 from cloud.sla.timeline import Deadline, Entry
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_all_new, insert_new, upsert
+from cloud.storage.tables_search import IS_HELD, NEVER
 from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from cloud.tickets.triage import Known
 from contract.conventions import EpochMs, from_ms, to_ms
@@ -75,6 +76,16 @@ async def ticket(connection: AsyncConnection, number: int, *, is_locked: bool = 
     found = (await connection.execute(query.with_for_update() if is_locked else query)).mappings().one_or_none()
     if found is None:
         raise not_found("ticket", ticket_name(number))
+    return found
+
+
+async def locked(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, RowMapping]:
+    """These tickets, locked in one order for everybody. Raises Refused (404) naming the first that does not exist."""
+    query = select(t.ticket).where(t.ticket.c.id.in_(numbers)).order_by(t.ticket.c.id).with_for_update()
+    found = {row["id"]: row for row in (await connection.execute(query)).mappings()}
+    for number in numbers:
+        if number not in found:
+            raise not_found("ticket", ticket_name(number))
     return found
 
 
@@ -176,6 +187,14 @@ async def store_deadlines(connection: AsyncConnection, number: int, found: Seque
             row |= {"breached_at": old["breached_at"], "state": "breached"}
         rows.append(row)
     await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
+    await connection.execute(update(t.ticket).where(t.ticket.c.id == number).values(**pressing(rows)))
+
+
+def pressing(rows: Sequence[Mapping[str, Any]]) -> dict[str, EpochMs | None]:
+    """What a ticket's own row says of its clocks, so that a list can be sorted by it: next due instant, first breach."""
+    due = [row["due_at"] for row in rows if row["met_at"] is None and row["due_at"] is not None]
+    breaches = [row["breached_at"] for row in rows if row["breached_at"] is not None]
+    return {"next_due_at": min(due, default=NEVER), "breached_at": min(breaches, default=None)}
 
 
 def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
@@ -204,7 +223,7 @@ async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
         .where(t.deadline.c.state == "running", t.deadline.c.due_at < now)
         .group_by(t.deadline.c.ticket_id)
     )
-    holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(t.ticket.c.hold_until <= now)
+    holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(text(IS_HELD), t.ticket.c.hold_until <= now)
     both = [*(await connection.execute(clocks)).all(), *(await connection.execute(holds)).all()]
     return list(dict.fromkeys(number for number, _ in sorted(both, key=lambda row: (row[1], row[0]))))
 
@@ -212,7 +231,7 @@ async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
 async def next_instant(connection: AsyncConnection) -> EpochMs | None:
     """The earliest instant at which a clock is due or a hold ends."""
     due = select(func.min(t.deadline.c.due_at)).where(t.deadline.c.state == "running")
-    hold = select(func.min(t.ticket.c.hold_until))
+    hold = select(func.min(t.ticket.c.hold_until)).where(text(IS_HELD))
     instants = [(await connection.execute(query)).scalar() for query in (due, hold)]
     return min((at for at in instants if at is not None), default=None)
 
@@ -268,6 +287,9 @@ async def read_cases(
 async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwritten: Lines) -> None:
     """Write tickets, lines and clocks. The database refuses a second open ticket of a fault (IntegrityError)."""
     changed = [case for case in cases if case.is_changed]
+    for case in changed:
+        if case.clocks:  # none: nothing moved them
+            case.row |= pressing([_kept(case, deadline) for deadline in case.clocks])
     await _update_tickets(connection, [case for case in changed if not case.is_new])
     await _insert_tickets(connection, [case for case in changed if case.is_new])
     await insert_all_new(connection, t.timeline, [_line(case.row["id"], happening) for case, happening in unwritten])
@@ -277,7 +299,7 @@ async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwrit
 
 _CHANGING = (
     "state", "priority", "severity", "is_past", "occurrences", "activations", "reopened", "hold_until", "resolved_at",
-    "closed_at", "version",
+    "closed_at", "version", "next_due_at", "breached_at",
 )  # fmt: skip
 """What an event can change of a ticket."""
 _UPDATE = (
