@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -66,6 +67,11 @@ def database_url(text: str) -> URL:
     if backend not in _DRIVERS:
         raise ValueError(f"{backend} is not a database Plantroom knows; write sqlite:///FILE or postgresql://HOST/NAME")
     return url.set(drivername=_DRIVERS[backend])
+
+
+def _plain(value: object) -> str:
+    """JSON as it is stored: as text, so that half a character is refused when it is written, not when it is read."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401  the dialect's own type
@@ -159,9 +165,11 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     if parsed.get_backend_name() != "sqlite":
         if is_inline:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
-        return Database(create_async_engine(parsed, pool_pre_ping=True))
+        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain))
     path = parsed.database or ":memory:"
-    engine = create_async_engine(parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline))
+    engine = create_async_engine(
+        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return Database(engine, None if is_inline or path == ":memory:" else Path(path))

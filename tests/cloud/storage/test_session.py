@@ -1,10 +1,11 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cloud.storage import tables
 from cloud.storage.session import Database, database_url, open_database
@@ -109,3 +110,20 @@ def test_a_url_gets_the_driver_of_this_product() -> None:
 async def test_only_sqlite_runs_inline() -> None:
     with pytest.raises(ValueError, match="only SQLite"):
         open_database("postgresql://db/plantroom", is_inline=True)
+
+
+async def test_half_a_character_is_refused_when_it_is_written(tmp_path: Path) -> None:
+    database = await fresh(tmp_path)
+    half, whole = ({"id": 1, "at": 0, "data": {"said": said}} for said in ("\ud800", "消防泵"))
+    with pytest.raises((UnicodeEncodeError, DBAPIError)):
+        await write_audit(database, half)
+    await write_audit(database, whole)
+    async with database.read() as connection:
+        found = (await connection.execute(select(tables.audit.c.data))).scalars().all()
+    assert found == [whole["data"]]
+    await database.close()
+
+
+async def write_audit(database: Database, row: dict[str, Any]) -> None:
+    async with database.write() as connection:
+        await connection.execute(insert(tables.audit), row)
