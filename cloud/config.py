@@ -203,12 +203,13 @@ def _unknown_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> It
 def _policy(told: CloudFile) -> Policy:
     """The shipped targets with a site's own in their place."""
     own = [_grant(line) for line in told.targets]
-    replaced = {(grant.target.clock, grant.priority, grant.emergency) for grant in own}
-    kept = [g for g in SHIPPED.grants if (g.target.clock, g.priority, g.emergency) not in replaced]
+    replaced = {(grant.target.clock, grant.conditions) for grant in own}
+    kept = [g for g in SHIPPED.grants if (g.target.clock, g.conditions) not in replaced]
     return Policy(
         version=f"{SHIPPED.version}+site" if own else SHIPPED.version,
         grants=(*own, *kept),
         calendars={name: Calendar.from_dict(data) for name, data in told.calendars.items()},
+        plans={name: plan for name, plan in SHIPPED.plans.items() if name not in told.calendars},
         reopen_window=timedelta(milliseconds=told.reopen_window),
     )
 

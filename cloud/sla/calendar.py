@@ -30,7 +30,7 @@ _EPOCH_DAY = date(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d))?")
-_KEYS = {"tz", "week", "dates", "breaks", "holidays"}
+_KEYS = {"tz", "week", "dates", "breaks", "holidays", "names"}
 _ALL_DAY: tuple[Window, ...] = ((0, DAY_S),)
 _EMPTY_YEARS = 30
 """After so many years without an open minute the search for a due instant gives up."""
@@ -116,6 +116,8 @@ class Calendar:
     dates: Mapping[date, tuple[Window, ...]] = field(default_factory=dict)
     breaks: Mapping[date, tuple[Window, ...]] = field(default_factory=dict)
     holidays: frozenset[date] = frozenset()
+    names: Mapping[date, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    """What dates are called (language to text), for showing."""
     _years: dict[int, _Year] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +134,7 @@ class Calendar:
 
         ``{"tz": "Asia/Shanghai", "week": {"mon": [["09:00", "12:00"], ["13:00", "18:00"]]}, "dates": {"2026-02-14":
         [["09:00", "18:00"]]}, "breaks": {"2026-02-14": [["12:00", "13:00"]]}, "holidays": ["2026-02-17"]}``.
-        24:00 is allowed, a window whose end is not after its start crosses midnight, a weekday left out is closed,
+        ``names`` (date to text, or language to text) says what dates are called. 24:00 is allowed, a window whose end is not after its start crosses midnight, a weekday left out is closed,
         and without ``week`` every day is open all day.
         """
         for key in data:
@@ -146,6 +148,7 @@ class Calendar:
             dates=_parse_dates(data.get("dates", {}), "dates"),
             breaks=_parse_dates(data.get("breaks", {}), "breaks"),
             holidays=frozenset(_parse_date(day, "holidays") for day in data.get("holidays", ())),
+            names={_parse_date(day, "names"): _parse_name(name) for day, name in data.get("names", {}).items()},
         )
 
     def windows(self, day: date) -> tuple[Window, ...]:
@@ -316,6 +319,10 @@ def _parse_date(day: object, path: str) -> date:
         return date.fromisoformat(str(day))
     except ValueError as error:
         raise CalendarError(f"{path}: {day!r} is not a date; write 2026-02-14") from error
+
+
+def _parse_name(name: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in name.items()} if isinstance(name, Mapping) else {"en": str(name)}
 
 
 def _parse_windows(windows: Sequence[Any], path: str) -> tuple[Window, ...]:

@@ -1,90 +1,124 @@
 """Tickets → sla: which targets bind a ticket, each with the clause or source that sets it (pure).
 
-The shipped figures are those of the users' documents. Where the documents disagree (``x-sla-order``: a major problem may
-wait 4 h although all service is promised within 2 h) the stricter figure is shipped.
+A policy is a list of lines (``Grant``). Each names a clock, how long it may run and the tickets it binds; of the lines that
+fit a ticket the most precise one binds its clock. The shipped lines are in ``cloud.sla.shipped``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Literal
+from zoneinfo import ZoneInfo
 
 from cloud.sla.calendar import Calendar
-
-Priority = Literal["general", "major", "urgent", "life_safety"]
-ClockName = Literal["response", "arrival", "resolution"]
-
-PRIORITIES: tuple[Priority, ...] = ("general", "major", "urgent", "life_safety")
-"""Least pressing first."""
-CLOCKS: tuple[ClockName, ...] = ("response", "arrival", "resolution")
-"""In the order in which they are shown."""
-_PRIORITY_OF: Mapping[str, Priority] = MappingProxyType(
-    {"minor": "general", "major": "major", "critical": "urgent", "life_safety": "life_safety"}
+from cloud.sla.plan import CalendarPlan
+from cloud.sla.shipped import GRANTS, PLANS
+from cloud.sla.target import (
+    CATEGORIES,
+    CLOCKS,
+    EMERGENCIES,
+    KINDS,
+    PRIORITIES,
+    PRIORITY_OF,
+    SHARES,
+    ClockName,
+    Grant,
+    Priority,
+    Target,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """How long one clock may run, and who says so."""
-
-    clock: ClockName
-    target: timedelta
-    clause: str = ""
-    """Id in the clause library; empty when no clause of the users' documents sets it."""
-    source: str = ""
-    """Where the figure comes from, in words."""
-    calendar: str = ""
-    """Name of the calendar whose open time counts; empty counts every hour."""
-    is_pausing: bool = False
-    """True when a hold stops it: the resolution of anything but life safety."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One line of a policy: a target and the tickets it binds. An empty condition binds all."""
-
-    target: Target
-    priority: Priority | None = None
-    emergency: str = ""
-
-    def rank(self, priority: str, emergency: str) -> int:
-        """How precisely this line names the ticket: 0 not at all, higher wins."""
-        if self.emergency and self.emergency != emergency:
-            return 0
-        if self.priority and self.priority != priority:
-            return 0
-        return 1 + bool(self.priority) + 2 * bool(self.emergency)
+__all__ = [
+    "CATEGORIES",
+    "CLOCKS",
+    "EMERGENCIES",
+    "KINDS",
+    "PRIORITIES",
+    "SHARES",
+    "SHIPPED",
+    "ClockName",
+    "Grant",
+    "Policy",
+    "Priority",
+    "Target",
+    "is_higher",
+    "is_zone",
+    "priority_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Every target of a site. ``version`` is written on each ticket that it was applied to."""
+    """Every target of a desk. ``version`` is written on each ticket that it was applied to."""
 
     version: str
     grants: tuple[Grant, ...]
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    """Calendars with a zone of their own."""
     reopen_window: timedelta = timedelta(hours=72)
     """A fault that comes back this soon after its ticket was closed resumes that ticket and its clocks."""
+    plans: Mapping[str, CalendarPlan] = field(default_factory=dict)
+    """Calendars as people edit them; one without a zone is kept in the zone of each site."""
+    shares: tuple[float, ...] = SHARES
+    """Shares of a target at which its clock warns, each above 0 and below 1."""
+    _known: dict[tuple[str, ...], tuple[Target, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _zones: dict[str, Mapping[str, Calendar]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def targets(self, priority: str, emergency: str = "") -> tuple[Target, ...]:
-        """The targets of a ticket, one a clock; a clock without one is not set."""
-        chosen = (self._most_precise(clock, priority, emergency) for clock in CLOCKS)
-        return tuple(target for target in chosen if target is not None)
+    def targets(
+        self,
+        priority: str,
+        emergency: str = "",
+        *,
+        kind: str = "fault",
+        system: str = "",
+        site: str = "",
+        category: str = "",
+    ) -> tuple[Target, ...]:
+        """The targets of a ticket, one a clock; a clock without one is not set. Life safety knows no calendar and no hold."""
+        case = (emergency, category, priority, kind, system, site)
+        if case not in self._known:
+            self._known[case] = tuple(self._targets(case))
+        return self._known[case]
 
-    def _most_precise(self, clock: str, priority: str, emergency: str) -> Target | None:
-        ranked = [
-            (grant.rank(priority, emergency), grant.target) for grant in self.grants if grant.target.clock == clock
-        ]
+    def _targets(self, case: tuple[str, ...]) -> Iterator[Target]:
+        for clock in CLOCKS:
+            grant = self._most_precise(clock, case)
+            if grant is not None and not grant.is_unset:
+                is_restless = case[2] == "life_safety" or bool(grant.emergency)
+                yield _without_rest(grant.target) if is_restless else grant.target
+
+    def line(self, clock: str, priority: str, emergency: str = "", **case: str) -> Grant | None:
+        """The line that binds a clock, for showing; ``case`` as in ``targets``."""
+        names = ("category", "kind", "system", "site")
+        category, kind, system, site = (case.get(name, "") for name in names)
+        return self._most_precise(clock, (emergency, category, priority, kind, system, site))
+
+    def in_zone(self, zone: str) -> Mapping[str, Calendar]:
+        """Every calendar by name, those without a zone in that of a site (IANA name)."""
+        if zone not in self._zones:
+            own = {name: plan.calendar(zone) for name, plan in self.plans.items()}
+            self._zones[zone] = {**own, **self.calendars}
+        return self._zones[zone]
+
+    def _most_precise(self, clock: str, case: tuple[str, ...]) -> Grant | None:
+        ranked = [(grant.rank(case), grant) for grant in self.grants if grant.target.clock == clock]
         best = max((rank for rank, _ in ranked), default=0)
-        return next((target for rank, target in ranked if rank == best), None) if best else None
+        return next((grant for rank, grant in ranked if rank == best), None) if best else None
+
+
+def _without_rest(target: Target) -> Target:
+    """The same figure in elapsed time, which nothing pauses."""
+    if not (target.calendar or target.is_pausing or target.is_days):
+        return target
+    whole = max(target.target, timedelta(days=1)) if target.is_days else target.target
+    return replace(target, target=whole, calendar="", is_pausing=False, is_days=False, is_end_of_day=False)
 
 
 def priority_of(severity: str) -> Priority | None:
     """The priority of a ticket that an alarm of this severity opens; None: it opens none (advisory)."""
-    return _PRIORITY_OF.get(severity)
+    return PRIORITY_OF.get(severity)
 
 
 def is_higher(priority: str, than: str) -> bool:
@@ -93,32 +127,14 @@ def is_higher(priority: str, than: str) -> bool:
     return known.index(priority) > known.index(than)
 
 
-def _hours(hours: float) -> timedelta:
-    return timedelta(hours=hours)
+def is_zone(name: str) -> bool:
+    """Whether this is an IANA zone this machine knows."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
-_MANUAL = "property service standardisation manual 2025"
-SHIPPED = Policy(
-    version="shipped-1",
-    grants=(
-        Grant(Target("response", _hours(2), "m-2.3.3-2h", f"{_MANUAL}, 2.3.3; also m-1.1.2-resp")),
-        Grant(Target("resolution", _hours(48), "m-2.3.3-48h", f"{_MANUAL}, 2.3.3", is_pausing=True)),
-        Grant(Target("response", _hours(1), "m-3.1-urgent", f"{_MANUAL}, 3.1"), priority="urgent"),
-        Grant(Target("response", _hours(1), "m-3.1-urgent", f"{_MANUAL}, 3.1"), priority="life_safety"),
-        Grant(Target("resolution", _hours(48), "m-2.3.3-48h", f"{_MANUAL}, 2.3.3"), priority="life_safety"),
-        Grant(
-            Target(
-                "arrival",
-                _hours(0.5),
-                "city-lift-entrapment-30min",
-                "city lift rules; not checked as law for this site",
-            ),
-            emergency="entrapment",
-        ),
-        Grant(
-            Target("arrival", timedelta(minutes=3), "fire-station-3min", "micro fire-station practice; unverified"),
-            emergency="fire",
-        ),
-    ),
-)
-"""Targets that apply until a site's own are configured. All run in elapsed time."""
+SHIPPED = Policy("shipped-2", GRANTS, plans=PLANS)
+"""Targets that apply until a desk has its own."""

@@ -22,6 +22,7 @@ LineKind = Literal["running", "held", "resolved", "closed", "ahead", "late"]
 _ENDS: Mapping[ClockName, frozenset[str]] = {
     "response": frozenset({"acknowledged", "arrived", "started", "resolved", "closed", "cancelled", "merged"}),
     "arrival": frozenset({"arrived", "resolved", "closed", "cancelled", "merged"}),
+    "service": frozenset({"restored", "resolved", "closed", "cancelled", "merged"}),
     "resolution": frozenset({"resolved", "closed", "cancelled", "merged"}),
 }
 _HOLD_ENDS = frozenset({"resumed", "resolved", "closed", "cancelled", "merged"})
@@ -32,7 +33,7 @@ class Entry:
     """One thing that happened to a ticket. Kinds that no clock knows are passed over.
 
     Kinds: opened, activated, acknowledged, arrived, started, held, resumed, resolved, reopened, reclassified, closed,
-    cancelled, merged. ``priority`` goes with opened and reclassified, ``why`` with held.
+    cancelled, merged, restored. ``priority`` goes with opened and reclassified, ``why`` with held.
     """
 
     at: datetime
@@ -108,7 +109,7 @@ class _Candidate:
 def deadlines(
     entries: Sequence[Entry], targets: Targets, calendars: Mapping[str, Calendar], now: datetime
 ) -> tuple[Deadline, ...]:
-    """Every clock that the policy sets, by activation, in the order response, arrival, resolution.
+    """Every clock that the policy sets, by activation, in the order response, arrival, service, resolution.
 
     ``entries`` are in the order in which they were recorded. Raises KeyError for a target with an unknown calendar.
     """

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.sla.policy import SHIPPED, Policy
+from cloud.sla.calendar import Calendar
+from cloud.sla.policy import SHIPPED, Policy, Target
 from cloud.sla.timeline import Deadline, Entry, Line, deadlines, explain
 from cloud.tickets import repository
 from cloud.tickets.repository import Case, Happening
@@ -28,6 +29,8 @@ class Desk:
     """The rules that hold for every ticket here."""
 
     policy: Policy = SHIPPED
+    zones: dict[str, str] = field(default_factory=dict)
+    """The zone of each site, as far as it was read."""
 
     @property
     def reopen_window_ms(self) -> int:
@@ -35,14 +38,21 @@ class Desk:
 
     def deadlines(self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs) -> tuple[Deadline, ...]:
         """Every clock of a ticket as its timeline says at ``now``."""
-        emergency = ticket["emergency"]
-        return deadlines(
-            entries, lambda priority: self.policy.targets(priority, emergency), self.policy.calendars, from_ms(now)
-        )
+        case = {"kind": ticket["kind"], "system": ticket["system"], "site": ticket["site_id"]}
+        emergency, category = ticket["emergency"], ticket.get("category") or ""
+
+        def targets(priority: str) -> Sequence[Target]:
+            return self.policy.targets(priority, emergency, category=category, **case)
+
+        return deadlines(entries, targets, self.calendars(ticket), from_ms(now))
+
+    def calendars(self, ticket: Mapping[Any, Any]) -> Mapping[str, Calendar]:
+        """The calendars that a ticket's targets name, in the zone of its site."""
+        return self.policy.in_zone(self.zones.get(ticket["site_id"], "UTC"))
 
     def explain(self, deadline: Deadline, now: EpochMs) -> tuple[Line, ...]:
         """Every line of one clock's sum."""
-        return explain(deadline, self.policy.calendars, from_ms(now))
+        return explain(deadline, self.policy.in_zone("UTC"), from_ms(now))
 
 
 async def record(
