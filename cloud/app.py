@@ -40,8 +40,11 @@ from cloud.storage.soundness import Inspector
 from cloud.telemetry.choosing import choose_store
 from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
+from cloud.tickets.contractors_routes import router as contractors_router
 from cloud.tickets.desk import Desk
 from cloud.tickets.directive_routes import router as directives_router
+from cloud.tickets.permits_keeper import PermitKeeper
+from cloud.tickets.permits_routes import router as permits_router
 from cloud.tickets.routes import router as tickets_router
 from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
 from device_profiles.reading import Finding
@@ -49,7 +52,7 @@ from device_profiles.reading import Finding
 log = structlog.get_logger("cloud")
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
-    metrics_router,
+    metrics_router, permits_router, contractors_router,
 )  # fmt: skip
 
 
@@ -82,8 +85,12 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
-    state.wake = _waker(state.ticker, state.mover, state.keeper)
-    state.background = [("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run)]
+    state.permit_keeper = PermitKeeper(state.database, state.desk, clock, hub.publish)
+    state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper)
+    state.background = [
+        ("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run),
+        ("permits", state.permit_keeper.run),
+    ]  # fmt: skip
     if file := state.database.file:
         state.background.append(("inspector", Inspector(state.database, file).run))
     state.courier = parts.courier or AppriseCourier()
@@ -98,7 +105,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     return app
 
 
-def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[str]], None]:
+def _waker(ticker: Ticker, mover: Mover, keeper: Keeper, permits: PermitKeeper) -> Callable[[Iterable[str]], None]:
     """What to call after a commit with the topics it changed: deadlines and samples are looked at without waiting."""
 
     def wake(topics: Iterable[str]) -> None:
@@ -109,6 +116,8 @@ def _waker(ticker: Ticker, mover: Mover, keeper: Keeper) -> Callable[[Iterable[s
             mover.wake()
         if "equipment" in told:
             keeper.wake()
+        if "permits" in told:
+            permits.wake()
 
     return wake
 
