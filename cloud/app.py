@@ -25,6 +25,7 @@ from cloud.describing import PROBLEM, REFUSALS, describe
 from cloud.errors import Refused
 from cloud.escalation.courier import AppriseCourier, Courier
 from cloud.escalation.notifier import Notifier, waking
+from cloud.escalation.routes import router as calls_router
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
@@ -99,6 +100,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     )
     state.background.append(("notifier", state.notifier.run))
     state.wake = waking(state.wake, state.notifier)
+    app.include_router(calls_router)
     _add_routes(app)
     _add_problems(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document

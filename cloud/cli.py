@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from cloud import cli_history
+from cloud import cli_history, cli_notify
 from cloud.config import Config, load_config
 from cloud.errors import Misconfigured, Refused
 from cloud.tickets.ticket import Role
@@ -28,6 +28,7 @@ app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(user_app, name="user")
 app.add_typer(sla_app, name="sla")
 app.add_typer(cli_history.app, name="history")
+app.add_typer(cli_notify.app, name="notify")
 
 _T = TypeVar("_T")
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the databases; default ./.plantroom")]

@@ -16,6 +16,7 @@ from sqlalchemy import Column, ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from cloud.escalation.figures import read as read_calls
 from cloud.people.access import signed_in
 from cloud.storage import tables as t
 from cloud.telemetry.mover import Mover
@@ -102,7 +103,9 @@ async def _exposition(request: Request) -> bytes:
     now = state.clock.now_ms()
     async with state.database.read() as connection:
         figures = await _read(connection, now, await _health(state.store), state.mover)
+        calls = await read_calls(connection, state.notifier.counts, now)
     collectors.register(figures)
+    collectors.register(calls)
     return generate_latest(collectors)
 
 

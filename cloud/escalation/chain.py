@@ -16,7 +16,6 @@ from cloud.sla.timeline import Deadline, Entry
 
 Trigger = Literal["opened", "warned", "breached", "event"]
 TRIGGERS: tuple[Trigger, ...] = ("opened", "warned", "breached", "event")
-CLOCKS = ("response", "arrival", "resolution")
 MOST_REPEATS = 100
 _OVER = frozenset({"resolved", "closed", "cancelled", "merged"})
 STOPS: Mapping[str, frozenset[str]] = {
@@ -125,7 +124,7 @@ def _of_events(story: Story, number: int, step: Step) -> Iterator[Call]:
     for index, entry in enumerate(story.entries):
         if entry.kind == step.event:
             count += 1
-            stopped_at = _stopped(story.entries, index, step.stop)
+            stopped_at = _stopped(story.entries, index, step.stop, is_final=True)
             for repeat in range(_repeats(step) + 1):
                 at = entry.at + step.after + repeat * (step.repeat_every or timedelta(0))
                 yield Call(step.event, count, number, repeat, "event", at, stopped_at)
@@ -141,13 +140,13 @@ def _position(entries: Sequence[Entry], activation: int) -> int:
     return starts[activation - 1] if activation <= len(starts) else 0
 
 
-def _stopped(entries: Sequence[Entry], first: int, stop: str) -> datetime | None:
-    """When the condition came that ends a step begun at line ``first``. Reopening a ticket undoes what had resolved it."""
+def _stopped(entries: Sequence[Entry], first: int, stop: str, *, is_final: bool = False) -> datetime | None:
+    """When the condition came that ends a step begun at line ``first``. Unless ``is_final``, reopening undoes a resolution."""
     found: datetime | None = None
     for entry in entries[first + 1 :]:
         if found is None and entry.kind in STOPS[stop]:
             found = entry.at
-        elif entry.kind == "reopened" and stop == "resolved":
+        elif entry.kind == "reopened" and stop == "resolved" and not is_final:
             found = None
     return found
 
@@ -236,6 +235,8 @@ SHIPPED: tuple[Kept, ...] = (
             Step(("role:manager",), "arrival", "breached"),
             Step(("holder", "watchers", "role:engineer"), "resolution", "warned", share=0.9),
             Step(("holder", "role:manager"), "resolution", "breached"),
+            Step(("role:engineer", "role:manager"), "service", "warned", share=0.5),
+            Step(("role:manager",), "service", "breached"),
             *_EVENTS,
         )
     ),

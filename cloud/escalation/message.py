@@ -85,10 +85,10 @@ def title(facts: Facts, language: str) -> str:
 
 
 def body(facts: Facts, language: str) -> str:
-    """The message itself, one fact a line."""
+    """The message itself, one fact a line; the title stands above it."""
     words = _words(language)
     place = words["equipment"].format(equipment=facts.equipment, site=facts.site) if facts.equipment else facts.site
-    lines = [title(facts, language), _why(facts, words), place]
+    lines = [_why(facts, words), place]
     if facts.due is not None:
         lines.append(words["due"].format(at=_local(facts.due, facts.zone), zone=facts.zone))
     if facts.clause:
