@@ -7,11 +7,12 @@ of ``record``, ``quarantine``, ``alarm`` and ``timeline`` say so too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,6 +54,21 @@ from contract.messages import (
 
 _TRIES = 3
 """How often a transaction is run again when another replica opened the same ticket first."""
+_WHERE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch == bindparam("number"))
+_SINCE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch >= bindparam("number"))
+_LANES = select(t.lane.c.epoch, t.lane.c.lane, t.lane.c.through, t.lane.c.previous).where(_SINCE)
+_MOVE = update(t.lane).where(_WHERE, t.lane.c.lane == bindparam("name")).values(through=bindparam("last"))
+_STORE = t.record.insert()
+_WAITING = (t.directive.c.gateway_id == bindparam("gateway")) & t.directive.c.applied_at.is_(None)
+_WISHES = (
+    select(t.directive.c.body, t.directive.c.sent_at)
+    .where(_WAITING)
+    .order_by(t.directive.c.created_at, t.directive.c.id)
+)
+
+
+class _Senseless(Exception):
+    """One of several records made no sense: the transaction begins again, and each of them gets a savepoint of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +81,48 @@ class Outcome:
 
 async def ingest(database: Database, desk: Desk, authorization: str, envelope: Envelope, now: EpochMs) -> Outcome:
     """Commit an envelope and make its receipt. Raises Refused: 401, 403, or 409 for an epoch that is another's."""
-    for attempt in range(1, _TRIES + 1):
+    attempt, is_careful, offset_ms = 1, False, _clock_offset(envelope, now)
+    while True:
         try:
             async with database.write(is_brief=True) as connection:
-                gateway = await gateways.authenticate(connection, authorization, envelope.gateway)
-                return await _Ingest(desk, connection, gateway, envelope, now).run()
+                gateway = await gateways.hear(connection, authorization, envelope.gateway, now, offset_ms)
+                return await _Ingest(desk, connection, gateway, envelope, now, is_careful=is_careful).run()
+        except _Senseless:
+            is_careful = True
         except IntegrityError:
             if attempt == _TRIES:
                 raise
-    raise AssertionError  # the loop returns or raises
+            attempt += 1
+
+
+def _clock_offset(envelope: Envelope, now: EpochMs) -> int | None:
+    """How far the gateway's clock is ahead of ours, the way here included."""
+    try:
+        return instant_ms(envelope.sent_at) - now
+    except ValueError:
+        return None
 
 
 class _Ingest:
     """One envelope inside its transaction."""
 
     def __init__(
-        self, desk: Desk, connection: AsyncConnection, gateway: RowMapping, envelope: Envelope, now: EpochMs
+        self,
+        desk: Desk,
+        connection: AsyncConnection,
+        gateway: RowMapping,
+        envelope: Envelope,
+        now: EpochMs,
+        *,
+        is_careful: bool,
     ) -> None:
         self._desk = desk
         self._connection = connection
         self._gateway = gateway
         self._envelope = envelope
         self._now = now
+        self._offset_ms = _clock_offset(envelope, now)
+        self._is_careful = is_careful
         self._topics: dict[str, None] = {}
 
     async def run(self) -> Outcome:
@@ -111,13 +147,9 @@ class _Ingest:
     async def _through(self) -> int:
         """The lane's number so far; the first word of an epoch is checked against what is known of its past."""
         told = self._envelope
-        rows = (await self._connection.execute(select(t.lane).where(t.lane.c.gateway_id == told.gateway))).mappings()
-        known = [
-            KnownLane(
-                row["epoch"], row["lane"], row["through"], Previous(**row["previous"]) if row["previous"] else None
-            )
-            for row in rows
-        ]
+        known = await self._lanes(told.epoch)
+        if not any(one.epoch == told.epoch for one in known):  # a new epoch: what came before it matters too
+            known = await self._lanes(0)
         if is_epoch_taken(known, told):
             message = f"epoch {told.epoch} was begun by another process of gateway {told.gateway}"
             raise Refused(
@@ -131,20 +163,19 @@ class _Ingest:
             await self._begin_lane()
         return through[0] if through else 0
 
+    async def _lanes(self, first_epoch: int) -> list[KnownLane]:
+        """The gateway's lanes from an epoch on."""
+        which = {"gateway": self._envelope.gateway, "number": first_epoch}
+        return [
+            KnownLane(epoch, lane, through, Previous(**previous) if previous else None)
+            for epoch, lane, through, previous in await self._connection.execute(_LANES, which)
+        ]
+
     async def _hear(self) -> None:
         """The gateway is alive: whatever it says, silence ends here."""
         if self._gateway["offline_since"] is not None:
             await silence.speak_again(self._desk, self._connection, self._gateway, self._now)
             self._topics.update(dict.fromkeys(("gateways", "alarms", "tickets")))
-        values = {"last_seen_at": self._now, "clock_offset_ms": self._clock_offset()}
-        await self._connection.execute(update(t.gateway).where(t.gateway.c.id == self._gateway["id"]).values(**values))
-
-    def _clock_offset(self) -> int | None:
-        """How far the gateway's clock is ahead of ours, the way here included."""
-        try:
-            return instant_ms(self._envelope.sent_at) - self._now
-        except ValueError:
-            return None
 
     async def _commit(self, fresh: Fresh, through: int) -> list[SetAside]:
         set_aside = list(fresh.set_aside)
@@ -168,12 +199,17 @@ class _Ingest:
         return sorted(set_aside, key=lambda item: item.seq)
 
     async def _apply(self, run: Sequence[Accepted], told: Mapping[Activation, EpochMs]) -> list[str | None]:
-        """Apply events; for each the reason when it makes no sense, in which case it leaves no trace of itself."""
+        """Apply events; for each the reason when it makes no sense, in which case it leaves no trace of itself.
+
+        That takes a savepoint, which is left out until it is needed. Raises _Senseless then.
+        """
         events = [(self._context(item, told), item.record) for item in run]
         try:
-            async with self._connection.begin_nested():
+            async with self._connection.begin_nested() if self._is_careful else nullcontext():
                 topics = await (apply.apply_alarms(events) if len(events) > 1 else apply.apply(*events[0]))
         except apply.SENSELESS as error:
+            if not self._is_careful:
+                raise _Senseless from error
             if len(run) == 1:
                 return [str(error)]
             return [
@@ -184,7 +220,7 @@ class _Ingest:
 
     def _context(self, item: Accepted, told: Mapping[Activation, EpochMs]) -> apply.Context:
         name = event_id(self._envelope.gateway, self._envelope.epoch, self._envelope.lane, item.seq)
-        sent_at = self._now + (self._clock_offset() or 0)
+        sent_at = self._now + (self._offset_ms or 0)
         return apply.Context(self._desk, self._connection, self._gateway, name, self._now, sent_at, told)
 
     async def _store(self, kept: Sequence[tuple[Accepted, EpochMs | None]]) -> None:
@@ -194,7 +230,7 @@ class _Ingest:
             for item, applied in kept
         ]
         if rows:
-            await self._connection.execute(t.record.insert(), rows)
+            await self._connection.execute(_STORE, rows)
 
     def _lane(self) -> dict[str, object]:
         told = self._envelope
@@ -214,18 +250,18 @@ class _Ingest:
         )
 
     async def _move_lane(self, through: int) -> None:
-        where = [t.lane.c[name] == value for name, value in self._lane().items()]
-        await self._connection.execute(update(t.lane).where(*where).values(through=through))
+        told = self._envelope
+        which = {"gateway": told.gateway, "number": told.epoch, "name": told.lane, "last": through}
+        await self._connection.execute(_MOVE, which)
 
     async def _directives(self) -> list[Directive]:
         """Wishes that the gateway has not answered yet; sent again until it does."""
-        waiting = (t.directive.c.gateway_id == self._gateway["id"]) & t.directive.c.applied_at.is_(None)
-        query = select(t.directive).where(waiting).order_by(t.directive.c.created_at, t.directive.c.id)
-        rows = (await self._connection.execute(query)).mappings().all()
-        if any(row["sent_at"] is None for row in rows):
-            unsent = waiting & t.directive.c.sent_at.is_(None)
-            await self._connection.execute(update(t.directive).where(unsent).values(sent_at=self._now))
-        return [msgspec.convert(row["body"], Directive) for row in rows]
+        which = {"gateway": self._gateway["id"]}
+        rows = (await self._connection.execute(_WISHES, which)).all()
+        if any(sent_at is None for _, sent_at in rows):
+            unsent = update(t.directive).where(_WAITING, t.directive.c.sent_at.is_(None)).values(sent_at=self._now)
+            await self._connection.execute(unsent, which)
+        return [msgspec.convert(body, Directive) for body, _ in rows]
 
 
 def _runs(accepted: Sequence[Accepted]) -> Iterator[list[Accepted]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, not_found
@@ -91,6 +91,27 @@ async def find(connection: AsyncConnection, gateway_id: str) -> RowMapping:
     if row is None:
         raise not_found("gateway", gateway_id)
     return row
+
+
+_LISTENS = t.gateway.c
+_HEAR = (
+    update(t.gateway)
+    .where(
+        _LISTENS.credential_hash == bindparam("hash"), _LISTENS.id == bindparam("name"), _LISTENS.revoked_at.is_(None)
+    )
+    .values(last_seen_at=bindparam("now"), clock_offset_ms=bindparam("offset"))
+    .returning(_LISTENS.id, _LISTENS.site_id, _LISTENS.interval_ms, _LISTENS.announced_hash, _LISTENS.offline_since)
+)
+
+
+async def hear(
+    connection: AsyncConnection, authorization: str, gateway_id: str, now: EpochMs, clock_offset_ms: int | None
+) -> RowMapping:
+    """``authenticate`` a gateway and note that it spoke: what ingest needs to know of it. Raises Refused as that does."""
+    scheme, _, credential = authorization.partition(" ")
+    which = {"hash": hash_secret(credential), "name": gateway_id, "now": now, "offset": clock_offset_ms}
+    row = (await connection.execute(_HEAR, which)).mappings().one_or_none() if scheme.lower() == "bearer" else None
+    return row if row is not None else await authenticate(connection, authorization, gateway_id)
 
 
 async def authenticate(connection: AsyncConnection, authorization: str, gateway_id: str) -> RowMapping:

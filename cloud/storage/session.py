@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -165,10 +166,10 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     if parsed.get_backend_name() != "sqlite":
         if is_inline:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
-        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain))
+        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain, json_deserializer=msgspec.json.decode))
     path = parsed.database or ":memory:"
     engine = create_async_engine(
-        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain
+        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain, json_deserializer=msgspec.json.decode
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
