@@ -1,7 +1,7 @@
 """Storage on SQLite: calls that run where they stand or on the connection's own thread, in the shape SQLAlchemy's dialect uses.
 
 aiosqlite goes to its thread and back four times for each statement. Here it is once: the statement with all its rows. Between
-``is_brief`` and the commit it is not at all: what a short write does besides waiting for the disk takes microseconds, and going to
+``be_brief`` and the commit it is not at all: what a short write does besides waiting for the disk takes microseconds, and going to
 a thread takes ten times that. ``is_inline`` knows no thread (architecture decision 12): coroutines never suspend, a transaction is
 one step of the loop, and a run under a virtual clock gives the same bytes every time.
 """
@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 _Work = tuple["asyncio.Future[Any]", Callable[[], Any]]
+BUSY_MS = 10_000
+"""How long a write waits for that of another process."""
 _STATEMENTS_KEPT = 256
 """Prepared statements that one connection remembers."""
 
@@ -94,14 +96,9 @@ class DriverConnection:
         self.is_here = thread is None
         """Whether statements run where they stand."""
 
-    @property
-    def is_brief(self) -> bool:
-        """Whether the transaction at hand is one of short statements."""
-        return self.is_here
-
-    @is_brief.setter
-    def is_brief(self, value: bool) -> None:
-        self.is_here = value or self._thread is None
+    def be_brief(self) -> None:
+        """Until it is committed, the transaction at hand is one of short statements."""
+        self.is_here = True
 
     async def go(self, work: Callable[[], Any]) -> Any:  # noqa: ANN401
         """Do something that may take its time: after what was begun before, also where nobody waits for that any more."""
@@ -120,11 +117,28 @@ class DriverConnection:
     async def create_function(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         self._conn.create_function(*args, **kwargs)
 
+    def begin_at_once(self) -> bool:
+        """Begin a write where this stands, and a brief one. False when another process writes: that is worth waiting for."""
+        try:
+            self._conn.execute("PRAGMA busy_timeout=0")
+            self._conn.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        finally:
+            self._conn.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        self.is_here = True
+        return True
+
     async def commit(self) -> None:
         await self.go(self._conn.commit)
 
     async def rollback(self) -> None:
-        await self.go(self._conn.rollback)
+        if self._conn.in_transaction:
+            await self.go(self._conn.rollback)
+        else:
+            self.is_here = self._thread is None
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

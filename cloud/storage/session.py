@@ -26,7 +26,7 @@ from cloud.storage import driver
 
 log = structlog.get_logger("cloud")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000")
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={driver.BUSY_MS}")
 
 DAMAGE_REMEDY = "stop the cloud and put a backup in its place, or what can be read of it (docs/operations.md)"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -83,8 +83,14 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:  # n
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("is_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    options = connection.get_execution_options()
+    raw: Any = connection.connection.driver_connection
+    is_brief = options.get("is_brief", False)
+    if is_brief and raw.begin_at_once():
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("is_write", False) else "BEGIN")
+    if is_brief:
+        raw.be_brief()
 
 
 class Database:
@@ -116,12 +122,9 @@ class Database:
         """
         turn = self._writer if self.is_sqlite else contextlib.nullcontext()
         async with turn, self.engine.connect() as connection:
-            await connection.execution_options(is_write=True)
+            await connection.execution_options(is_write=True, is_brief=is_brief)
             with self._noticing():
                 async with connection.begin():
-                    if is_brief and self.is_sqlite:
-                        raw: Any = (await connection.get_raw_connection()).driver_connection
-                        raw.is_brief = True
                     yield connection
 
     @contextlib.contextmanager
