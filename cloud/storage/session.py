@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -70,9 +69,12 @@ def database_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[backend])
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def _plain(value: object) -> str:
     """JSON as it is stored: as text, so that half a character is refused when it is written, not when it is read."""
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401  the dialect's own type
@@ -169,10 +171,10 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     if parsed.get_backend_name() != "sqlite":
         if is_inline:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
-        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain, json_deserializer=msgspec.json.decode))
+        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain))
     path = parsed.database or ":memory:"
     engine = create_async_engine(
-        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain, json_deserializer=msgspec.json.decode
+        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
