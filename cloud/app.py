@@ -35,12 +35,15 @@ from cloud.maintenance.routes import router as maintenance_router
 from cloud.metrics import router as metrics_router
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
+from cloud.storage.files import Files
 from cloud.storage.migrate import migrate
 from cloud.storage.session import DAMAGE_REMEDY, Database, open_database
 from cloud.storage.soundness import Inspector
 from cloud.telemetry.choosing import choose_store
 from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
+from cloud.tickets.attachments_routes import router as attachments_router
+from cloud.tickets.attachments_sweep import Sweeper
 from cloud.tickets.contractors_routes import router as contractors_router
 from cloud.tickets.desk import Desk
 from cloud.tickets.directive_routes import router as directives_router
@@ -48,12 +51,13 @@ from cloud.tickets.permits_keeper import PermitKeeper
 from cloud.tickets.permits_routes import router as permits_router
 from cloud.tickets.routes import router as tickets_router
 from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
+from cloud.tickets.work_routes import router as work_router
 from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
-    metrics_router, permits_router, contractors_router,
+    metrics_router, attachments_router, work_router, permits_router, contractors_router,
 )  # fmt: skip
 
 
@@ -64,6 +68,7 @@ class Parts:
     clock: Clock | None = None
     database: Database | None = None
     store: Store | None = None
+    files: Files | None = None
     tokens: Tokens = new_token
     longest_nap_s: float = LONGEST_NAP_S
     courier: Courier | None = None
@@ -83,6 +88,7 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.desk = Desk(config.policy)
     state.database = parts.database or open_database(config.database_url)
     state.store = parts.store or choose_store(config, clock)
+    state.files = parts.files or Files(config.files_at)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
@@ -90,13 +96,20 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper)
     state.background = [
         ("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run),
-        ("permits", state.permit_keeper.run),
+        ("permits", state.permit_keeper.run), ("sweeper", Sweeper(state.database, state.files, clock).run),
     ]  # fmt: skip
     if file := state.database.file:
         state.background.append(("inspector", Inspector(state.database, file).run))
     state.courier = parts.courier or AppriseCourier()
     state.notifier = Notifier(
-        state.database, state.desk, clock, hub.publish, state.courier, config.public_url, parts.longest_nap_s, parts.tokens
+        state.database,
+        state.desk,
+        clock,
+        hub.publish,
+        state.courier,
+        config.public_url,
+        parts.longest_nap_s,
+        parts.tokens,
     )
     state.background.append(("notifier", state.notifier.run))
     state.wake = waking(state.wake, state.notifier)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from cloud.errors import Misconfigured
 from cloud.sla.calendar import Calendar, CalendarError
 from cloud.sla.policy import SHIPPED, Grant, Policy, Target
+from cloud.storage.files import FilesAt
 from cloud.storage.session import database_url
 from cloud.telemetry.keeping import Keeping
 from contract.conventions import data_directory
@@ -20,6 +21,7 @@ from device_profiles.reading import Finding, LibraryError, LineMap, finding, loa
 from device_profiles.schema import ClauseId, DurationMs
 
 _DAY_MS = 86_400_000
+_FILES = ("files_url", "files_endpoint", "files_region", "files_access_key", "files_secret_key")
 
 
 class _Strict(BaseModel):
@@ -68,6 +70,12 @@ class CloudFile(_Strict):
     database_url_file: str = ""
     telemetry_url: str = ""
     telemetry_url_file: str = ""
+    files_url: str = ""
+    """Where photos are kept: a folder, or ``s3://BUCKET/PREFIX``. Left out: ``files`` in the data folder."""
+    files_endpoint: str = ""
+    files_region: str = ""
+    files_access_key_file: str = ""
+    files_secret_key_file: str = ""
     public_url: str = ""
     """What people type to get here, when a proxy stands before it."""
     history: DurationMs = 400 * _DAY_MS
@@ -94,6 +102,12 @@ class Config:
     history_rules: tuple[Keeping, ...] = ()
     history_backlog_bytes: int = 2 * 2**30
     policy: Policy = SHIPPED
+    files: FilesAt | None = None
+    """Where photos are kept; None: in the data folder."""
+
+    @property
+    def files_at(self) -> FilesAt:
+        return self.files or FilesAt(str(self.data / "files"))
 
     @property
     def longest_history_ms(self) -> int:
@@ -120,8 +134,11 @@ def load_config(
     """
     folder = data_directory(data)
     told, lines = _read(file)
-    urls = {name: _url(name, told, environment, file) for name in ("database_url", "telemetry_url")}
+    urls = {name: _url(name, told, environment, file) for name in ("database_url", "telemetry_url", *_FILES)}
     findings = [*_wrong_urls(urls), *_wrong_calendars(told, lines, file), *_unknown_calendars(told, lines, file)]
+    files = FilesAt(**{name.removeprefix("files_"): urls[name] for name in _FILES}) if urls["files_url"] else None
+    if wrong := files.mistake() if files else "":
+        findings.append(Finding("", 0, "files_url", wrong, "See docs/evidence.md"))
     if findings:
         raise Misconfigured(findings)
     return Config(
@@ -137,6 +154,7 @@ def load_config(
         ),
         history_backlog_bytes=told.history_backlog_mb * 2**20,
         policy=_policy(told),
+        files=files,
     )
 
 
@@ -160,9 +178,9 @@ def _url(name: str, told: CloudFile, environment: Mapping[str, str], file: Path 
         return value
     if secret := environment.get(f"{variable}_FILE"):
         return _secret(f"{variable}_FILE", Path(secret))
-    if secret := getattr(told, f"{name}_file"):
+    if secret := getattr(told, f"{name}_file", ""):
         return _secret(f"{name}_file", (file or Path()).parent / secret)
-    return str(getattr(told, name))
+    return str(getattr(told, name, ""))
 
 
 def _secret(name: str, path: Path) -> str:

@@ -25,6 +25,7 @@ from cloud.errors import Misconfigured, Refused
 from cloud.people import service
 from cloud.people.secrets import new_token
 from cloud.storage import tables as t
+from cloud.storage.files import Files, FilesAway
 from cloud.storage.migrate import NewerSchema, migrate
 from cloud.storage.session import DAMAGE_REMEDY, Database, is_damage, is_passing, open_database
 from contract.conventions import Exit, StandardError
@@ -52,6 +53,7 @@ async def _serve(config: Config, listener: socket.socket, *, has_sign_in_link: b
         with checked(database):
             told["sign_in"] = f"{address}/sign-in/{await _sign_in_code(database)}"
     await database.close()
+    await files_checked(config)
     settings = uvicorn.Config(
         create_app(config), log_config=None, access_log=False, timeout_graceful_shutdown=GRACEFUL_S, lifespan="on"
     )
@@ -115,6 +117,18 @@ async def migrate_checked(database: Database) -> str:
     """Migrate. Raises as ``checked`` does."""
     with checked(database):
         return await migrate(database)
+
+
+async def files_checked(config: Config) -> None:
+    """Try the store of photos. One that is away keeps no desk from opening: photos wait, tickets do not.
+
+    Raises Misconfigured for what only the configuration can put right.
+    """
+    try:
+        await Files(config.files_at).check()
+    except FilesAway as away:
+        remedy = "photos are answered with 503 until it is back; everything else works"
+        structlog.get_logger("cloud").warning("files_unavailable", reason=str(away), remedy=remedy)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from cloud.app import Parts, create_app
 from cloud.config import Config
 from cloud.people import gateways, service
 from cloud.storage import tables as t
+from cloud.storage.files import Files
 from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
 from contract.conventions import EpochMs
@@ -180,6 +181,7 @@ def _cloud(folder: Path, clock: VirtualClock) -> FastAPI:
         clock=clock,
         database=open_database(address, is_inline=True),
         store=EmbeddedStore(config.telemetry_path, is_inline=True),
+        files=Files(config.files_at, is_inline=True),
         tokens=lambda: f"token-{next(numbers)}",
         longest_nap_s=LONG_NAP_S,
     )

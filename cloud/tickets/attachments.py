@@ -130,7 +130,7 @@ async def remove(
     values = {"removed_at": now, "removed_by": actor.name, "removed_why": why.strip()}
     await connection.execute(update(_attachment).where(_attachment.c.id == attachment).values(**values))
     data = {"attachment": attachment, "reason": why.strip(), "note": row["name"], "sha256": row["original_hash"]}
-    await record(desk, connection, ticket, Happening(now, "detached", "person", actor.name, data), now)
+    await record(desk, connection, ticket, Happening(now, "detached", actor.kind, actor.name, data), now)
     await audit(connection, actor.name, "attachment_removed", f"{ticket_name(number)}/{attachment}", now, data)
     return ticket
 
@@ -182,7 +182,7 @@ async def _enter(
     if is_new:
         data = {"attachment": row["id"], "shows": row["shows"], "note": upload.note.strip() or row["name"]}
         data["sha256"] = row["original_hash"]
-        await record(desk, connection, ticket, Happening(now, "attached", "person", actor.name, data), now)
+        await record(desk, connection, ticket, Happening(now, "attached", actor.kind, actor.name, data), now)
     return row, is_new
 
 

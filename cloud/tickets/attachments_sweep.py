@@ -23,6 +23,7 @@ log = structlog.get_logger("cloud")
 PREFIXES: Final = tuple(f"{number:02x}" for number in range(256))
 KEPT_MS: Final = 7 * 86_400_000
 """How long a file without a row stays: a database put back from a backup of the same week finds its photos again."""
+FIRST_S: Final = 3_600.0
 EVERY_S: Final = 86_400.0
 
 
@@ -42,9 +43,11 @@ class Sweeper:
     clock: Clock
 
     async def run(self) -> None:
-        """Sweep, sleep, for ever; a store that is away is swept another day."""
+        """Sweep an hour after the start and then every day; a store that is away is swept another day."""
+        nap = FIRST_S
         while True:
-            await self.clock.sleep(EVERY_S)
+            await self.clock.sleep(nap)
+            nap = EVERY_S
             try:
                 await self.sweep()
             except FilesAway as away:
