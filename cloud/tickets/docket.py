@@ -70,7 +70,7 @@ class Docket:
         self.active: dict[str, Alarm] = {}
         """The active alarm of each fault that has one."""
         self.open: dict[str, Case] = {}
-        """The open ticket of each fault that has one."""
+        """The open ticket of each fault that has one; of a merged one's fault the ticket that goes on."""
         self.last: dict[str, Case] = {}
         """The newest closed or cancelled ticket of each fault without an open one."""
         self.equipment: dict[str, RowMapping] = {}
@@ -126,11 +126,16 @@ class Docket:
         is_open = {row["fault_key"] for row in current}
         without = [key for key in keys if key not in is_open]
         past = await repository.last_cases(self._connection, without) if without else []
-        rows = [*current, *past]
+        heirs = await repository.heirs(self._connection, past)
+        rows = list({row["id"]: row for row in (*current, *past, *heirs.values())}.values())
         self._cases = await repository.read_cases(self._connection, rows, self._unwritten, has_lines=has_lines)
         for case in self._cases:
             found = self.last if case.row["fault_key"] in without else self.open
             found[case.row["fault_key"]] = case
+        at_hand = {case.row["id"]: case for case in self._cases}
+        for key, heir in heirs.items():
+            del self.last[key]
+            self.open[key] = at_hand[heir["id"]]
         await self._read_names([one.place for one in told])
 
     async def _read_alarms(self, keys: Sequence[str], told: Sequence[Told]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
+from cloud.tickets import joining
 from cloud.tickets.repository import stored_deadlines, timeline
 from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from contract.conventions import EpochMs, format_instant
@@ -61,9 +62,25 @@ async def tickets(connection: AsyncConnection, wanted: Filter) -> list[dict[str,
 
 
 async def one(connection: AsyncConnection, row: RowMapping) -> dict[str, Any]:
-    """One ticket with its whole timeline."""
+    """One ticket with its whole timeline and all that it is joined to."""
     shown = show(row, await stored_deadlines(connection, row["id"]))
-    return shown | {"timeline": [_line(line) for line in await timeline(connection, row["id"])]}
+    found = await joining.links(connection, row["id"])
+    states = await _states(connection, [number for _, number in found])
+    below = await joining.children(connection, row["id"])
+    return shown | {
+        "links": [{"relation": relation, "ticket": ticket_name(id), "state": states[id]} for relation, id in found],
+        "children": [{"ticket": ticket_name(child["id"]), "state": child["state"]} for child in below],
+        "timeline": [_line(line) for line in await timeline(connection, row["id"])],
+    }
+
+
+async def _states(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, str]:
+    query = select(t.ticket.c.id, t.ticket.c.state).where(t.ticket.c.id.in_(numbers))
+    return {row.id: row.state for row in await connection.execute(query)} if numbers else {}
+
+
+def _name(number: int | None) -> str | None:
+    return ticket_name(number) if number else None
 
 
 async def _latest_clocks(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[RowMapping]]:
@@ -83,12 +100,15 @@ def show(row: RowMapping, clocks: Sequence[RowMapping]) -> dict[str, Any]:
         "site": row["site_id"],
         "equipment": row["equipment_id"],
         "fault_key": row["fault_key"],
-        "previous": ticket_name(row["previous_ticket_id"]) if row["previous_ticket_id"] else None,
+        "previous": _name(row["previous_ticket_id"]),
+        "parent": _name(row["parent_ticket_id"]),
+        "merged_into": _name(row["merged_into_id"]),
         "breached": sorted({clock["clock"] for clock in clocks if clock["breached_at"] is not None}),
     }
     plain = (
         "rule", "instance", "title", "priority", "severity", "system", "clause", "emergency", "state", "holder", "is_past",
-        "occurrences", "activations", "reopened", "version",
+        "occurrences", "activations", "reopened", "version", "category", "description", "place", "reporter",
+        "reporter_contact", "channel", "entered_by",
     )  # fmt: skip
     shown |= {name: row[name] for name in plain}
     shown |= {name: instant(row[name]) for name in _INSTANTS}

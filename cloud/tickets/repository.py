@@ -125,6 +125,24 @@ def changed_meanwhile(number: int) -> Exception:
     )
 
 
+_QUIET = ("warned", "breached", "retargeted")
+"""Lines that the passing of time writes; a person who saw the ticket before them saw what still is."""
+
+
+_MOST_QUIET = 50
+
+
+async def is_as_seen(connection: AsyncConnection, row: RowMapping, version: int) -> bool:
+    """Whether nothing but the passing of time has changed a ticket since somebody saw this version of it."""
+    since = range(version + 1, row["version"] + 1)
+    if not since or len(since) > _MOST_QUIET:
+        return version == row["version"]
+    lines = t.timeline.c
+    query = select(lines.data).where(lines.ticket_id == row["id"], lines.kind.in_(_QUIET)).order_by(lines.id.desc())
+    told = {line.data.get("version") for line in await connection.execute(query.limit(20 + len(since)))}
+    return set(since) <= told
+
+
 async def append(connection: AsyncConnection, number: int, happening: Happening) -> bool:
     """Add a line to the timeline. False when a line with its ``dedupe`` is there already."""
     return await insert_new(connection, t.timeline, _line(number, happening))
@@ -265,6 +283,20 @@ async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> 
 async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
     """The newest closed or cancelled ticket of each fault, locked."""
     return list((await connection.execute(_LAST_CASES, {"keys": fault_keys})).mappings())
+
+
+async def heirs(connection: AsyncConnection, past: Sequence[RowMapping]) -> dict[str, RowMapping]:
+    """By fault the open ticket that goes on with a merged one, locked; asks nothing where none was merged."""
+    found: dict[str, RowMapping] = {}
+    waiting = {row["fault_key"]: row for row in past if row["state"] == "merged"}
+    while waiting:
+        numbers = sorted({row["merged_into_id"] for row in waiting.values()})
+        query = select(t.ticket).where(t.ticket.c.id.in_(numbers)).order_by(t.ticket.c.id).with_for_update()
+        next_ones = {row["id"]: row for row in (await connection.execute(query)).mappings()}
+        waiting = {key: next_ones[row["merged_into_id"]] for key, row in waiting.items()}
+        found |= {key: row for key, row in waiting.items() if row["state"] in _OPEN}
+        waiting = {key: row for key, row in waiting.items() if row["state"] == "merged"}
+    return found
 
 
 async def read_cases(

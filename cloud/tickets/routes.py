@@ -8,13 +8,15 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import examples
+from cloud.describing import needs
 from cloud.errors import Refused, invalid
 from cloud.people.access import RowId, SignedIn
 from cloud.sla.timeline import Deadline, Line
 from cloud.tickets import listing, repository, service
+from cloud.tickets.joining import RELATIONS
 from cloud.tickets.listing import Filter, instant
 from cloud.tickets.service import Actor, Details
-from cloud.tickets.ticket import TRANSITIONS, Action, allowed, parse_ticket
+from cloud.tickets.ticket import TRANSITIONS, Action, Role, allowed, parse_ticket
 from contract.conventions import format_instant, instant_ms, to_ms
 
 router = APIRouter(prefix="/api/v1", tags=["tickets"])
@@ -96,6 +98,11 @@ class ActionBody(BaseModel):
     note: str = Field(default="", max_length=4000, examples=[""])
     asked: str = Field(default="", max_length=4000, description="Who was asked in the follow-up call", examples=[""])
     answer: str = Field(default="", max_length=4000, description="What they said", examples=[""])
+    into: str = Field(default="", max_length=40, description="The ticket that goes on with a merged one", examples=[""])
+    other: str = Field(default="", max_length=40, examples=[""])
+    relation: str = Field(default="", max_length=40, description=f"One of {', '.join(RELATIONS)}", examples=[""])
+    parent: str = Field(default="", max_length=40, examples=[""])
+    children: tuple[str, ...] = Field(default=(), max_length=1000, description="Children to be resolved with it")
 
 
 def _number(name: str) -> int:
@@ -179,7 +186,7 @@ def _line(line: Line) -> ClockLine:
     )
 
 
-@router.post("/tickets/{ticket}/actions/{action}", summary="Do one thing to a ticket")
+@router.post("/tickets/{ticket}/actions/{action}", summary="Do one thing to a ticket", responses=needs(Role.TECHNICIAN))
 async def act(
     ticket: str,
     action: Action,
@@ -223,8 +230,14 @@ def _until(text: str | None) -> int | None:
 )
 async def transitions(_user: SignedIn) -> list[dict[str, Any]]:
     return [
-        {"action": row.action, "kinds": list(row.kinds), "from": list(row.sources), "to": row.to, "role": row.role,
-         "needs": list(row.needs)}
+        {
+            "action": row.action,
+            "kinds": list(row.kinds),
+            "from": list(row.sources),
+            "to": row.to,
+            "role": row.role,
+            "needs": list(row.needs),
+        }
         for row in TRANSITIONS
     ]
 
@@ -246,7 +259,13 @@ async def list_alarms(
         return {"alarms": await listing.alarms(connection, state=state, equipment=equipment, limit=limit)}
 
 
-@router.post("/alarms/{alarm}/acknowledge", status_code=204, summary="Acknowledge an alarm", tags=["alarms"])
+@router.post(
+    "/alarms/{alarm}/acknowledge",
+    status_code=204,
+    summary="Acknowledge an alarm",
+    tags=["alarms"],
+    responses=needs(Role.TECHNICIAN),
+)
 async def acknowledge_alarm(alarm: RowId, request: Request, user: SignedIn) -> None:
     state = request.app.state
     async with state.database.write() as connection:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import RowMapping, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.sla.policy import PRIORITIES
 from cloud.sla.timeline import Deadline, Line
 from cloud.storage import tables as t
-from cloud.tickets import repository
+from cloud.tickets import joining, repository
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.directives import mark_seen
+from cloud.tickets.joining import Step
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, Role, State, Transition, allowed, rows_of, ticket_name, transition
 from contract.conventions import EpochMs
@@ -30,6 +32,10 @@ _REMEDIES: Mapping[str, str] = {
     "note": "write the note",
     "asked": "name who was asked",
     "answer": "say what they answered",
+    "into": "name the ticket that goes on, such as T-000123",
+    "other": "name the other ticket, such as T-000123",
+    "relation": f"choose one of {', '.join(joining.RELATIONS)}",
+    "parent": "name the ticket that it belongs to, such as T-000123",
     "priority": f"choose one of {', '.join(PRIORITIES)}",
 }
 
@@ -38,12 +44,22 @@ _SEEN_BY = frozenset({Action.ACKNOWLEDGE, Action.ARRIVE, Action.START, Action.RE
 """Who does this to a ticket has seen its alarms."""
 
 
+_JOINING: Mapping[Action, str] = {
+    Action.MERGE: "into",
+    Action.LINK: "other",
+    Action.UNLINK: "other",
+    Action.SET_PARENT: "parent",
+}
+"""What names the other ticket."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The person who acts."""
+    """Who acts. ``kind`` is that of the timeline's line: a person of the house, or a contractor."""
 
     name: str
     role: str
+    kind: str = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +78,19 @@ class Details:
     """Who was asked in the follow-up call."""
     answer: str = ""
     """What they said."""
+    into: str = ""
+    """The ticket that goes on with a merged one. Tickets are named as ``T-000123``."""
+    other: str = ""
+    relation: str = ""
+    """What ``other`` is to this one: ``joining.RELATIONS``."""
+    parent: str = ""
+    children: tuple[str, ...] = ()
+    """The children to be resolved with their parent, by the same cause and action; those not named stay as they are."""
 
     def given(self) -> dict[str, Any]:
         """What was said, without what was left empty."""
         everything = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in everything.items() if value not in {"", None}}
+        return {name: value for name, value in everything.items() if value not in {"", None, ()}}
 
 
 async def act(  # noqa: PLR0913  the two last are guards that a caller may leave out
@@ -86,19 +110,62 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     ``version`` is the one the person saw (409 when it has changed); ``key`` makes a repeated call do nothing more.
     Raises Refused: 404 no such ticket, 403 not this role, 409 not in this state, 422 something is missing.
     """
-    ticket = await repository.ticket(connection, number, is_locked=True)
+    others = _others(number, action, details)
+    found = await repository.locked(connection, (number, *others))
+    ticket = found[number]
     dedupe = f"key:{number}:{action}:{key}" if key else None
     if dedupe and await repository.is_recorded(connection, dedupe):
         return ticket
     row = applicable(ticket, action, actor)
     _check(row, details, now)
-    if version is not None and version != ticket["version"]:
+    if version is not None and not await repository.is_as_seen(connection, ticket, version):
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
-    happening = Happening(now, row.entry, "person", actor.name, details.given(), dedupe)
+    happening = Happening(now, row.entry, actor.kind, actor.name, details.given(), dedupe)
+    if action in _JOINING:
+        step = Step(desk, connection, ticket, found[others[0]], happening, now)
+        return await joining.join(action, step, details.relation)
     if action in _SEEN_BY:
         await mark_seen(connection, t.alarm.c.ticket_id == number, actor.name, now)
-    return await record(desk, connection, ticket, happening, now, _values(ticket, row, actor, details, now))
+    try:
+        done = await record(desk, connection, ticket, happening, now, _values(ticket, row, actor, details, now))
+    except IntegrityError as error:  # another replica opened a ticket for the same fault since we looked
+        raise _fault_open("another ticket") from error
+    for child in others:
+        if found[child]["parent_ticket_id"] != number:
+            message = f"{ticket_name(child)} does not belong to {ticket_name(number)}"
+            raise invalid("children", message, "name this ticket's own children")
+        await _resolve_child(desk, connection, child, actor, now, details, key)
+    return done
+
+
+def _others(number: int, action: Action, details: Details) -> tuple[int, ...]:
+    """The other tickets that an action changes. Raises Refused (422) for what is no ticket's name."""
+    field = _JOINING.get(action)
+    if field is not None:
+        name = getattr(details, field).strip()
+        return (joining.number_of(field, name) if name else number,)
+    names = details.children if action is Action.RESOLVE else ()
+    return tuple(sorted({joining.number_of("children", name) for name in names} - {number}))
+
+
+async def _resolve_child(
+    desk: Desk,
+    connection: AsyncConnection,
+    child: int,
+    actor: Actor,
+    now: EpochMs,
+    details: Details,
+    key: str | None,
+) -> None:
+    """Resolve a child with its parent. All or nothing: a refusal names the child."""
+    alone = replace(details, children=(), note="")
+    try:
+        await act(desk, connection, child, Action.RESOLVE, actor, now, alone, key=key)
+    except Refused as refused:
+        message = f"{ticket_name(child)}: {refused.message}"
+        remedy = "leave it out and resolve it on its own page"
+        raise Refused(refused.status, "child", message, remedy, refused.errors) from refused
 
 
 async def acknowledge_alarm(
@@ -166,7 +233,16 @@ async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Tra
     if row.action is Action.REOPEN and ticket["state"] == State.CLOSED and ticket["fault_key"]:
         other = await repository.open_by_fault(connection, ticket["fault_key"])
         if other is not None:
-            raise conflict("fault_open", f"{ticket_name(other['id'])} is open for the same fault", "work on that one")
+            raise _fault_open(ticket_name(other["id"]))
+    if row.action is Action.RESTORE and ticket["category"] != "interruption":
+        remedy = "only an interruption of service is restored; resolve the ticket"
+        raise conflict("no_interruption", f"{ticket_name(ticket['id'])} is no interruption of service", remedy)
+    if row.action is Action.LEAVE_PARENT and ticket["parent_ticket_id"] is None:
+        raise conflict("no_parent", f"{ticket_name(ticket['id'])} has no parent", "nothing to do")
+
+
+def _fault_open(name: str) -> Refused:
+    return conflict("fault_open", f"{name} is open for the same fault", "work on that one")
 
 
 async def _is_active(connection: AsyncConnection, number: int) -> bool:
@@ -183,7 +259,7 @@ def _values(ticket: RowMapping, row: Transition, actor: Actor, details: Details,
         case Action.DISPATCH | Action.HAND_OVER:
             values["holder"] = details.holder
         case Action.ACKNOWLEDGE | Action.ARRIVE:
-            values["holder"] = ticket["holder"] or actor.name
+            values["holder"] = ticket["holder"] or (actor.name if actor.kind == "person" else "")
         case Action.HOLD:
             values["hold_until"] = details.until
         case Action.RESOLVE:
@@ -194,4 +270,6 @@ def _values(ticket: RowMapping, row: Transition, actor: Actor, details: Details,
             values |= {"closed_at": None, "resolved_at": None, "reopened": ticket["reopened"] + 1}
         case Action.SET_PRIORITY:
             values["priority"] = details.priority
+        case Action.LEAVE_PARENT:
+            values["parent_ticket_id"] = None
     return values

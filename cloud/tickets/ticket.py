@@ -55,6 +55,7 @@ class Action(enum.StrEnum):
     ACKNOWLEDGE = "acknowledge"
     ARRIVE = "arrive"
     START = "start"
+    RESTORE = "restore"
     HOLD = "hold"
     RESUME = "resume"
     RESOLVE = "resolve"
@@ -65,6 +66,11 @@ class Action(enum.StrEnum):
     NOTE = "note"
     HAND_OVER = "hand_over"
     SET_PRIORITY = "set_priority"
+    MERGE = "merge"
+    LINK = "link"
+    UNLINK = "unlink"
+    SET_PARENT = "set_parent"
+    LEAVE_PARENT = "leave_parent"
 
 
 class Role(enum.StrEnum):
@@ -120,6 +126,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.ACKNOWLEDGE, _WAITING, S.ACKNOWLEDGED, R.TECHNICIAN, "acknowledged"),
     Transition(A.ARRIVE, (*_WAITING, S.ACKNOWLEDGED, S.IN_PROGRESS), S.ON_SITE, R.TECHNICIAN, "arrived"),
     Transition(A.START, (S.ACKNOWLEDGED, S.ON_SITE), S.IN_PROGRESS, R.TECHNICIAN, "started"),
+    Transition(A.RESTORE, (*_WAITING, *_WORKING, S.ON_HOLD), None, R.TECHNICIAN, "restored"),
     Transition(A.HOLD, _WORKING, S.ON_HOLD, R.TECHNICIAN, "held", ("reason",)),
     Transition(A.RESUME, (S.ON_HOLD,), S.IN_PROGRESS, R.TECHNICIAN, "resumed"),
     Transition(A.RESOLVE, (*_WORKING, S.ON_HOLD), S.RESOLVED, R.TECHNICIAN, "resolved", ("cause", "action")),
@@ -132,6 +139,11 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(A.NOTE, _ANY, None, R.TECHNICIAN, "noted", ("note",), EVERY_KIND),
     Transition(A.HAND_OVER, _UNRESOLVED, None, R.TECHNICIAN, "handed_over", ("holder",), EVERY_KIND),
     Transition(A.SET_PRIORITY, _UNRESOLVED, None, R.ENGINEER, "reclassified", ("priority", "reason")),
+    Transition(A.MERGE, _UNRESOLVED, S.MERGED, R.ENGINEER, "merged", ("into", "reason")),
+    Transition(A.LINK, _ANY, None, R.TECHNICIAN, "linked", ("other", "relation"), EVERY_KIND),
+    Transition(A.UNLINK, _ANY, None, R.TECHNICIAN, "unlinked", ("other", "relation"), EVERY_KIND),
+    Transition(A.SET_PARENT, _OPEN, None, R.ENGINEER, "joined_parent", ("parent",), EVERY_KIND),
+    Transition(A.LEAVE_PARENT, _OPEN, None, R.ENGINEER, "left_parent", ("reason",), EVERY_KIND),
 )
 OPEN_STATES: tuple[State, ...] = _OPEN
 FINAL_STATES: tuple[State, ...] = tuple(state for state in State if not state.is_open)
