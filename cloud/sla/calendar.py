@@ -119,6 +119,7 @@ class Calendar:
     names: Mapping[date, Mapping[str, str]] = field(default_factory=dict, compare=False)
     """What dates are called (language to text), for showing."""
     _years: dict[int, _Year] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _days: dict[str, Calendar] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -190,6 +191,21 @@ class Calendar:
             number += 1
             year = self._year(number)
         return year.when(wanted)
+
+    def whole_days(self) -> Calendar:
+        """The same working days, each open from midnight to midnight, for showing."""
+        return self._whole(self.tz)
+
+    def wall_days(self) -> Calendar:
+        """``whole_days`` on the wall clock's own axis (written as UTC), for counting."""
+        return self._whole("UTC")
+
+    def _whole(self, tz: str) -> Calendar:
+        if tz not in self._days:
+            week = tuple(_ALL_DAY if windows else () for windows in self.week)
+            dates = {day: _ALL_DAY if windows else () for day, windows in self.dates.items()}
+            self._days[tz] = Calendar(tz, week, dates, {}, self.holidays, self.names)
+        return self._days[tz]
 
     def _year(self, number: int) -> _Year:
         if number not in self._years:
@@ -276,7 +292,8 @@ def _year_of(us: int) -> int:
     return from_us(us).year
 
 
-def _offset_us(zone: ZoneInfo, us: int) -> int:
+def offset_us(zone: ZoneInfo, us: int) -> int:
+    """Wall time less UTC at an instant, in microseconds."""
     offset = from_us(us).astimezone(zone).utcoffset()
     return offset // _MICROSECOND if offset else 0
 
@@ -287,17 +304,18 @@ def _constant_offset(zone: ZoneInfo, year: int) -> list[tuple[int, int, int]]:
     cuts = [start]
     for day in range(start, end, _DAY_US):
         last = min(day + _DAY_US, end)
-        if _offset_us(zone, day) != _offset_us(zone, last):
-            cuts.append(_change(zone, day, last))
-    return [(a, b, _offset_us(zone, a)) for a, b in zip(cuts, [*cuts[1:], end], strict=True) if a < b]
+        if offset_us(zone, day) != offset_us(zone, last):
+            cuts.append(offset_change(zone, day, last))
+    return [(a, b, offset_us(zone, a)) for a, b in zip(cuts, [*cuts[1:], end], strict=True) if a < b]
 
 
-def _change(zone: ZoneInfo, low: int, high: int) -> int:
-    """The second at which the offset changes between two instants with different offsets."""
-    before = _offset_us(zone, low)
+def offset_change(zone: ZoneInfo, low: int, high: int) -> int:
+    """The second at which the offset changes between two instants (microseconds) with different offsets."""
+    low, high = low // _US * _US, -(-high // _US) * _US
+    before = offset_us(zone, low)
     while high - low > _US:
         middle = (low + high) // 2 // _US * _US
-        low, high = (middle, high) if _offset_us(zone, middle) == before else (low, middle)
+        low, high = (middle, high) if offset_us(zone, middle) == before else (low, middle)
     return high
 
 

@@ -7,17 +7,20 @@ on time; a breach stays; a changed priority counts from the original start and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from types import MappingProxyType
 
-from cloud.sla.calendar import Calendar, Hold, Span, due, elapsed, from_us, to_us
-from cloud.sla.policy import CLOCKS, ClockName, Target
+from cloud.sla.calendar import Calendar, Hold, Span, from_us, to_us
+from cloud.sla.days import due_of, share_of, used_of
+from cloud.sla.policy import CLOCKS, SHARES, ClockName, Target
+from cloud.sla.reasons import Cause, Reason, midnights, reason_at
+from cloud.sla.records import MILLISECOND, Deadline, Entry, Line, LineKind, Pause, Ruling, State, Targets
 
-State = Literal["running", "held", "met", "breached"]
-LineKind = Literal["running", "held", "resolved", "closed", "ahead", "late"]
+__all__ = ["Deadline", "Entry", "Line", "Pause", "Ruling", "deadlines", "explain"]
 
 _ENDS: Mapping[ClockName, frozenset[str]] = {
     "response": frozenset({"acknowledged", "arrived", "started", "resolved", "closed", "cancelled", "merged"}),
@@ -26,71 +29,6 @@ _ENDS: Mapping[ClockName, frozenset[str]] = {
     "resolution": frozenset({"resolved", "closed", "cancelled", "merged"}),
 }
 _HOLD_ENDS = frozenset({"resumed", "resolved", "closed", "cancelled", "merged"})
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that happened to a ticket. Kinds that no clock knows are passed over.
-
-    Kinds: opened, activated, acknowledged, arrived, started, held, resumed, resolved, reopened, reclassified, closed,
-    cancelled, merged, restored. ``priority`` goes with opened and reclassified, ``why`` with held.
-    """
-
-    at: datetime
-    kind: str
-    priority: str = ""
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A stretch in which a pausing clock stands: on hold, or resolved until reopened. ``end`` None: still."""
-
-    kind: Literal["held", "resolved"]
-    start: datetime
-    end: datetime | None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """One clock of a ticket as it stands."""
-
-    clock: ClockName
-    activation: int
-    """1 for the ticket itself; a life-safety condition that comes again starts 2, 3 …"""
-    target: Target
-    start: datetime
-    due: datetime | None
-    """None while held: a held clock has no due instant."""
-    state: State
-    stopped_at: datetime | None
-    breached_at: datetime | None
-    is_breached_by_reclassification: bool
-    used: timedelta
-    pauses: tuple[Pause, ...]
-
-    @property
-    def late(self) -> timedelta:
-        """By how much it was, or so far is, over its target; zero when it is not."""
-        return max(timedelta(0), self.used - self.target.target)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the sum. ``wall`` is its length, ``counts`` what of it counts, ``used`` the sum so far."""
-
-    start: datetime
-    end: datetime
-    kind: LineKind
-    why: str
-    wall: timedelta
-    counts: timedelta
-    used: timedelta
-
-
-Targets = Callable[[str], Sequence[Target]]
-"""Priority to targets, for instance a policy's with the ticket's emergency filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +44,34 @@ class _Candidate:
         return max(self.due, self.since) if self.due else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """A stretch of a clock under one version of the policy. ``end``: when it stopped, was replaced, or now."""
+
+    ruling: Ruling
+    since: datetime
+    end: datetime
+    candidates: tuple[_Candidate, ...]
+
+    @property
+    def breach(self) -> datetime | None:
+        return min((c.breach for c in self.candidates if c.breach and self.end > c.breach), default=None)
+
+
 def deadlines(
-    entries: Sequence[Entry], targets: Targets, calendars: Mapping[str, Calendar], now: datetime
+    entries: Sequence[Entry],
+    targets: Targets,
+    calendars: Mapping[str, Calendar],
+    now: datetime,
+    later: Mapping[str, Ruling] = MappingProxyType({}),
+    shares: tuple[float, ...] = SHARES,
 ) -> tuple[Deadline, ...]:
     """Every clock that the policy sets, by activation, in the order response, arrival, service, resolution.
 
-    ``entries`` are in the order in which they were recorded. Raises KeyError for a target with an unknown calendar.
+    ``entries`` are in the order in which they were recorded. ``later`` has the ruling of every version that a ``retargeted``
+    entry names; one that is not there changes nothing. Raises KeyError for a target with an unknown calendar.
     """
+    story = _Story(entries, Ruling(targets, calendars, shares), later, now)
     found: list[Deadline] = []
     activation = 0
     for index, entry in enumerate(entries):
@@ -121,40 +80,55 @@ def deadlines(
         activation += 1
         clocks = CLOCKS if activation == 1 else CLOCKS[:2]  # the repair goes on; the call and the journey begin again
         for clock in clocks:
-            deadline = _deadline(entries, index, clock, activation, _Setting(targets, calendars, now))
+            deadline = _deadline(story, index, clock, activation)
             found += [deadline] if deadline else []
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
-    targets: Targets
-    calendars: Mapping[str, Calendar]
+class _Story:
+    entries: Sequence[Entry]
+    first: Ruling
+    later: Mapping[str, Ruling]
     now: datetime
 
-    def calendar(self, target: Target) -> Calendar | None:
-        return self.calendars[target.calendar] if target.calendar else None
+    def rulings(self, index: int, stop: int | None) -> list[tuple[datetime, Ruling]]:
+        """Every version that bound a clock: the one at its start, and each later one while it ran."""
+        last = len(self.entries) if stop is None else stop
+        changes = [
+            (place, entry.at, self.later[entry.version])
+            for place, entry in enumerate(self.entries[:last])
+            if entry.kind == "retargeted" and entry.version in self.later
+        ]
+        before = [ruling for place, _, ruling in changes if place < index]
+        start = self.entries[index].at
+        return [
+            (start, before[-1] if before else self.first),
+            *((max(at, start), ruling) for place, at, ruling in changes if place > index),
+        ]
 
 
-def _deadline(
-    entries: Sequence[Entry], index: int, clock: ClockName, activation: int, setting: _Setting
-) -> Deadline | None:
-    start = entries[index].at
+def _deadline(story: _Story, index: int, clock: ClockName, activation: int) -> Deadline | None:
+    entries, start = story.entries, story.entries[index].at
     stop_index = _stop(entries, index, clock)
     stopped_at = entries[stop_index].at if stop_index is not None else None
     pauses = _pauses(entries, clock)
-    candidates = [
-        _Candidate(max(since, start), target, _due(start, target, pauses, setting))
-        for since, priority in _priorities(entries, index, stop_index)
-        for target in setting.targets(priority)
-        if target.clock == clock
-    ]
-    if not candidates:
+    phases = _phases(story, index, stop_index, clock, pauses)
+    broken = next((phase for phase in phases if phase.breach), None)
+    phase = phases[-1] if phases[-1].candidates else broken
+    if phase is None:
         return None
-    binding = min(reversed(candidates), key=_pressing)  # of equals the priority it has now
-    end = stopped_at or setting.now
-    breach = min((c.breach for c in candidates if c.breach and end > c.breach), default=None)
+    if phase is not phases[-1]:  # the clock was taken away after it was late: it stays late, and stands
+        stopped_at = min(phase.end, stopped_at or phase.end)
+    binding = min(reversed(phase.candidates), key=_pressing)  # of equals the priority it has now
+    breach = broken.breach if broken else None
+    end = stopped_at or story.now
+    calendar = phase.ruling.calendar(binding.target)
     counted = _counting(pauses, binding.target, end)
+    length = _length(start, binding, calendar, pauses)
+    told = _Told(start, end, length, breach)
+    since = {later.since for later in phases[1:]}
+    known = {c.due for one in phases for c in one.candidates}
     return Deadline(
         clock=clock,
         activation=activation,
@@ -164,10 +138,72 @@ def _deadline(
         state=_state(breach, stopped_at, binding.due),
         stopped_at=stopped_at,
         breached_at=breach,
-        is_breached_by_reclassification=breach is not None and breach not in {c.due for c in candidates},
-        used=elapsed(start, max(start, end), setting.calendar(binding.target), counted),
+        is_breached_by_reclassification=breach is not None and breach not in known and breach not in since,
+        used=used_of(start, max(start, end), binding.target, calendar, counted),
         pauses=tuple(p for p in pauses if p.kind == "resolved" or binding.target.is_pausing),
+        length=length,
+        version=phase.ruling.version,
+        warnings=_warnings(told, binding, phase.ruling, pauses),
+        is_breached_by_retargeting=breach is not None and breach not in known and breach in since,
     )
+
+
+def _phases(story: _Story, index: int, stop: int | None, clock: ClockName, pauses: Sequence[Pause]) -> list[_Phase]:
+    start = story.entries[index].at
+    rulings = story.rulings(index, stop)
+    priorities = _priorities(story.entries, index, stop)
+    end = story.entries[stop].at if stop is not None else story.now
+    ends = [*(since for since, _ in rulings[1:]), end]
+    return [
+        _Phase(
+            ruling,
+            since,
+            until,
+            tuple(
+                _Candidate(max(asked, since), target, _due(start, target, pauses, ruling))
+                for asked, priority in priorities
+                if asked < until or asked <= since or ruling is rulings[-1][1]
+                for target in ruling.targets(priority)
+                if target.clock == clock
+            ),
+        )
+        for (since, ruling), until in zip(rulings, ends, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    start: datetime
+    end: datetime
+    length: timedelta
+    breach: datetime | None
+
+
+def _warnings(
+    told: _Told, binding: _Candidate, ruling: Ruling, pauses: Sequence[Pause]
+) -> tuple[tuple[float, datetime], ...]:
+    """When the clock warns: at shares of its target, while it runs. A held clock does not warn, a late one no more."""
+    calendar, ended, lasting = ruling.calendar(binding.target), *_known(pauses, binding.target)
+    found: list[tuple[float, datetime]] = []
+    for share in ruling.shares:
+        need = _milliseconds(told.length * share)
+        at = max(share_of(told.start, need, binding.target, calendar, ended), binding.since)
+        is_before = (binding.due is None or at < binding.due) and (told.breach is None or at < told.breach)
+        if is_before and (lasting is None or at <= lasting) and (binding.due is not None or at <= told.end):
+            found.append((share, at))
+    return tuple(found)
+
+
+def _milliseconds(length: timedelta) -> timedelta:
+    return -(-length // MILLISECOND) * MILLISECOND
+
+
+def _length(start: datetime, binding: _Candidate, calendar: Calendar | None, pauses: Sequence[Pause]) -> timedelta:
+    target = binding.target
+    if not (target.is_days and target.is_end_of_day):
+        return target.target
+    ended, _ = _known(pauses, target)
+    return used_of(start, binding.due or due_of(start, target, calendar, ended), target, calendar, ended)
 
 
 def _pressing(candidate: _Candidate) -> tuple[bool, datetime]:
@@ -230,35 +266,60 @@ def _counting(pauses: Sequence[Pause], target: Target, end: datetime) -> list[Ho
     return [(p.start, max(p.start, p.end or end)) for p in known]
 
 
-def _due(start: datetime, target: Target, pauses: Sequence[Pause], setting: _Setting) -> datetime | None:
+def _known(pauses: Sequence[Pause], target: Target) -> tuple[list[Hold], datetime | None]:
+    """The pauses that this target knows: those that ended, and since when one lasts."""
     known = [p for p in pauses if p.kind == "resolved" or target.is_pausing]
-    ended = [(p.start, p.end) for p in known if p.end]
-    at = due(start, target.target, setting.calendar(target), ended)
-    lasting = next((p.start for p in known if p.end is None), None)
+    return [(p.start, p.end) for p in known if p.end], next((p.start for p in known if p.end is None), None)
+
+
+def _due(start: datetime, target: Target, pauses: Sequence[Pause], ruling: Ruling) -> datetime | None:
+    ended, lasting = _known(pauses, target)
+    at = due_of(start, target, ruling.calendar(target), ended)
     return None if lasting and lasting < at else at
 
 
 def explain(deadline: Deadline, calendars: Mapping[str, Calendar], now: datetime) -> tuple[Line, ...]:
     """Every line of the sum, from the start to the stop, or to the due instant or now, whichever is later.
 
-    ``held`` and ``resolved`` lines carry their reason; ``closed`` is outside the calendar, ``ahead`` is still to come,
-    ``late`` lies beyond the due instant.
+    ``held`` and ``resolved`` lines carry their reason; ``closed`` is outside the calendar and says why, ``ahead`` is still to
+    come, ``late`` lies beyond the due instant. ``calendars`` are those of ``deadline.version``.
     """
     end = deadline.stopped_at or max(deadline.due or now, now)
     if end <= deadline.start:
         return ()
-    calendar = calendars[deadline.target.calendar] if deadline.target.calendar else None
-    edges = _edges(deadline, calendar, end, now)
+    kept = calendars[deadline.target.calendar] if deadline.target.calendar else None
+    calendar = kept.whole_days() if kept and deadline.target.is_days else kept
     lines: list[Line] = []
     used = timedelta(0)
-    for start, stop in pairwise(edges):
+    for start, stop in pairwise(_edges(deadline, calendar, end, now)):
         kind, why = _kind(deadline, calendar, start, now)
-        counts = stop - start if kind in {"running", "ahead"} else timedelta(0)
-        if kind == "late":
-            counts = elapsed(start, stop, calendar, _counting(deadline.pauses, deadline.target, stop))
+        counts = timedelta(0)
+        if kind in {"running", "ahead", "late"}:
+            pauses = _counting(deadline.pauses, deadline.target, stop) if kind == "late" else []
+            counts = used_of(start, stop, deadline.target, kept, pauses)
         used += counts
-        lines.append(Line(start, stop, kind, why, stop - start, counts, used))
+        reason = reason_at(calendar, to_us(start)) if calendar and kind != "late" else Reason()
+        _add(lines, Line(start, stop, kind, why, stop - start, counts, used, reason.cause, reason.names))
     return tuple(lines)
+
+
+_REST = frozenset({"night", "day_off"})
+
+
+def _add(lines: list[Line], line: Line) -> None:
+    """A closed line goes on from the one before when both are closed for the same reason; a weekend has its nights."""
+    last = lines[-1] if lines else None
+    if last is None or not (last.kind == line.kind == "closed" and _is_one(last, line)):
+        lines.append(line)
+        return
+    cause: Cause = "day_off" if "day_off" in {last.cause, line.cause} else line.cause
+    wall, counts = last.wall + line.wall, last.counts + line.counts
+    lines[-1] = replace(last, end=line.end, wall=wall, counts=counts, used=line.used, cause=cause)
+
+
+def _is_one(last: Line, line: Line) -> bool:
+    is_rest = {last.cause, line.cause} <= _REST and not (last.names or line.names)
+    return is_rest or (last.cause, last.names) == (line.cause, line.names)
 
 
 def _edges(deadline: Deadline, calendar: Calendar | None, end: datetime, now: datetime) -> list[datetime]:
@@ -266,12 +327,19 @@ def _edges(deadline: Deadline, calendar: Calendar | None, end: datetime, now: da
     last = min(end, deadline.due or end)
     spans: list[Span] = calendar.spans(to_us(deadline.start), to_us(last)) if calendar else []
     edges = {from_us(us) for span in spans for us in span}
+    if calendar is not None:
+        edges |= {at for at in midnights(calendar, deadline.start, last) if not _is_within(spans, to_us(at))}
     for pause in deadline.pauses:
         edges |= {pause.start, pause.end or now}
     if deadline.stopped_at is None:
         edges.add(now)
     inside = {edge for edge in edges if deadline.start < edge < last}
     return sorted({deadline.start, *inside, last, end})
+
+
+def _is_within(spans: Sequence[Span], us: int) -> bool:
+    place = bisect_right(spans, (us, us)) - 1
+    return place >= 0 and spans[place][0] < us < spans[place][1]
 
 
 def _kind(deadline: Deadline, calendar: Calendar | None, at: datetime, now: datetime) -> tuple[LineKind, str]:
