@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from device_profiles.library import load
 from simulators.demo_lines import Language
 from simulators.demo_teller import Teller
@@ -55,7 +57,8 @@ def teller(stream: io.StringIO, language: Language = "en", result: io.StringIO |
     return Teller(a_site(), language, stream, result)
 
 
-def test_a_line_is_completed_where_it_stands() -> None:
+def test_a_line_is_completed_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     terminal = Terminal()
     voice = teller(terminal)
     voice.injected(DOOR, None)
