@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.escalation import contacts
@@ -30,24 +30,38 @@ AT_ONCE = 20
 _PART = 100
 """Steps of a chain that replaces another on the same ticket are numbered from the next multiple of this on."""
 _IS_STALE = t.ticket.c.planned_version != t.ticket.c.version
+_notice = t.calls.notice
 
 
 async def candidates(connection: AsyncConnection, now: EpochMs) -> list[int]:
     """Tickets that changed or have a call to make, oldest first; at most one transaction's worth."""
     stale = select(t.ticket.c.id).where(_IS_STALE).order_by(t.ticket.c.id).limit(AT_ONCE)
-    called = select(t.ticket.c.id).where(t.ticket.c.next_call_at <= now).order_by(t.ticket.c.next_call_at)
-    found = [*(await connection.execute(called.limit(AT_ONCE))).scalars(), *(await connection.execute(stale)).scalars()]
+    called = (
+        select(t.ticket.c.id).where(t.ticket.c.next_call_at <= now).order_by(t.ticket.c.next_call_at).limit(AT_ONCE)
+    )
+    lost = select(_notice.c.ticket_id).where(*_lost(now)).limit(AT_ONCE)
+    found = [number for query in (called, stale, lost) for number in (await connection.execute(query)).scalars()]
     return list(dict.fromkeys(found))[:AT_ONCE]
 
 
+def _lost(now: EpochMs) -> tuple[ColumnElement[bool], ...]:
+    """Notices whose sender did not say what became of them within its lease: it died."""
+    return _notice.c.state == "sending", _notice.c.next_at <= now
+
+
 async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], now: EpochMs) -> int:
-    """Plan those of the tickets that nobody else is planning at this moment; how many they were."""
-    query = select(t.ticket).where(t.ticket.c.id.in_(numbers), or_(_IS_STALE, t.ticket.c.next_call_at <= now))
+    """Plan those of the tickets that nobody else is planning at this moment; how many they were.
+
+    A notice whose sender died waits again, marked as a possible repeat, unless its reason has gone meanwhile.
+    """
+    query = select(t.ticket).where(t.ticket.c.id.in_(numbers))
     locked = (await connection.execute(query.order_by(t.ticket.c.id).with_for_update(skip_locked=True))).mappings()
     tickets = locked.all()
     if not tickets:
         return 0
     known = await contacts.directory(connection)
+    found_again = update(_notice).where(_notice.c.ticket_id.in_([ticket["id"] for ticket in tickets]), *_lost(now))
+    await connection.execute(found_again.values(state="waiting", claim="", is_possible_repeat=True))
     planned = []
     for ticket in tickets:
         parts = snapshot(ticket, known)
@@ -121,7 +135,7 @@ def manners_of(ticket: Mapping[Any, Any], known: Directory) -> Manners:
 
 async def written(connection: AsyncConnection, number: int) -> list[Written]:
     """The notices of a ticket as they stand."""
-    query = select(t.calls.notice).where(t.calls.notice.c.ticket_id == number).order_by(t.calls.notice.c.id)
+    query = select(_notice).where(_notice.c.ticket_id == number).order_by(_notice.c.id)
     return [
         Written(
             row["id"], (row["clock"], row["activation"], row["step"], row["repeat"]), row["owner"], row["state"],
@@ -136,13 +150,13 @@ def _instant(at: EpochMs | None) -> datetime | None:
 
 
 async def _write(connection: AsyncConnection, ticket: Mapping[Any, Any], decision: Decision, now: EpochMs) -> None:
-    await insert_all_new(connection, t.calls.notice, [_row(ticket, one, now) for one in decision.new])
-    change = update(t.calls.notice)
+    await insert_all_new(connection, _notice, [_row(ticket, one, now) for one in decision.new])
+    change = update(_notice)
     for number, (state, why) in decision.ended.items():
-        is_idle = (t.calls.notice.c.id == number) & t.calls.notice.c.state.in_(("waiting", "nobody"))
+        is_idle = (_notice.c.id == number) & _notice.c.state.in_(("waiting", "nobody"))
         await connection.execute(change.where(is_idle).values(state=state, why=why, next_at=None))
     for number, at in decision.revived.items():
-        is_over = (t.calls.notice.c.id == number) & (t.calls.notice.c.state == "cancelled")
+        is_over = (_notice.c.id == number) & (_notice.c.state == "cancelled")
         await connection.execute(change.where(is_over).values(state="waiting", why="", next_at=to_ms(at)))
 
 

@@ -1,7 +1,7 @@
 """Escalation, its statements: which notices are due, taking one so that nobody else sends it, and what became of it.
 
 A notice is taken (``sending``, a lease, a token) and committed before it is sent, and recorded afterwards. Whoever dies in between
-leaves a lease that runs out; the notice is then sent again with the same key and marked as a possible repeat.
+leaves a lease that runs out; planning then lets the notice wait again, with the same key and marked as a possible repeat.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BACK_OFF_MS = (15_000, 60_000, 240_000, 900_000, 1_800_000, 3_600_000)
 LOOKED_AT = 500
 _notice = t.calls.notice
 _IS_PENDING = _notice.c.state.in_(("waiting", "sending"))
+_IS_WAITING = _notice.c.state == "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Due:
 
 
 async def due(connection: AsyncConnection, known: Directory, urls: Sequence[Mapping[Any, Any]], public_url: str, now: EpochMs) -> list[Due]:  # fmt: skip
-    """What may be sent now, life safety first. A lease that ran out counts as waiting."""
+    """What may be sent now, life safety first."""
     first = case((t.ticket.c.priority == "life_safety", 0), else_=1)
     at_clock = (
         (t.deadline.c.ticket_id == _notice.c.ticket_id)
@@ -58,7 +59,7 @@ async def due(connection: AsyncConnection, known: Directory, urls: Sequence[Mapp
         .outerjoin(t.deadline, at_clock)
         .outerjoin(t.site, t.site.c.id == t.ticket.c.site_id)
         .outerjoin(t.equipment, (t.equipment.c.site_id == t.ticket.c.site_id) & (t.equipment.c.id == t.ticket.c.equipment_id))
-        .where(_IS_PENDING, _notice.c.next_at <= now, t.ticket.c.planned_version == t.ticket.c.version)
+        .where(_IS_PENDING, _IS_WAITING, _notice.c.next_at <= now, t.ticket.c.planned_version == t.ticket.c.version)
         .order_by(first, _notice.c.next_at, _notice.c.id)
         .limit(LOOKED_AT)
     )  # fmt: skip
@@ -79,7 +80,7 @@ def _due(row: Mapping[Any, Any], known: Directory, urls: Sequence[Mapping[Any, A
 
 def _letter(row: Mapping[Any, Any], known: Directory, step: Step | None, public_url: str, now: EpochMs) -> Letter:
     language = known.language(row["owner"])
-    is_repeat = bool(row["is_possible_repeat"]) or row["state"] == "sending"
+    is_repeat = bool(row["is_possible_repeat"])
     name = ticket_name(row["ticket_id"])
     equipment = row["equipment"] or {}
     facts = Facts(
@@ -98,7 +99,7 @@ async def take(connection: AsyncConnection, one: Due, token: str, now: EpochMs) 
     is_current = exists().where(t.ticket.c.id == _notice.c.ticket_id, t.ticket.c.planned_version == t.ticket.c.version)
     statement = (
         update(_notice)
-        .where(*_as_seen(one), _IS_PENDING, _notice.c.next_at <= now, is_current)
+        .where(*_as_seen(one), _IS_WAITING, _notice.c.next_at <= now, is_current)
         .values(
             state="sending", claim=token, claimed_until=now + LEASE_MS, next_at=now + LEASE_MS,
             attempts=_notice.c.attempts + 1, is_possible_repeat=one.letter.is_possible_repeat,

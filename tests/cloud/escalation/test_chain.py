@@ -28,7 +28,9 @@ def entry(minutes: float, kind: str, why: str = "") -> Entry:
     return Entry(at(minutes), kind, "major" if kind == "opened" else "", why)
 
 
-def story(*entries: Entry, steps: tuple[Step, ...], targets: tuple[Target, ...] = ELAPSED, now: float = 10_000) -> Story:
+def story(
+    *entries: Entry, steps: tuple[Step, ...], targets: tuple[Target, ...] = ELAPSED, now: float = 10_000
+) -> Story:
     calendars = {"office": OFFICE}
     found = deadlines(entries, lambda _: targets, calendars, at(now))
     return Story(entries, found, calendars, list(enumerate(steps)))
@@ -36,9 +38,7 @@ def story(*entries: Entry, steps: tuple[Step, ...], targets: tuple[Target, ...] 
 
 def minutes(found: list[Call]) -> list[tuple[str, int, int, float]]:
     """Clock, step, repeat and minute of every call that still has to be made or was wanted."""
-    return [
-        (call.clock, call.step, call.repeat, (call.due - START) / MINUTE) for call in found if call.was_wanted
-    ]
+    return [(call.clock, call.step, call.repeat, (call.due - START) / MINUTE) for call in found if call.was_wanted]
 
 
 OPENED, WARNED, BREACHED = (
@@ -93,9 +93,18 @@ def test_a_step_that_waits_for_the_repair_does_not_warn_of_a_clock_that_was_met(
 
 def test_an_event_calls_each_time_it_happens() -> None:
     steps = (Step(("holder",), trigger="event", event="reopened"),)
-    entries = [entry(0, "opened"), entry(10, "resolved"), entry(20, "reopened"), entry(30, "resolved"), entry(40, "reopened")]
+    entries = [
+        entry(0, "opened"),
+        entry(10, "resolved"),
+        entry(20, "reopened"),
+        entry(30, "resolved"),
+        entry(40, "reopened"),
+    ]
     found = calls(story(*entries, steps=steps))
-    assert [(call.clock, call.activation, call.is_live) for call in found] == [("reopened", 1, False), ("reopened", 2, True)]
+    assert [(call.clock, call.activation, call.is_live) for call in found] == [
+        ("reopened", 1, False),
+        ("reopened", 2, True),
+    ]
 
 
 def test_the_most_precise_chain_is_chosen_and_a_sites_own_does_not_replace_life_safety() -> None:
@@ -180,7 +189,9 @@ def test_a_call_that_reached_nobody_goes_to_the_next_people_at_once(before: Writ
 
 
 def test_quiet_hours_are_kept_and_end_except_for_life_safety() -> None:
-    night = Quiet(*(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Asia/Shanghai")
+    night = Quiet(
+        *(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Asia/Shanghai"
+    )
     late = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # 23:00
     morning = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)  # 07:00
     quiet = {"person:wang": night}
@@ -193,7 +204,9 @@ def test_quiet_hours_are_kept_and_end_except_for_life_safety() -> None:
 
 
 def test_quiet_hours_across_a_change_of_the_clocks_end_at_the_wall_clocks_hour() -> None:
-    quiet = Quiet(*(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Europe/Berlin")
+    quiet = Quiet(
+        *(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Europe/Berlin"
+    )
     assert quiet.over_at(datetime(2026, 3, 28, 22, 0, tzinfo=UTC)) == datetime(2026, 3, 29, 5, 0, tzinfo=UTC)
 
 
