@@ -29,6 +29,7 @@ from cloud.storage import tables_calls as calls
 from cloud.storage import tables_desk as desk
 from cloud.storage import tables_permits as permits
 from cloud.storage import tables_proof as proof
+from cloud.storage import tables_reports as reports
 from cloud.storage import tables_search as search
 from cloud.storage import tables_targets as targets
 from cloud.storage.columns import Id as _Id
@@ -390,6 +391,8 @@ deadline = Table(
     UniqueConstraint("ticket_id", "clock", "activation"),
     Index("ix_deadline_due", "state", "due_at"),
 )
+
+reports.add_indexes(ticket, deadline)
 
 # --- people -------------------------------------------------------------------------------------------------------
 
