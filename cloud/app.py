@@ -47,6 +47,7 @@ from cloud.tickets.attachments_sweep import Sweeper
 from cloud.tickets.contractors_routes import router as contractors_router
 from cloud.tickets.desk import Desk
 from cloud.tickets.directive_routes import router as directives_router
+from cloud.tickets.entering_routes import router as entering_router
 from cloud.tickets.permits_keeper import PermitKeeper
 from cloud.tickets.permits_routes import router as permits_router
 from cloud.tickets.routes import router as tickets_router
@@ -57,7 +58,7 @@ from device_profiles.reading import Finding
 log = structlog.get_logger("cloud")
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
-    metrics_router, attachments_router, work_router, permits_router, contractors_router,
+    metrics_router, entering_router, attachments_router, work_router, permits_router, contractors_router,
 )  # fmt: skip
 
 

@@ -105,7 +105,8 @@ class ActionBody(BaseModel):
     children: tuple[str, ...] = Field(default=(), max_length=1000, description="Children to be resolved with it")
 
 
-def _number(name: str) -> int:
+def number_of(name: str) -> int:
+    """The number of a ticket by its name. Raises Refused (404)."""
     try:
         return parse_ticket(name)
     except ValueError as error:
@@ -129,7 +130,7 @@ class TicketQuery(BaseModel):
 
 @router.get("/tickets", summary="List tickets")
 async def list_tickets(request: Request, _user: SignedIn, asked: Annotated[TicketQuery, Query()]) -> TicketList:
-    page = _number(asked.before) if asked.before else None
+    page = number_of(asked.before) if asked.before else None
     given = asked.model_dump(exclude={"limit", "before"})
     async with request.app.state.database.read() as connection:
         found = await listing.tickets(connection, Filter(**given, limit=asked.limit + 1, before=page))
@@ -140,7 +141,7 @@ async def list_tickets(request: Request, _user: SignedIn, asked: Annotated[Ticke
 @router.get("/tickets/{ticket}", summary="One ticket with its timeline")
 async def show_ticket(ticket: str, request: Request, user: SignedIn) -> TicketShown:
     async with request.app.state.database.read() as connection:
-        row = await repository.ticket(connection, _number(ticket))
+        row = await repository.ticket(connection, number_of(ticket))
         shown = await listing.one(connection, row)
     return TicketShown(**shown, actions=list(allowed(row["state"], user.role, row["kind"])))
 
@@ -149,7 +150,7 @@ async def show_ticket(ticket: str, request: Request, user: SignedIn) -> TicketSh
 async def show_clocks(ticket: str, request: Request, _user: SignedIn) -> list[ClockShown]:
     state = request.app.state
     async with state.database.read() as connection:
-        found = await service.clocks(state.desk, connection, _number(ticket), state.clock.now_ms())
+        found = await service.clocks(state.desk, connection, number_of(ticket), state.clock.now_ms())
     return [clock_shown(deadline, lines) for deadline, lines in found]
 
 
@@ -195,7 +196,7 @@ async def act(
     user: SignedIn,
     key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)] = None,
 ) -> TicketShown:
-    state, number = request.app.state, _number(ticket)
+    state, number = request.app.state, number_of(ticket)
     said = body.model_dump(exclude={"version", "until"})
     details = Details(**said, until=_until(body.until))
     async with state.database.write() as connection:

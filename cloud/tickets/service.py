@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.sla.policy import PRIORITIES
-from cloud.sla.timeline import Deadline, Line
+from cloud.sla.timeline import Deadline, Entry, Line
 from cloud.storage import tables as t
 from cloud.tickets import joining, repository
 from cloud.tickets.desk import Desk, record
@@ -20,7 +21,7 @@ from cloud.tickets.directives import mark_seen
 from cloud.tickets.joining import Step
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, Role, State, Transition, allowed, rows_of, ticket_name, transition
-from contract.conventions import EpochMs
+from contract.conventions import EpochMs, from_ms, to_ms
 
 __all__ = ["Actor", "Desk", "Details", "acknowledge_alarm", "act", "clocks"]
 
@@ -193,12 +194,55 @@ async def clocks(
     """Every clock of a ticket with every line of its sum. Raises Refused (404)."""
     ticket = await repository.ticket(connection, number)
     found = desk.deadlines(ticket, await repository.entries(connection, number), now)
-    return [(deadline, desk.explain(deadline, now)) for deadline in found]
+    return [(deadline, desk.explain(ticket, deadline, now)) for deadline in found]
 
 
 def _check_role(row: Transition, actor: Actor) -> None:
     if Role(actor.role).rank < row.role.rank:
         raise Refused(403, "role", f"{actor.role} may not {row.action}", f"ask a person with role {row.role}")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A clock's due instant before and after a change; None while it is held, or where it is not set."""
+
+    clock: str
+    activation: int
+    before: EpochMs | None
+    after: EpochMs | None
+    is_breached: bool
+    """It has passed already: the change itself would be the breach."""
+
+
+async def priorities(
+    desk: Desk, connection: AsyncConnection, number: int, now: EpochMs
+) -> list[tuple[str, tuple[Move, ...]]]:
+    """What each priority would move, without changing anything. Raises Refused (404)."""
+    ticket = await repository.ticket(connection, number)
+    entries = await repository.entries(connection, number)
+    before = desk.deadlines(ticket, entries, now)
+    found = []
+    for priority in PRIORITIES:
+        after = desk.deadlines(ticket, [*entries, Entry(from_ms(now), "reclassified", priority)], now)
+        found.append((str(priority), moves(before, after, from_ms(now))))
+    return found
+
+
+def moves(before: Sequence[Deadline], after: Sequence[Deadline], now: datetime) -> tuple[Move, ...]:
+    """The clocks that a change moves, breaches or sets."""
+    old = {(deadline.clock, deadline.activation): deadline for deadline in before}
+    found = []
+    for deadline in after:
+        was = old.get((deadline.clock, deadline.activation))
+        is_past = deadline.stopped_at is None and deadline.due is not None and deadline.due < now
+        is_breached = is_past and (was is None or was.breached_at is None)
+        if is_breached or _due(was) != _due(deadline):
+            found.append(Move(deadline.clock, deadline.activation, _due(was), _due(deadline), is_breached))
+    return tuple(found)
+
+
+def _due(deadline: Deadline | None) -> EpochMs | None:
+    return to_ms(deadline.due) if deadline is not None and deadline.due is not None else None
 
 
 def applicable(ticket: RowMapping, action: Action, actor: Actor) -> Transition:
