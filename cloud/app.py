@@ -35,6 +35,7 @@ from cloud.maintenance.routes import router as maintenance_router
 from cloud.metrics import router as metrics_router
 from cloud.people.routes import router as people_router
 from cloud.people.secrets import Tokens, new_token
+from cloud.reports.routes import router as reports_router
 from cloud.storage.files import Files
 from cloud.storage.migrate import migrate
 from cloud.storage.session import DAMAGE_REMEDY, Database, open_database
@@ -59,6 +60,7 @@ log = structlog.get_logger("cloud")
 _ROUTERS = (
     ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
     metrics_router, entering_router, attachments_router, work_router, permits_router, contractors_router,
+    reports_router,
 )  # fmt: skip
 
 

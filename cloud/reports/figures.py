@@ -18,6 +18,8 @@ from contract.conventions import EpochMs
 Population = Literal["ordinary", "life_safety", "past"]
 POPULATIONS: Final[tuple[Population, ...]] = ("ordinary", "life_safety", "past")
 """Counted apart: life safety knows no calendar and no hold; ``past`` was over before anybody could be told."""
+Outcome = Literal["met", "breached", "running", "left_out"]
+OUTCOMES: Final[tuple[Outcome, ...]] = ("met", "breached", "running", "left_out")
 BY: Final = ("site", "system", "person", "clause", "kind", "priority")
 DROPPED: Final = frozenset({"cancelled", "merged"})
 DAY_MS: Final = 86_400_000
@@ -31,6 +33,7 @@ class ClockRow(NamedTuple):
     """One clock of one ticket. Instants in epoch ms; ``key`` is what the figures are grouped by."""
 
     key: str
+    ticket: int
     clock: str
     activation: int
     start_at: EpochMs
@@ -167,15 +170,16 @@ class _Clock:
     since_began: list[int] = field(default_factory=list)
 
     def add(self, row: ClockRow, now: EpochMs) -> None:
-        if row.breached_at is None and _was_stopped_by_end(row):
-            self.left_out[row.state] = self.left_out.get(row.state, 0) + 1
-            return
-        if is_breached(row, now):
-            self.breached += 1
-        elif row.met_at is not None:
-            self.met += 1
-        else:
-            self.running += 1
+        match outcome(row, now):
+            case "left_out":
+                self.left_out[row.state] = self.left_out.get(row.state, 0) + 1
+                return
+            case "breached":
+                self.breached += 1
+            case "met":
+                self.met += 1
+            case "running":
+                self.running += 1
         if row.met_at is not None and not _was_stopped_by_end(row):
             self._measure(row, row.met_at)
 
@@ -186,11 +190,15 @@ class _Clock:
             self.since_began.append(stopped - row.began_at)
 
 
-def is_breached(row: ClockRow, now: EpochMs) -> bool:
-    """A recorded breach stays; a clock that ran past its due instant is one, though nobody has looked yet."""
+def outcome(row: ClockRow, now: EpochMs) -> Outcome:
+    """What became of a clock. A recorded breach stays, whatever came later."""
     if row.breached_at is not None:
-        return True
-    return row.due_at is not None and (now if row.met_at is None else row.met_at) > row.due_at
+        return "breached"
+    if _was_stopped_by_end(row):
+        return "left_out"
+    if row.due_at is not None and (now if row.met_at is None else row.met_at) > row.due_at:
+        return "breached"  # nobody has looked yet
+    return "running" if row.met_at is None else "met"
 
 
 def _was_stopped_by_end(row: ClockRow) -> bool:

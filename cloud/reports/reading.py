@@ -23,7 +23,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.reports import backlog
 from cloud.reports.backlog import BUCKET_MS, Away, Backlog
-from cloud.reports.figures import AGES_H, REPEAT_MS, ClockRow, Group, Repeats, Tally, TicketRow
+from cloud.reports.figures import (
+    AGES_H,
+    REPEAT_MS,
+    ClockRow,
+    Group,
+    Outcome,
+    Population,
+    Repeats,
+    Tally,
+    TicketRow,
+    outcome,
+    population,
+)
 from cloud.reports.period import Period
 from cloud.storage import tables as t
 from cloud.storage.tables_search import IS_OPEN
@@ -98,7 +110,7 @@ def _of(asked: Asked) -> list[ColumnElement[bool]]:
 def _clocks(asked: Asked) -> Any:  # noqa: ANN401  a UNION
     """The clocks that were breached in the period, and those that were due in it and not breached."""
     columns = (
-        _KEYS[asked.by][0], _D.clock, _D.activation, _D.start_at, _D.due_at, _D.met_at, _D.breached_at, _D.used_s,
+        _KEYS[asked.by][0], _D.ticket_id, _D.clock, _D.activation, _D.start_at, _D.due_at, _D.met_at, _D.breached_at, _D.used_s,
         _C.state, _C.priority, _C.is_past, _C.began_at, _C.closed_at,
     )  # fmt: skip
     of = select(*columns).join(t.ticket, _C.id == _D.ticket_id).where(*_of(asked))
@@ -123,6 +135,25 @@ def _tickets(asked: Asked) -> Select[*tuple[Any, ...]]:
         _KEYS[asked.by][1], _C.state, _C.is_past, _C.began_at, _C.received_at, _C.resolved_at, _C.closed_at, _C.reopened,
         (_C.kind == "fault") & _C.fault_key.is_not(None), is_repeat, _C.site_id, _C.equipment_id,
     ).where(_within(_C.opened_at, asked.period), *_of(asked))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Which clocks a number counts. Without ``key`` of every group."""
+
+    clock: str
+    of: Population
+    outcome: Outcome
+    key: str | None = None
+
+
+async def behind(connection: AsyncConnection, asked: Asked, which: Behind, now: EpochMs) -> list[ClockRow]:
+    """The clocks that a number counts, by the instant at which they were due or breached."""
+    found: list[ClockRow] = []
+    async for part in _parts(connection, _clocks(asked)):
+        rows = (row for row in map(ClockRow._make, part) if row.clock == which.clock and population(row) == which.of)
+        found += [row for row in rows if outcome(row, now) == which.outcome and which.key in {None, row.key}]
+    return sorted(found, key=lambda row: (row.breached_at or row.due_at or 0, row.ticket, row.activation))
 
 
 # --- the backlog --------------------------------------------------------------------------------------------------
