@@ -136,5 +136,5 @@ def is_zone(name: str) -> bool:
     return True
 
 
-SHIPPED = Policy("shipped-2", GRANTS, plans=PLANS)
+SHIPPED = Policy("shipped-1", GRANTS, plans=PLANS)
 """Targets that apply until a desk has its own."""

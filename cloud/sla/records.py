@@ -31,6 +31,8 @@ class Entry:
     priority: str = ""
     why: str = ""
     version: str = ""
+    was: str = ""
+    """The version that bound before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,13 @@ class Deadline:
     """Share of the target and the instant at which the clock warns, or warned, while it ran."""
     is_breached_by_retargeting: bool = False
     """Another version of the policy was in force, and by it the clock was late already."""
+    next_at: datetime | None = None
+    """The next instant at which this clock has something to record, a warning or its breach; None when it has not."""
 
     @property
     def late(self) -> timedelta:
         """By how much it was, or so far is, over its target; zero when it is not."""
         return max(timedelta(0), self.used - self.length)
-
-    def next_at(self, now: datetime) -> datetime | None:
-        """The next instant after ``now`` at which this clock has something to record; None when it has not."""
-        if self.state != "running" or self.due is None:
-            return None
-        ahead = [at for _, at in self.warnings if at > now]
-        return min([*ahead, self.due + MILLISECOND])  # at its due instant a clock is not late yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,13 +129,14 @@ def _deadline(story: _Story, index: int, clock: ClockName, activation: int) -> D
     told = _Told(start, end, length, breach)
     since = {later.since for later in phases[1:]}
     known = {c.due for one in phases for c in one.candidates}
+    state, warnings = _state(breach, stopped_at, binding.due), _warnings(told, binding, phase.ruling, pauses)
     return Deadline(
         clock=clock,
         activation=activation,
         target=binding.target,
         start=start,
         due=binding.due,
-        state=_state(breach, stopped_at, binding.due),
+        state=state,
         stopped_at=stopped_at,
         breached_at=breach,
         is_breached_by_reclassification=breach is not None and breach not in known and breach not in since,
@@ -143,9 +144,16 @@ def _deadline(story: _Story, index: int, clock: ClockName, activation: int) -> D
         pauses=tuple(p for p in pauses if p.kind == "resolved" or binding.target.is_pausing),
         length=length,
         version=phase.ruling.version,
-        warnings=_warnings(told, binding, phase.ruling, pauses),
+        warnings=warnings,
         is_breached_by_retargeting=breach is not None and breach not in known and breach in since,
+        next_at=_next(warnings, binding.due, story.now) if state == "running" else None,
     )
+
+
+def _next(warnings: Sequence[tuple[float, datetime]], due_at: datetime | None, now: datetime) -> datetime | None:
+    """What comes after ``now``; at its due instant a clock is not late yet."""
+    ahead = [at for _, at in warnings if at > now]
+    return min([*ahead, due_at + MILLISECOND]) if due_at else None
 
 
 def _phases(story: _Story, index: int, stop: int | None, clock: ClockName, pauses: Sequence[Pause]) -> list[_Phase]:

@@ -388,9 +388,12 @@ deadline = Table(
     _at("met_at"),  # when it stopped, also for a breached one
     _at("breached_at"),
     Column("used_s", Float, nullable=False, server_default=text("0")),
+    _at("next_at"),  # when the ticker has something to record: a warning or the breach; NULL: nothing more
+    _text("policy"),  # version of the policy that binds
     UniqueConstraint("ticket_id", "clock", "activation"),
     Index("ix_deadline_due", "state", "due_at"),
 )
+targets.watch_deadlines(deadline)
 
 reports.add_indexes(ticket, deadline)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -11,48 +12,82 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.sla.calendar import Calendar
 from cloud.sla.policy import SHIPPED, Policy, Target
-from cloud.sla.timeline import Deadline, Entry, Line, deadlines, explain
+from cloud.sla.timeline import Deadline, Entry, Line, Ruling, deadlines, explain
 from cloud.tickets import repository
 from cloud.tickets.repository import Case, Happening
+from cloud.tickets.ticket import OPEN_STATES
 from contract.conventions import EpochMs, from_ms, to_ms
 
 _STILL = frozenset({"recurred", "cleared"})
 """What machines tell again and again, and no clock knows."""
 
 
+_MOVING = frozenset({"reclassified", "retargeted", "held", "resumed", "reopened"})
+"""What can move a due instant: the line keeps those before and after."""
+_ALWAYS_TOLD = frozenset({"reclassified", "retargeted"})
+
+
 class UnreadError(Exception):
     """A clock moves, and the timeline that it follows from was not read: read it and begin again."""
 
 
-@dataclass(frozen=True, slots=True)
 class Desk:
-    """The rules that hold for every ticket here."""
+    """The rules that hold for every ticket here: the policy in force, and every earlier one that a ticket was judged by."""
 
-    policy: Policy = SHIPPED
-    zones: dict[str, str] = field(default_factory=dict)
-    """The zone of each site, as far as it was read."""
+    def __init__(self, policy: Policy = SHIPPED) -> None:
+        self.policy = policy
+        self.zones: dict[str, str] = {}
+        """The zone of each site, as far as it was read."""
+        self._versions = {policy.version: policy}
+
+    def adopt(self, versions: Sequence[Policy], zones: Mapping[str, str]) -> None:
+        """Take over what the database has: versions in their order, the last one is in force."""
+        self.zones.update(zones)
+        self._versions.update({policy.version: policy for policy in versions})
+        if versions:
+            self.policy = versions[-1]
+
+    @property
+    def versions(self) -> frozenset[str]:
+        return frozenset(self._versions)
 
     @property
     def reopen_window_ms(self) -> int:
         return round(self.policy.reopen_window.total_seconds() * 1000)
 
-    def deadlines(self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs) -> tuple[Deadline, ...]:
-        """Every clock of a ticket as its timeline says at ``now``."""
-        case = {"kind": ticket["kind"], "system": ticket["system"], "site": ticket["site_id"]}
+    def deadlines(
+        self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs, policy: Policy | None = None
+    ) -> tuple[Deadline, ...]:
+        """Every clock of a ticket as its timeline says at ``now``; with ``policy`` as if that bound it from now on."""
+        changes = [entry for entry in entries if entry.kind == "retargeted"]
+        first = self.ruling(ticket, changes[0].was if changes else ticket["policy"])
+        later = {entry.version: self.ruling(ticket, entry.version) for entry in changes}
+        if policy is not None:
+            later[policy.version] = self._ruling(ticket, policy)
+            entries = [*entries, Entry(from_ms(now), "retargeted", version=policy.version)]
+        return deadlines(entries, first.targets, first.calendars, from_ms(now), later, first.shares)
+
+    def ruling(self, ticket: Mapping[Any, Any], version: str) -> Ruling:
+        """A version as it binds a ticket; one that nobody knows any more is taken as the one in force."""
+        return self._ruling(ticket, self._versions.get(version, self.policy))
+
+    def _ruling(self, ticket: Mapping[Any, Any], policy: Policy) -> Ruling:
         emergency, category = ticket["emergency"], ticket.get("category") or ""
+        case = {"kind": ticket["kind"], "system": ticket["system"], "site": ticket["site_id"]}
 
         def targets(priority: str) -> Sequence[Target]:
-            return self.policy.targets(priority, emergency, category=category, **case)
+            return policy.targets(priority, emergency, category=category, **case)
 
-        return deadlines(entries, targets, self.calendars(ticket), from_ms(now))
+        zone = self.zones.get(ticket["site_id"], "UTC")
+        return Ruling(targets, policy.in_zone(zone), policy.shares, policy.version)
 
-    def calendars(self, ticket: Mapping[Any, Any]) -> Mapping[str, Calendar]:
-        """The calendars that a ticket's targets name, in the zone of its site."""
-        return self.policy.in_zone(self.zones.get(ticket["site_id"], "UTC"))
+    def calendars(self, ticket: Mapping[Any, Any], version: str = "") -> Mapping[str, Calendar]:
+        """The calendars that a ticket's targets name, in the zone of its site; of the version in force unless another is named."""
+        return self.ruling(ticket, version).calendars if version else self._ruling(ticket, self.policy).calendars
 
-    def explain(self, deadline: Deadline, now: EpochMs) -> tuple[Line, ...]:
-        """Every line of one clock's sum."""
-        return explain(deadline, self.policy.in_zone("UTC"), from_ms(now))
+    def explain(self, ticket: Mapping[Any, Any], deadline: Deadline, now: EpochMs) -> tuple[Line, ...]:
+        """Every line of one clock's sum, by the version that it was judged by."""
+        return explain(deadline, self.calendars(ticket, deadline.version or ticket["policy"]), from_ms(now))
 
 
 async def record(
@@ -67,12 +102,12 @@ async def record(
 
     Nothing happens when the line is recorded already. A changed priority notes the due instants before and after.
     """
-    past = await repository.entries(connection, ticket["id"])
+    past, recorded = await repository.story(connection, ticket["id"])
     happening, found = _consequence(desk, ticket, past, happening, now)
     if not await repository.append(connection, ticket["id"], happening):
         return ticket
     await repository.update_ticket(connection, ticket, values or {})
-    await _keep(connection, ticket["id"], found)
+    await _keep(connection, ticket["id"], found, recorded, now)
     return await repository.ticket(connection, ticket["id"])
 
 
@@ -91,37 +126,71 @@ def enter(desk: Desk, case: Case, happening: Happening, now: EpochMs, values: Ma
         return
     case.row |= {**(values or {}), "version": case.row["version"] + 1}
     case.clocks, case.is_changed = found, True
-    for line in () if is_still else _breaches(case.row["id"], found):
+    for line in () if is_still else _told(case.row["id"], found, now):
         case.append(line)
 
 
 def _consequence(
     desk: Desk, ticket: Mapping[Any, Any], past: Sequence[Entry], happening: Happening, now: EpochMs
 ) -> tuple[Happening, tuple[Deadline, ...]]:
-    """The clocks after one more line, which notes by itself what a changed priority moves."""
+    """The clocks after one more line, which notes by itself what it moves."""
     found = desk.deadlines(ticket, [*past, repository.entry(happening)], now)
-    if happening.kind != "reclassified":
+    if happening.kind not in _MOVING:
         return happening, found
     moved = _moved(desk.deadlines(ticket, past, now), found)
-    return replace(happening, data={**happening.data, "due": moved}), found
+    if moved or happening.kind in _ALWAYS_TOLD:
+        happening = replace(happening, data={**happening.data, "due": moved})
+    return happening, found
+
+
+async def retarget(desk: Desk, connection: AsyncConnection, number: int, actor: str, now: EpochMs) -> bool:
+    """Let the policy in force bind an open ticket from now on. False when it does already."""
+    ticket = await repository.ticket(connection, number, is_locked=True)
+    version = desk.policy.version
+    if ticket["policy"] == version or ticket["state"] not in OPEN_STATES:
+        return False
+    data = {"policy": version, "was": ticket["policy"]}
+    happening = Happening(
+        now, "retargeted", "person" if actor else "system", actor, data, f"retarget:{number}:{version}"
+    )
+    await record(desk, connection, ticket, happening, now, {"policy": version})
+    return True
 
 
 async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, now: EpochMs) -> tuple[Deadline, ...]:
     """Bring the clocks of a ticket to ``now``: a due instant that has passed becomes a breach, stamped at that instant."""
-    found = desk.deadlines(ticket, await repository.entries(connection, ticket["id"]), now)
-    await _keep(connection, ticket["id"], found)
+    entries, recorded = await repository.story(connection, ticket["id"])
+    found = desk.deadlines(ticket, entries, now)
+    if await _keep(connection, ticket["id"], found, recorded, now):
+        await repository.update_ticket(connection, ticket, {})  # who follows the version reads the new lines
     return found
 
 
-async def _keep(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
+async def _keep(
+    connection: AsyncConnection, number: int, found: Sequence[Deadline], recorded: Collection[str], now: EpochMs
+) -> bool:
     await repository.store_deadlines(connection, number, found)
-    for line in _breaches(number, found):
-        await repository.append(connection, number, line)
+    lines = [line for line in _told(number, found, now) if line.dedupe not in recorded]
+    await repository.append_all(connection, number, lines)
+    return bool(lines)
 
 
-def _breaches(number: int, found: Sequence[Deadline]) -> list[Happening]:
-    lines = [_breach(number, deadline) for deadline in found if deadline.breached_at is not None]
-    return sorted(lines, key=lambda line: line.at)
+def _told(number: int, found: Sequence[Deadline], now: EpochMs) -> list[Happening]:
+    """What clocks have to record up to ``now``, each at its own instant however late the machine wakes."""
+    warned = [_warning(number, d, share, to_ms(at)) for d in found for share, at in d.warnings if _is_past(d, at, now)]
+    broken = [_breach(number, deadline) for deadline in found if deadline.breached_at is not None]
+    return sorted([*warned, *broken], key=lambda line: line.at)
+
+
+def _is_past(deadline: Deadline, at: datetime, now: EpochMs) -> bool:
+    return at <= (deadline.stopped_at or from_ms(now))
+
+
+def _warning(number: int, deadline: Deadline, share: float, at: EpochMs) -> Happening:
+    """So much of a clock's target is used; recorded once."""
+    clock, activation = deadline.clock, deadline.activation
+    data = {"clock": clock, "activation": activation, "share": share, "due": _ms(deadline)}
+    return Happening(at, "warned", "system", "", data, f"warn:{number}:{clock}:{activation}:{share:g}")
 
 
 def _breach(number: int, deadline: Deadline) -> Happening:
@@ -135,9 +204,10 @@ def _breach(number: int, deadline: Deadline) -> Happening:
         {
             "clock": deadline.clock,
             "activation": deadline.activation,
-            "target_s": round(deadline.target.target.total_seconds()),
+            "target_s": round(deadline.length.total_seconds()),
             "clause": deadline.target.clause,
             "by_reclassification": deadline.is_breached_by_reclassification,
+            **({"by_retargeting": True} if deadline.is_breached_by_retargeting else {}),
         },
         dedupe=f"breach:{number}:{deadline.clock}:{deadline.activation}",
     )

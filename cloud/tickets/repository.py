@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, RowMapping, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, RowMapping, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, not_found
@@ -168,7 +168,13 @@ async def is_recorded(connection: AsyncConnection, dedupe: str) -> bool:
 def entry(happening: Happening) -> Entry:
     """A line of the timeline as the clocks read it."""
     data = happening.data
-    return Entry(from_ms(happening.at), happening.kind, data.get("priority", ""), data.get("reason", ""))
+    return _as_entry(happening.at, happening.kind, data)
+
+
+def _as_entry(at: EpochMs, kind: str, data: Mapping[str, Any]) -> Entry:
+    if kind == "retargeted":
+        return Entry(from_ms(at), kind, version=data.get("policy", ""), was=data.get("was", ""))
+    return Entry(from_ms(at), kind, data.get("priority", ""), data.get("reason", ""))
 
 
 async def timeline(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
@@ -179,11 +185,22 @@ async def timeline(connection: AsyncConnection, number: int) -> Sequence[RowMapp
 
 async def entries(connection: AsyncConnection, number: int) -> list[Entry]:
     """The timeline as the clocks read it."""
-    return [_entry(row) for row in await timeline(connection, number)]
+    return (await story(connection, number))[0]
+
+
+async def story(connection: AsyncConnection, number: int) -> tuple[list[Entry], set[str]]:
+    """The timeline as the clocks read it, and the ``dedupe`` of every line that has one."""
+    rows = await timeline(connection, number)
+    return [_entry(row) for row in rows], {row["dedupe"] for row in rows if row["dedupe"] is not None}
+
+
+async def append_all(connection: AsyncConnection, number: int, happenings: Sequence[Happening]) -> None:
+    """Add lines to the timeline, without those that are there already."""
+    await insert_all_new(connection, t.timeline, [_line(number, happening) for happening in happenings])
 
 
 def _entry(row: RowMapping) -> Entry:
-    return Entry(from_ms(row["at"]), row["kind"], row["data"].get("priority", ""), row["data"].get("reason", ""))
+    return _as_entry(row["at"], row["kind"], row["data"])
 
 
 async def stored_deadlines(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
@@ -202,8 +219,13 @@ async def store_deadlines(connection: AsyncConnection, number: int, found: Seque
         row = deadline_row(number, deadline)
         old = before.get((deadline.clock, deadline.activation))
         if old is not None and old["breached_at"] is not None:
-            row |= {"breached_at": old["breached_at"], "state": "breached"}
+            row |= _broken(old["breached_at"])
         rows.append(row)
+    gone = [row["id"] for key, row in before.items() if key not in {(d.clock, d.activation) for d in found}]
+    if gone:  # another policy does not have this clock; one that was late stays
+        await connection.execute(
+            delete(t.deadline).where(t.deadline.c.id.in_(gone), t.deadline.c.breached_at.is_(None))
+        )
     await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
     await connection.execute(update(t.ticket).where(t.ticket.c.id == number).values(**pressing(rows)))
 
@@ -221,7 +243,7 @@ def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
         "ticket_id": number,
         "clock": deadline.clock,
         "activation": deadline.activation,
-        "target_s": round(deadline.target.target.total_seconds()),
+        "target_s": round(deadline.length.total_seconds()),
         "start_at": to_ms(deadline.start),
         "due_at": to_ms(deadline.due) if deadline.due else None,
         "calendar": deadline.target.calendar,
@@ -231,14 +253,16 @@ def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
         "met_at": to_ms(deadline.stopped_at) if deadline.stopped_at else None,
         "breached_at": to_ms(deadline.breached_at) if deadline.breached_at else None,
         "used_s": deadline.used.total_seconds(),
+        "next_at": to_ms(deadline.next_at) if deadline.next_at else None,
+        "policy": deadline.version,
     }
 
 
 async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
-    """Tickets with a clock past its due instant or a hold past its end, longest past first."""
+    """Tickets with a clock that has something to record or a hold past its end, longest past first."""
     clocks = (
-        select(t.deadline.c.ticket_id, func.min(t.deadline.c.due_at).label("at"))
-        .where(t.deadline.c.state == "running", t.deadline.c.due_at < now)
+        select(t.deadline.c.ticket_id, func.min(t.deadline.c.next_at).label("at"))
+        .where(t.deadline.c.next_at <= now)
         .group_by(t.deadline.c.ticket_id)
     )
     holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(text(IS_HELD), t.ticket.c.hold_until <= now)
@@ -247,8 +271,8 @@ async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
 
 
 async def next_instant(connection: AsyncConnection) -> EpochMs | None:
-    """The earliest instant at which a clock is due or a hold ends."""
-    due = select(func.min(t.deadline.c.due_at)).where(t.deadline.c.state == "running")
+    """The earliest instant at which a clock warns or is late, or a hold ends."""
+    due = select(func.min(t.deadline.c.next_at)).where(t.deadline.c.next_at.is_not(None))
     hold = select(func.min(t.ticket.c.hold_until)).where(text(IS_HELD))
     instants = [(await connection.execute(query)).scalar() for query in (due, hold)]
     return min((at for at in instants if at is not None), default=None)
@@ -358,4 +382,9 @@ async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) ->
 def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:
     row = deadline_row(case.row["id"], deadline)
     stored = case.breaches.get((deadline.clock, deadline.activation))
-    return row if stored is None else row | {"breached_at": stored, "state": "breached"}
+    return row if stored is None else row | _broken(stored)
+
+
+def _broken(at: EpochMs) -> dict[str, Any]:
+    """A breach that was stored stays, and nothing more is to come of its clock."""
+    return {"breached_at": at, "state": "breached", "next_at": None}

@@ -78,7 +78,7 @@ class Ticker:
         async with self._database.read() as connection:
             due = await repository.next_instant(connection)
             quiet = [silence.silent_from(row, self._listening_since) for row in await silence.candidates(connection)]
-        instants = [*([due + 1] if due is not None else []), *quiet]  # at its due instant a clock is not late yet
+        instants = [*([due] if due is not None else []), *quiet]
         return min(instants, default=self._clock.now_ms() + int(self._longest_nap_ms))
 
 
