@@ -18,7 +18,6 @@ from cloud.escalation import contacts
 from cloud.escalation.chain import Chain, Step, Story, calls, choose, from_plain, to_plain
 from cloud.escalation.contacts import Directory
 from cloud.escalation.decide import Decision, Manners, New, Written, decide
-from cloud.sla.calendar import Calendar
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_all_new
 from cloud.tickets import repository, watchers
@@ -97,23 +96,20 @@ def numbered(parts: Sequence[Mapping[Any, Any]]) -> list[tuple[int, Step]]:
     return [(parts[-1]["first"] + index, step) for index, step in enumerate(steps)]
 
 
-def calendars(desk: Desk, ticket: Mapping[Any, Any], known: Directory) -> Mapping[str, Calendar]:
-    """The calendars in which a ticket's clocks run."""
-    return desk.policy.in_zone(known.zone(ticket["site_id"]))
-
-
 async def story_of(
-    desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], known: Directory, now: EpochMs
+    desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], now: EpochMs
 ) -> Story:  # fmt: skip
     """What a ticket's calls follow from."""
     entries = await repository.entries(connection, ticket["id"])
-    return Story(entries, desk.deadlines(ticket, entries, now), calendars(desk, ticket, known), numbered(parts))
+    return Story(
+        entries, desk.deadlines(ticket, entries, now), desk.calendars(ticket, ticket["policy"]), numbered(parts)
+    )
 
 
 async def _decide(
     desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], known: Directory, now: EpochMs
 ) -> Decision:  # fmt: skip
-    story = await story_of(desk, connection, ticket, parts, known, now)
+    story = await story_of(desk, connection, ticket, parts, now)
     seen = await watchers.watching(connection, ticket["id"])
     site, holder = ticket["site_id"], ticket["holder"]
     return decide(

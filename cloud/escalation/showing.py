@@ -57,7 +57,7 @@ async def coming(desk: Desk, connection: AsyncConnection, number: int, now: Epoc
     ticket = await repository.ticket(connection, number)
     known = await contacts.directory(connection)
     parts = planning.snapshot(ticket, known)
-    story = await planning.story_of(desk, connection, ticket, parts, known, now)
+    story = await planning.story_of(desk, connection, ticket, parts, now)
     seen, steps = await watchers.watching(connection, number), dict(story.numbered)
     first: dict[tuple[str, int], Next] = {}
     for call in calls(story):

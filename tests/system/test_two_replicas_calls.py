@@ -78,6 +78,7 @@ class World:
         async with self.database.write() as connection:
             await gateways.add(connection, "gw_1", "riverside", "CODE", now)
             self.credential = await gateways.enrol(connection, "gw_1", "CODE", now, lambda: "secret")
+            user = 0
             for name, role in PEOPLE.items():
                 user = await service.add_user(connection, name, role, None, now)
                 await contacts.add_channel(connection, f"person:{name}", self.hook.url(name), now, "tests")
@@ -189,7 +190,7 @@ class World:
         async with self.database.read() as connection:
             known = await contacts.directory(connection)
             story = await planning.story_of(
-                Desk(self.settings.policy), connection, ticket, planning.snapshot(ticket, known), known, now
+                Desk(self.settings.policy), connection, ticket, planning.snapshot(ticket, known), now
             )
         return [call for call in calls(story) if call.was_wanted and to_ms(call.due) <= now]
 
@@ -241,7 +242,7 @@ async def check_breaches(there: World, tickets: list[RowMapping]) -> int:
     expected: Counter[tuple[int, str, int]] = Counter()
     async with there.database.read() as connection:
         for ticket in tickets:
-            story = await planning.story_of(desk, connection, ticket, [], await contacts.directory(connection), now)
+            story = await planning.story_of(desk, connection, ticket, [], now)
             for clock in story.deadlines:
                 if clock.breached_at is not None:
                     expected[ticket["id"], clock.clock, to_ms(clock.breached_at)] += 1

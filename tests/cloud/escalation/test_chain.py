@@ -1,6 +1,6 @@
 """The calls of a chain, as tables: which step calls at which minute, and what stops it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
@@ -189,9 +189,7 @@ def test_a_call_that_reached_nobody_goes_to_the_next_people_at_once(before: Writ
 
 
 def test_quiet_hours_are_kept_and_end_except_for_life_safety() -> None:
-    night = Quiet(
-        *(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Asia/Shanghai"
-    )
+    night = Quiet(time(22), time(7), "Asia/Shanghai")
     late = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)  # 23:00
     morning = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)  # 07:00
     quiet = {"person:wang": night}
@@ -204,9 +202,7 @@ def test_quiet_hours_are_kept_and_end_except_for_life_safety() -> None:
 
 
 def test_quiet_hours_across_a_change_of_the_clocks_end_at_the_wall_clocks_hour() -> None:
-    quiet = Quiet(
-        *(datetime.fromisoformat(f"2000-01-01T{hour}").time() for hour in ("22:00", "07:00")), zone="Europe/Berlin"
-    )
+    quiet = Quiet(time(22), time(7), "Europe/Berlin")
     assert quiet.over_at(datetime(2026, 3, 28, 22, 0, tzinfo=UTC)) == datetime(2026, 3, 29, 5, 0, tzinfo=UTC)
 
 
