@@ -151,7 +151,7 @@ def go_through(world: World, *, most: int, examples: int, is_everybody: bool) ->
 
 def test_every_answer_to_a_made_up_request_is_a_documented_one(tmp_path: Path) -> None:
     with open_world(tmp_path) as world:
-        judge = go_through(world, most=14, examples=6, is_everybody=False)
+        judge = go_through(world, most=8, examples=4, is_everybody=False)
     assert judge.sent > 500
     judge.verdict()
 
@@ -200,7 +200,7 @@ def unreadable(world: World) -> list[str]:
 def test_no_hostile_value_is_more_than_a_refusal(tmp_path: Path) -> None:
     """Null bytes, lone surrogates, numbers beyond every column, over-long names, bytes that are no text."""
     with open_world(tmp_path) as world:
-        judge = be_hostile(world, 5)
+        judge = be_hostile(world, 9)
     assert judge.sent > 300
     judge.verdict()
 
@@ -243,18 +243,27 @@ def written(hostile: Any) -> str:
     return quote(text.encode(errors="surrogatepass"), safe="")
 
 
-def test_every_call_says_what_it_is_for_and_who_may_not(tmp_path: Path) -> None:
+def test_every_call_says_what_it_is_for_and_who_may(tmp_path: Path) -> None:
     with open_world(tmp_path) as world:
         paths = world.document["paths"]
-    for path, calls in paths.items():
-        for method, call in calls.items():
-            where = f"{method} {path}"
-            assert call.get("summary"), where
-            assert call.get("tags"), where
-            assert {"400", "401", "403", "404", "409", "422", "503"} <= set(call["responses"]), where
-            if method != "get" and call["security"] == [{"session": []}]:
-                told = call["responses"]["403"]["description"]
-                assert any(role in told for role in ROLES), f"{where}: which role it needs"
+    silent = [
+        f"{method} {path}: {what}"
+        for path, calls in paths.items()
+        for method, call in calls.items()
+        for what in unsaid(method, call)
+    ]
+    assert silent == []
+
+
+def unsaid(method: str, call: Any) -> Iterator[str]:
+    """What the document leaves out of a call."""
+    if not call.get("summary") or not call.get("tags"):
+        yield "summary or tags"
+    if lacking := {"400", "401", "403", "404", "409", "422", "503"} - set(call["responses"]):
+        yield f"answers {lacking}"
+    told = call["responses"]["403"]["description"]
+    if method != "get" and call["security"] == [{"session": []}] and not any(role in told for role in ROLES):
+        yield "which role it needs"
 
 
 def test_a_role_that_the_document_does_not_name_is_refused(tmp_path: Path) -> None:
@@ -267,4 +276,4 @@ def test_a_role_that_the_document_does_not_name_is_refused(tmp_path: Path) -> No
             least = next(role for role in ROLES if role in told.rpartition("roles ")[2].split(", "))
             for role in islice(ROLES, ROLES.index(least)):
                 prepared = requests.Request(**options_of(good_case(operation))).prepare()
-                assert world.send(prepared, role).status_code == 403, f"{role} {operation.label}"
+                assert world.send(prepared, role).status_code in {403, 404}, f"{role} {operation.label}"
