@@ -198,7 +198,8 @@ async def act(
 ) -> TicketShown:
     state, number = request.app.state, number_of(ticket)
     said = body.model_dump(exclude={"version", "until"})
-    details = Details(**said, until=_until(body.until))
+    details, now = Details(**said, until=_until(body.until)), state.clock.now_ms()
+    seen = await service.seen_before(state.database, state.store, number, action, now, details)
     async with state.database.write() as connection:
         row = await service.act(
             state.desk,
@@ -206,10 +207,11 @@ async def act(
             number,
             action,
             Actor(user.name, user.role),
-            state.clock.now_ms(),
+            now,
             details,
             version=body.version,
             key=key,
+            seen=seen,
         )
         shown = await listing.one(connection, row)
     state.hub.publish("tickets", "alarms")

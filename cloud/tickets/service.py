@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -15,16 +16,20 @@ from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.sla.policy import PRIORITIES
 from cloud.sla.timeline import Deadline, Entry, Line
 from cloud.storage import tables as t
-from cloud.tickets import joining, repository
+from cloud.storage.session import Database
+from cloud.tickets import joining, repository, work
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.directives import mark_seen
 from cloud.tickets.joining import Step
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, Role, State, Transition, allowed, rows_of, ticket_name, transition
+from cloud.tickets.work_proof import History, Reading
 from contract.conventions import EpochMs, from_ms, to_ms
 
-__all__ = ["Actor", "Desk", "Details", "acknowledge_alarm", "act", "clocks"]
+__all__ = ["Actor", "Desk", "Details", "acknowledge_alarm", "act", "clocks", "seen_before"]
 
+Seen = Mapping[int, Sequence[Reading]]
+"""What the history showed, by ticket."""
 _REMEDIES: Mapping[str, str] = {
     "reason": "say why",
     "cause": "say what was wrong",
@@ -105,10 +110,12 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     *,
     version: int | None = None,
     key: str | None = None,
+    seen: Seen = MappingProxyType({}),
 ) -> RowMapping:
     """Do one thing to a ticket and return it as it is then.
 
     ``version`` is the one the person saw (409 when it has changed); ``key`` makes a repeated call do nothing more.
+    ``seen`` is what the history showed of the tickets that are resolved (``seen_before``).
     Raises Refused: 404 no such ticket, 403 not this role, 409 not in this state, 422 something is missing.
     """
     others = _others(number, action, details)
@@ -122,6 +129,8 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     if version is not None and not await repository.is_as_seen(connection, ticket, version):
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
+    if action is Action.RESOLVE:
+        await work.require(connection, ticket, seen.get(number, ()))
     happening = Happening(now, row.entry, actor.kind, actor.name, details.given(), dedupe)
     if action in _JOINING:
         step = Step(desk, connection, ticket, found[others[0]], happening, now)
@@ -136,8 +145,19 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
         if found[child]["parent_ticket_id"] != number:
             message = f"{ticket_name(child)} does not belong to {ticket_name(number)}"
             raise invalid("children", message, "name this ticket's own children")
-        await _resolve_child(desk, connection, child, actor, now, details, key)
+        await _resolve_child(desk, connection, child, actor, now, details, key, seen)
     return done
+
+
+async def seen_before(
+    database: Database, history: History, number: int, action: Action, now: EpochMs, details: Details = Details()
+) -> Seen:
+    """What the history shows of the tickets that this action resolves: asked before its transaction, as it may take its time."""
+    if action is not Action.RESOLVE:
+        return {}
+    return {
+        one: await work.readings(database, history, one, now) for one in (number, *_others(number, action, details))
+    }
 
 
 def _others(number: int, action: Action, details: Details) -> tuple[int, ...]:
@@ -158,11 +178,12 @@ async def _resolve_child(
     now: EpochMs,
     details: Details,
     key: str | None,
+    seen: Seen,
 ) -> None:
     """Resolve a child with its parent. All or nothing: a refusal names the child."""
     alone = replace(details, children=(), note="")
     try:
-        await act(desk, connection, child, Action.RESOLVE, actor, now, alone, key=key)
+        await act(desk, connection, child, Action.RESOLVE, actor, now, alone, key=key, seen=seen)
     except Refused as refused:
         message = f"{ticket_name(child)}: {refused.message}"
         remedy = "leave it out and resolve it on its own page"
