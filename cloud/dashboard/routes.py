@@ -11,9 +11,17 @@ from fastapi.staticfiles import StaticFiles
 from cloud.dashboard import (
     routes_account,
     routes_alarms,
+    routes_contractors,
+    routes_entering,
     routes_equipment,
+    routes_lists,
+    routes_permits,
+    routes_proof,
     routes_register,
+    routes_search,
+    routes_service_permits,
     routes_tickets,
+    routes_trends,
     routes_wall,
     web,
 )
@@ -28,7 +36,22 @@ async def favicon() -> Response:
     return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
 
 
-for _part in (routes_wall, routes_register, routes_equipment, routes_tickets, routes_alarms, routes_account):
+for _part in (
+    routes_wall,
+    routes_register,
+    routes_permits,
+    routes_service_permits,
+    routes_contractors,
+    routes_equipment,
+    routes_trends,
+    routes_entering,
+    routes_lists,
+    routes_search,
+    routes_proof,  # its addresses lie below a ticket's, whose last part is any action
+    routes_tickets,
+    routes_alarms,
+    routes_account,
+):
     router.include_router(_part.router)
 
 

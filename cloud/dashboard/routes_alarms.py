@@ -13,8 +13,8 @@ from starlette.datastructures import FormData
 from cloud.dashboard import gateway_notes, history, lists, views, web
 from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
+from cloud.dashboard.routes_lists import Pages
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
-from cloud.dashboard.routes_tickets import Pages
 from cloud.dashboard.rows import AlarmRow, GatewayRow, Text
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
@@ -54,10 +54,11 @@ class Group:
 async def _alarms(request: Request, show: str, severity: str, page: int, template: str) -> Response:
     show = show if show in SHOWN else "active"
     crumbs = [Crumb(web.words_of(request)("alarm.title"))]
-    async with opened(request, "alarms", crumbs, with_tests=not template.startswith("parts/")) as o:
+    async with opened(request, "alarms", crumbs) as o:
         here = o.page.here
-        active = [alarm for alarm in o.alarms if is_shown(alarm, here.now)]
-        silenced = [alarm for alarm in o.alarms if not is_shown(alarm, here.now)]
+        everything = await views.active_alarms(o.db)
+        active = [alarm for alarm in everything if is_shown(alarm, here.now)]
+        silenced = [alarm for alarm in everything if not is_shown(alarm, here.now)]
         past = await views.count_past_alarms(o.db)
         returned = await views.count_past_alarms(o.db, unseen=True)
         counts = {"active": len(active), "returned": returned, "silenced": len(silenced), "history": past}
@@ -173,7 +174,7 @@ async def _wish(request: Request, id: int, form: FormData, kind: Literal["shelve
 
 @router.get("/tests")
 async def show_tests(request: Request) -> Response:
-    async with opened(request, "tests", [Crumb(web.words_of(request)("tests.title"))]) as o:
+    async with opened(request, "tests", [Crumb(web.words_of(request)("tests.title"))], with_tests=True) as o:
         missed = sum(test.is_missed for test in o.tests)
         note = o.page.here.words("tests.missed_count", n=missed) if missed else ""
         return web.render("tests.html", o.page, tests=_by_due(o), note=note)
@@ -181,7 +182,7 @@ async def show_tests(request: Request) -> Response:
 
 @router.get("/parts/tests")
 async def tests_part(request: Request) -> Response:
-    async with opened(request, "tests") as o:
+    async with opened(request, "tests", with_tests=True) as o:
         return web.render("parts/tests.html", o.page, tests=_by_due(o))
 
 
@@ -200,7 +201,7 @@ async def show_gateways(request: Request) -> Response:
 
 @router.get("/parts/gateways")
 async def gateways_part(request: Request) -> Response:
-    async with opened(request, "gateways", with_tests=False) as o:
+    async with opened(request, "gateways") as o:
         return web.render("parts/gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
 
 
@@ -226,7 +227,7 @@ async def show_gateway(request: Request, id: str) -> Response:
 
 @router.get("/parts/gateways/{id}")
 async def gateway_part(request: Request, id: str) -> Response:
-    async with opened(request, "gateways", with_tests=False) as o:
+    async with opened(request, "gateways") as o:
         return web.render("parts/gateway.html", o.page, **await _gateway(o, id))
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import select
 
-from cloud.dashboard import chart, equipment_page, evidence, history, lists, present, value, views, wall, web
+from cloud.dashboard import chart, equipment_page, evidence, history, lists, many, present, value, views, wall, web
 from cloud.dashboard.equipment_page import Chart, Head, SpanLink
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened, state_points
@@ -52,7 +52,7 @@ def _title(request: Request, system: str) -> str:
 
 @router.get("/parts/equipment")
 async def list_part(request: Request, site: str = "", system: str = "") -> Response:
-    async with opened(request, "equipment", with_tests=False) as o:
+    async with opened(request, "equipment") as o:
         everything = await _everything(o)
         shown = [s for s in everything if site in {"", s.equipment.site} and system in {"", s.equipment.system}]
         return web.render("parts/equipment_rows.html", o.page, groups=equipment_page.groups(shown, o.page.here))
@@ -61,9 +61,8 @@ async def list_part(request: Request, site: str = "", system: str = "") -> Respo
 async def _everything(o: Opened) -> list[Seen]:
     rows = await views.equipment(o.db)
     samples = await history.latest_of_all(o.store, rows)
-    known = wall.Known(
-        rows, await views.points(o.db), samples, o.alarms, o.tickets, (), (), 0, states=state_points(o.request)
-    )
+    alarms, tickets = await views.active_alarms(o.db), await many.of_machines(o.db, most=3)
+    known = wall.Known(rows, await views.points(o.db), samples, alarms, tickets, states=state_points(o.request))
     return wall.gather(known)
 
 
@@ -85,8 +84,7 @@ async def _one(o: Opened, site: str, id: str, tab: str) -> One:
         raise not_found("equipment", f"{site}/{id}")
     points = (await views.points(o.db, site, id)).get(row.key, {})
     samples = await _samples(o, points, site, id) if row.gateway else {}
-    own = [alarm for alarm in o.alarms if (alarm.site, alarm.equipment) == row.key]
-    tickets = [ticket for ticket in o.tickets if (ticket.site, ticket.equipment) == row.key]
+    own, tickets = await views.active_alarms(o.db, site, id), await views.open_tickets(o.db, site, id)
     seen = Seen(row, points, samples, own, tickets, state_points(o.request).get(row.equipment_class, ""))
     fed = await views.one_equipment(o.db, site, row.serves) if row.serves else None
     words = o.page.here.words
@@ -115,7 +113,7 @@ async def _show(
     tab: str,
     template: str = "equipment.html",
 ) -> Response:
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", with_tests=True) as o:
         one = await _one(o, site, id, tab)
         system = one.seen.equipment.system
         crumbs = (Crumb(o.page.here.words.or_id("system", system), f"/equipment?system={system}"), Crumb(one.head.name))
@@ -136,7 +134,7 @@ async def show_part(request: Request, site: str, id: str, part: str) -> Response
 @router.get("/equipment/{site}/{id}/history.json")
 async def history_json(request: Request, site: str, id: str, p: str = "", span: str = "") -> Response:
     """One point's range for the chart script: columns of epoch ms and figures."""
-    async with opened(request, "equipment", with_tests=False) as o:
+    async with opened(request, "equipment") as o:
         one = await _one(o, site, id, "trends")
         point = one.seen.points.get(p)
         if point is None:
@@ -148,7 +146,7 @@ async def history_json(request: Request, site: str, id: str, p: str = "", span: 
 
 @router.get("/equipment/{site}/{id}/history.csv")
 async def history_csv(request: Request, site: str, id: str, span: str = "") -> Response:
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", with_tests=True) as o:
         one = await _one(o, site, id, "trends")
         wanted = _range(request, span, o)
         rows = [
@@ -164,7 +162,7 @@ async def history_csv(request: Request, site: str, id: str, span: str = "") -> R
 @router.get("/equipment/{site}/{id}/tests/{test}/samples.csv")
 async def test_samples_csv(request: Request, site: str, id: str, test: str, event: str = "") -> Response:
     """The raw samples of one observed test, whatever the history still has."""
-    async with opened(request, "equipment", with_tests=False) as o:
+    async with opened(request, "equipment") as o:
         c = t.test_result.c
         same = (c.site_id == site) & (c.equipment_id == id) & (c.test == test) & (c.event_id == event)
         if (await o.db.execute(select(c.event_id).where(same))).one_or_none() is None:

@@ -15,15 +15,14 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.dashboard import lists, views, web
+from cloud.dashboard import lists, many, views, web
 from cloud.dashboard.lists import TestLine
-from cloud.dashboard.rows import AlarmRow, TicketRow
-from cloud.dashboard.tile import is_shown
-from cloud.dashboard.wall import bands
+from cloud.dashboard.wall import Band, bands
 from cloud.dashboard.web import Counts, Crumb, Page
 from cloud.errors import Refused
 from cloud.people import access
 from cloud.people.service import User
+from cloud.tickets.search_filter import Wanted
 from device_profiles import library
 from device_profiles.library import Library
 
@@ -40,8 +39,6 @@ class Opened:
     user: User
     page: Page
     db: AsyncConnection
-    alarms: tuple[AlarmRow, ...]
-    tickets: tuple[TicketRow, ...]
     tests: tuple[TestLine, ...]
 
     @property
@@ -51,7 +48,7 @@ class Opened:
 
 @contextlib.asynccontextmanager
 async def opened(
-    request: Request, section: str, crumbs: Sequence[Crumb] = (), *, wanted: str = "", with_tests: bool = True
+    request: Request, section: str, crumbs: Sequence[Crumb] = (), *, wanted: str = "", with_tests: bool = False
 ) -> AsyncIterator[Opened]:
     """Open a page for the person who asks. Raises SignInNeeded."""
     user = await access.current_user(request)
@@ -60,18 +57,29 @@ async def opened(
     database = request.app.state.database
     async with database.read() as db:
         sites = await views.sites(db)
-        alarms, tickets = await views.active_alarms(db), await views.open_tickets(db)
         notice = web.words_of(request, user)("error.database_damaged") if database.damage else ""
         page = web.page_of(request, user, sites, section, wanted=wanted, notice=notice)
         due = await views.tests(db) if with_tests else []
-        tests = [lists.due_test(test, page.here) for test in due]
-        counts = Counts(
-            alarms=sum(is_shown(alarm, page.here.now) for alarm in alarms), tickets=len(tickets),
-            mine=sum(ticket.holder == user.name for ticket in tickets), missed=sum(test.is_missed for test in tests),
-        )  # fmt: skip
+        tests = tuple(lists.due_test(test, page.here) for test in due)
         home = Crumb(page.site_name, "/wall")
-        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=bands(alarms, tickets, page.here, user.role))
-        yield Opened(request, user, page, db, tuple(alarms), tuple(tickets), tuple(tests))
+        counts = await _counts(db, user, page)
+        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=await _bands(db, user, page))
+        yield Opened(request, user, page, db, tests)
+
+
+async def _counts(db: AsyncConnection, user: User, page: Page) -> Counts:
+    now = page.here.now
+    return Counts(
+        alarms=await many.count_alarms(db, now), tickets=web.some(await many.count_open(db, now)),
+        mine=web.some(await many.count_open(db, now, Wanted(holder=user.name))), missed=await many.count_missed_tests(db, now),
+    )  # fmt: skip
+
+
+async def _bands(db: AsyncConnection, user: User, page: Page) -> tuple[Band, ...]:
+    """Life-safety alarms that nobody has acknowledged, with their tickets."""
+    alarms = await many.life_alarms(db)
+    numbers = [alarm.ticket for alarm in alarms if alarm.ticket]
+    return bands(alarms, await many.rows(db, numbers), page.here, user.role)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""dashboard: the wall, the life-safety band, the stream of live changes, and search."""
+"""dashboard: the wall, the life-safety band and the stream of live changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cloud.dashboard import history, lists, views, wall, web
+from cloud.dashboard import history, many, views, wall, web
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened, state_points
 from cloud.people import access
+from cloud.tickets.search_filter import Wanted
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -32,50 +33,37 @@ async def home() -> Response:
 
 @router.get("/wall")
 async def show_wall(request: Request, sound: str = "", site: str = "") -> Response:
-    async with opened(request, "wall") as o:
+    async with opened(request, "wall", with_tests=True) as o:
         wanted = sound if sound in SOUNDS else ""
         return web.render("wall.html", o.page, wall=await _wall(o, site), sound=wanted)
 
 
 @router.get("/parts/wall")
 async def wall_part(request: Request, site: str = "") -> Response:
-    async with opened(request, "wall") as o:
+    async with opened(request, "wall", with_tests=True) as o:
         return web.render("parts/wall.html", o.page, wall=await _wall(o, site))
 
 
 async def _wall(o: Opened, site: str) -> wall.Wall:
+    now, there = o.page.here.now, {"site_id": (site,)} if site else None
     rows = await views.equipment(o.db, site)
-    closed = await views.tickets(o.db, views.is_closed(), limit=1) if not o.tickets else []
+    open_ones = await many.count_open(o.db, now, Wanted(equal=there))
+    closed = await views.tickets(o.db, views.is_closed(), limit=1) if not open_ones.n else []
     known = wall.Known(
         equipment=rows, points=await views.points(o.db, site), samples=await history.latest_of_all(o.store, rows),
-        alarms=[alarm for alarm in o.alarms if site in {"", alarm.site}],
-        tickets=[ticket for ticket in o.tickets if site in {"", ticket.site}], tests=o.tests,
+        alarms=await views.active_alarms(o.db, site), tickets=await many.of_machines(o.db, site),
+        work=await many.worst(o.db, site, wall.MOST_WORK), open=open_ones,
+        late=await many.count_open(o.db, now, Wanted(equal=there, is_late=True)), tests=o.tests,
         gateways=await views.gateways(o.db), clauses=await views.clauses_watched(o.db),
-        states=state_points(o.request), last_closed=closed[0] if closed else None, results=await views.results_since(o.db, o.page.here.now - MONTH_MS),
+        states=state_points(o.request), last_closed=closed[0] if closed else None, results=await views.results_since(o.db, now - MONTH_MS),
     )  # fmt: skip
     return wall.wall(known, o.page.here)
 
 
 @router.get("/parts/bands")
 async def bands_part(request: Request) -> Response:
-    async with opened(request, "", with_tests=False) as o:
+    async with opened(request, "") as o:
         return web.render("parts/bands_only.html", o.page)
-
-
-@router.get("/search")
-async def search(request: Request, q: str = "") -> Response:
-    wanted = q.strip()[:80]
-    async with opened(request, "", [], wanted=wanted) as o:
-        machines, found = await views.search(o.db, wanted) if wanted else ([], [])
-        if len(found) == 1 and not machines:
-            return web.go(f"/tickets/{found[0].number}")
-        words = o.page.here.words
-        shown = [
-            {"href": f"/equipment/{m.site}/{m.id}", "name": words.text(m.name, m.id), "place": m.place} for m in machines
-        ]  # fmt: skip
-        return web.render(
-            "search.html", o.page, machines=shown, rows=[lists.ticket_line(one, o.page.here) for one in found]
-        )
 
 
 # --- the stream -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.dashboard.rows import (
@@ -134,6 +134,12 @@ async def active_alarms(db: AsyncConnection, site: str = "", id: str = "") -> li
     """Every active alarm, silenced ones too, oldest first."""
     query = _alarms().where(t.alarm.c.state == "active").order_by(t.alarm.c.raised_at, t.alarm.c.id)
     return [_alarm(row) for row in await db.execute(_of(query, t.alarm, site, id))]
+
+
+async def alarms(db: AsyncConnection, *where: ColumnElement[bool]) -> list[AlarmRow]:
+    """Alarms that meet the conditions, oldest first."""
+    query = _alarms().where(*where).order_by(t.alarm.c.raised_at, t.alarm.c.id)
+    return [_alarm(row) for row in await db.execute(query)]
 
 
 async def past_alarms(
@@ -384,18 +390,3 @@ async def clauses_watched(db: AsyncConnection) -> int:
     used = {clause for (clause,) in await db.execute(select(t.rule.c.clause).distinct())}
     used |= {clause for (clause,) in await db.execute(select(t.periodic_test.c.clause).distinct())}
     return len(used - {""})
-
-
-async def search(db: AsyncConnection, wanted: str) -> tuple[list[EquipmentRow], list[TicketRow]]:
-    """Equipment by name, id or place and tickets by number, title or clause; small tables, so compared here."""
-    needle = wanted.casefold()
-    machines = [
-        row for row in await equipment(db)
-        if needle in " ".join([row.id, row.place, *row.name.values()]).casefold()
-    ]  # fmt: skip
-    number = needle.removeprefix("t-").lstrip("0")
-    conditions = [t.ticket.c.clause.icontains(wanted, autoescape=True), t.ticket.c.rule.icontains(wanted, autoescape=True),
-                  t.ticket.c.equipment_id.in_([row.id for row in machines[:50]])]  # fmt: skip
-    if number.isdigit() and int(number) < 2**62:
-        conditions.append(t.ticket.c.id == int(number))
-    return machines[:20], await tickets(db, or_(*conditions), limit=20)

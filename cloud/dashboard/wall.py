@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from cloud.dashboard import tile
-from cloud.dashboard.clocks import Clock, clocks, is_late
-from cloud.dashboard.lists import TestLine, TicketLine, due_name, due_soon, is_heard, ticket_line, title_of, worst_first
+from cloud.dashboard import present, tile
+from cloud.dashboard.clocks import Clock, clocks
+from cloud.dashboard.lists import TestLine, TicketLine, due_name, due_soon, is_heard, ticket_line, title_of
 from cloud.dashboard.present import SEVERITIES, Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, GatewayRow, PointRow, SampleRow, TicketRow, ticket_number
 from cloud.dashboard.tile import Seen, SystemRow, is_shown
+from cloud.tickets.search_pages import Count
 from cloud.tickets.triage import CHATTERING, FLOOD
 
 MOST_WORK: Final = 5
@@ -43,8 +44,8 @@ class Wall:
     counts: tuple[tuple[str, int], ...]
     newest: str
     """Severity and instant of the newest alarm, for the optional sound."""
-    open_tickets: int
-    late: int
+    open_tickets: str
+    late: str
     time: str
     day: str
     rows: tuple[SystemRow, ...]
@@ -58,6 +59,9 @@ class Wall:
     gateways: str
 
 
+_NONE: Final = Count(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What was selected for the wall."""
@@ -67,9 +71,14 @@ class Known:
     samples: Mapping[tuple[str, str], Mapping[str, SampleRow]]
     alarms: Sequence[AlarmRow]
     tickets: Sequence[TicketRow]
-    tests: Sequence[TestLine]
-    gateways: Sequence[GatewayRow]
-    clauses: int
+    """The oldest open ones of each piece of equipment."""
+    tests: Sequence[TestLine] = ()
+    gateways: Sequence[GatewayRow] = ()
+    clauses: int = 0
+    work: Sequence[TicketRow] = ()
+    """The first open tickets, worst first."""
+    open: Count = _NONE
+    late: Count = _NONE
     last_closed: TicketRow | None = None
     results: tuple[int, int] = (0, 0)
     """Tests passed and tests done in the last 30 days."""
@@ -96,25 +105,30 @@ def wall(known: Known, here: Here) -> Wall:
     shown = [alarm for alarm in known.alarms if is_shown(alarm, here.now)]
     counts = Counter(alarm.severity for alarm in shown)
     newest = max(shown, key=lambda alarm: (alarm.received_at, alarm.id), default=None)
-    most = MOST_WORK - (_FEWER_WITH_BAND if bands(known.alarms, known.tickets, here, "viewer") else 0)
-    work = [ticket_line(ticket, here) for ticket in worst_first(known.tickets, here)]
+    most = MOST_WORK - (_FEWER_WITH_BAND if bands(known.alarms, (), here, "viewer") else 0)
+    work = [ticket_line(ticket, here) for ticket in known.work[:most]]
     return Wall(
         counts=tuple((name, counts[name]) for name in SEVERITIES),
         newest=f"{newest.severity} {newest.received_at}" if newest else "",
-        open_tickets=len(known.tickets), late=sum(is_late(clocks(one.deadlines, here)) for one in known.tickets),
+        open_tickets=counted(known.open), late=counted(known.late),
         time=f"{here.local(here.now):%H:%M:%S}", day=here.long_day(here.now), rows=tile.rows(gather(known), here),
-        work=tuple(work[:most]), work_note=_work_note(len(work), most, here), work_empty=_work_empty(known, here),
+        work=tuple(work), work_note=_work_note(known.open, most, here), work_empty=_work_empty(known, here),
         due=_due(known.tests, here), tests_note=_tests_note(known, here), silenced=len(known.alarms) - len(shown),
         clauses=known.clauses, gateways=_gateways(known.gateways, here),
     )  # fmt: skip
 
 
-def _work_note(all_of_them: int, most: int, here: Here) -> str:
-    if not all_of_them:
+def counted(count: Count) -> str:
+    """``417``, or ``10 000+`` where there are more than were counted."""
+    return f"{present.number(count.n, 0)}{'+' if count.is_more else ''}"
+
+
+def _work_note(open_ones: Count, most: int, here: Here) -> str:
+    if not open_ones.n:
         return ""
-    if all_of_them <= most:
-        return here.words("wall.work_all", n=all_of_them)
-    return here.words("wall.work_some", n=most, all=all_of_them)
+    if open_ones.n <= most:
+        return here.words("wall.work_all", n=open_ones.n)
+    return here.words("wall.work_some", n=most, all=counted(open_ones))
 
 
 def _work_empty(known: Known, here: Here) -> str:

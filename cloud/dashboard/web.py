@@ -21,6 +21,7 @@ from cloud.dashboard.present import Here
 from cloud.dashboard.rows import SiteRow
 from cloud.dashboard.wall import Band
 from cloud.dashboard.words import Words
+from cloud.tickets.search_pages import Count
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -55,8 +56,8 @@ class Crumb:
 @dataclass(frozen=True, slots=True)
 class Counts:
     alarms: int = 0
-    tickets: int = 0
-    mine: int = 0
+    tickets: str = ""
+    mine: str = ""
     missed: int = 0
 
 
@@ -84,10 +85,10 @@ class Page:
     def nav(self) -> tuple[NavItem, ...]:
         missed = self.here.words("tests.missed_count", n=self.counts.missed) if self.counts.missed else ""
         return (
-            NavItem("wall", "/wall"), NavItem("equipment", "/equipment"),
-            NavItem("alarms", "/alarms", _some(self.counts.alarms)),
-            NavItem("tickets", "/tickets", _some(self.counts.tickets)),
-            NavItem("my", "/my", _some(self.counts.mine)), NavItem("tests", "/tests", missed, is_last=True),
+            NavItem("wall", "/wall"), NavItem("equipment", "/equipment"), NavItem("trends", "/trends"),
+            NavItem("alarms", "/alarms", str(self.counts.alarms or "")),
+            NavItem("tickets", "/tickets", self.counts.tickets), NavItem("my", "/my", self.counts.mine),
+            NavItem("tests", "/tests", missed), NavItem("permits", "/permits", is_last=True),
             NavItem("gateways", "/gateways"),
         )  # fmt: skip
 
@@ -100,8 +101,9 @@ class Page:
         )
 
 
-def _some(number: int) -> str:
-    return str(number) if number else ""
+def some(count: Count) -> str:
+    """A number beside a link: nothing for none, and a plus where there are more than were counted."""
+    return f"{present.number(count.n, 0)}{'+' if count.is_more else ''}" if count.n else ""
 
 
 # --- templates --------------------------------------------------------------------------------------------------

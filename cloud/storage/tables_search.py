@@ -34,6 +34,7 @@ CREATE_WORDS: Final = {
 ORDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ix_ticket_due": (("next_due_at", "id"), IS_OPEN),
     "ix_ticket_worst": (("severity", "next_due_at", "id"), IS_OPEN),
+    "ix_ticket_machine": (("site_id", "equipment_id", "id"), IS_OPEN),
     "ix_ticket_late": (("id",), IS_LATE),
     "ix_ticket_unindexed": (("id",), IS_UNINDEXED),
     "ix_ticket_hold": (("hold_until",), IS_HELD),

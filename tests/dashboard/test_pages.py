@@ -100,7 +100,7 @@ async def test_a_page_may_be_asked_for_its_head_alone(reader: httpx.AsyncClient)
 async def test_search_finds_equipment_by_name_in_both_languages_and_a_ticket_by_number(
     reader: httpx.AsyncClient,
 ) -> None:
-    assert "Lift 3" in (await reader.get("/search?q=3 号电梯")).text
+    assert "/equipment/riverside/lift_3" in (await reader.get("/search?q=3 号电梯")).text
     assert "/equipment/riverside/incomer_2" in (await reader.get("/search?q=INCOMER")).text
     answer = await reader.get("/search?q=T-000003")
     assert (answer.status_code, answer.headers["location"]) == (303, "/tickets/T-000003")

@@ -70,7 +70,7 @@
   const isBusy = (target) => {
     const active = document.activeElement;
     if (active && target.contains(active) && active.matches("input:not([type=hidden]), textarea, select")) return true;
-    return [...all("details[data-form][open]", target)].length > 0;
+    return [...all("details[data-form][open], input[type=checkbox]:checked", target)].length > 0;
   };
   function rowsIn(part) { return [...all("[data-row]", part)].map((row) => row.dataset.row); }
   body.addEventListener("htmx:beforeSwap", (event) => {

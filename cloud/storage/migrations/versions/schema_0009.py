@@ -14,6 +14,7 @@ _COLUMNS = ("next_due_at", "breached_at", "indexed_version")
 _INDEXES = {
     "ix_ticket_due": (("next_due_at", "id"), _IS_OPEN),
     "ix_ticket_worst": (("severity", "next_due_at", "id"), _IS_OPEN),
+    "ix_ticket_machine": (("site_id", "equipment_id", "id"), _IS_OPEN),
     "ix_ticket_late": (("id",), "breached_at IS NOT NULL"),
     "ix_ticket_unindexed": (("id",), "indexed_version < version"),
     "ix_ticket_hold": (("hold_until",), "hold_until IS NOT NULL"),
