@@ -21,6 +21,8 @@ from edge.store import AsyncOutbox, Log
 
 SAMPLES_EVERY_MS = 1_000
 """Samples are committed at least this often: a kill costs no more."""
+SAMPLES_TOGETHER = 4_000
+"""So many are committed at once, however young: what waits is memory, and a large site's second is tens of thousands."""
 ACKNOWLEDGE_WITHIN_MS = 50
 """A broker sends only so many messages ahead of their acknowledgements."""
 MOST_WAITING = 20_000
@@ -91,6 +93,8 @@ class Unsaved:
     def is_due(self, now: Moment) -> bool:
         """Events and alarms that moved at once: a kill restarts no delay. Samples and windows with the next group."""
         if self.events or self.answered or any(key.startswith(ALARM_KEYS) for key in self.state):
+            return True
+        if len(self.samples) >= SAMPLES_TOGETHER:
             return True
         due = self.due_at()
         return due is not None and now.steady_ms >= due

@@ -106,6 +106,16 @@ async def test_samples_alone_wait_a_second_at_most_and_go_as_one_group(tmp_path:
     assert len(batch.series[0].at) == 11
 
 
+async def test_many_samples_do_not_wait_for_the_second_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cycles, "SAMPLES_TOGETHER", 5)
+    floor = Floor(tmp_path)
+    for _ in range(4):
+        await floor.read(load=50.0)
+    assert floor.kept("samples") == []
+    await floor.read(load=50.0)
+    assert len(floor.kept("samples")) == 1
+
+
 async def test_a_brokers_message_is_acknowledged_only_after_the_commit(tmp_path: Path) -> None:
     floor = Floor(tmp_path)
     acknowledged: list[int] = []
