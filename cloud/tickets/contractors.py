@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, select, update
@@ -17,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.people.secrets import Tokens, hash_secret
 from cloud.storage import tables as t
-from cloud.tickets import permits_service, repository, service
+from cloud.tickets import permits_service, repository, service, work
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.permits import Step
 from cloud.tickets.permits_service import Given
 from cloud.tickets.repository import Happening
 from cloud.tickets.service import Actor, Details
 from cloud.tickets.ticket import Action, Kind, Role, State, ticket_name, transition
+from cloud.tickets.work_proof import Reading
 from contract.conventions import EpochMs
 
 DAY_MS = 86_400_000
@@ -183,28 +185,40 @@ async def find(connection: AsyncConnection, token: str) -> RowMapping:
     return found
 
 
-async def do(desk: Desk, connection: AsyncConnection, token: str, verb: Verb, said: Said, now: EpochMs) -> RowMapping:
+async def may(connection: AsyncConnection, token: str, verb: Verb, now: EpochMs) -> tuple[RowMapping, bool]:
+    """The link, and whether this act is still to be done; false: it was done before.
+
+    Raises Refused: 404 no such link, 410 it is revoked, expired, used up or the ticket is over, 409 not yet possible.
+    """
+    link = await find(connection, token)
+    if link[_COLUMNS[verb]] is not None and link["revoked_at"] is None:
+        return link, False
+    ticket = await repository.ticket(connection, link["ticket_id"])
+    _check_link(link, ticket, now)
+    stage = await _stage(connection, ticket)
+    if verb not in verbs(link, ticket, stage):
+        what = f"{ticket_name(ticket['id'])} is {stage or ticket['state']}: {verb} does not apply"
+        raise conflict("state", what, "accept first, or ask who sent the link")
+    return link, True
+
+
+async def do(
+    desk: Desk, connection: AsyncConnection, token: str, verb: Verb, said: Said, now: EpochMs,
+    seen: Sequence[Reading] = (),
+) -> RowMapping:  # fmt: skip
     """One act of a contractor; the link as it is then. Again it changes nothing.
 
-    Raises Refused: 404 no such link, 410 it is revoked, expired, used up or the ticket is over, 409 not yet possible, 422
+    ``seen`` are the readings that may prove a repair (``work.readings``). Raises Refused as ``may`` does, and 422 when
     something is missing.
     """
     number = (await find(connection, token))["ticket_id"]
     ticket = await repository.ticket(connection, number, is_locked=True)
-    link = await find(connection, token)
-    if link[_COLUMNS[verb]] is not None:
+    link, is_new = await may(connection, token, verb, now)
+    if not is_new:
         return link
-    _check_link(link, ticket, now)
-    stage = await _stage(connection, ticket)
-    if verb not in verbs(link, ticket, stage):
-        raise conflict(
-            "state",
-            f"{ticket_name(number)} is {stage or ticket['state']}: {verb} does not apply",
-            "accept first, or ask who sent the link",
-        )
     actor = Actor(link["name"], Role.TECHNICIAN, "contractor")
     if verb is Verb.DONE:
-        await _report(desk, connection, ticket, actor, said, now)
+        await _report(desk, connection, ticket, actor, said, now, seen)
     else:
         await _say(desk, connection, ticket, verb, actor, said, now)
     c = t.permits.contractor_link
@@ -236,13 +250,15 @@ async def _say(
 
 
 async def _report(
-    desk: Desk, connection: AsyncConnection, ticket: RowMapping, actor: Actor, said: Said, now: EpochMs
-) -> None:
+    desk: Desk, connection: AsyncConnection, ticket: RowMapping, actor: Actor, said: Said, now: EpochMs,
+    seen: Sequence[Reading],
+) -> None:  # fmt: skip
     """The work is done: a fault's ticket is resolved; of an outage it is reported, and our own people restore."""
     if ticket["kind"] == Kind.OUTAGE:
         given = Given(action=said.action, note=said.note)
         await permits_service.take(desk, connection, ticket["id"], Step.REPORT_DONE, actor, now, given)
         return
+    await work.require(connection, ticket, seen)
     details = Details(cause=said.cause, action=said.action, note=said.note)
     await service.act(desk, connection, ticket["id"], Action.RESOLVE, actor, now, details)
 

@@ -54,11 +54,16 @@ _REMEDIES = {
 
 async def permit_of(connection: AsyncConnection, number: int) -> RowMapping:
     """One permit. Raises Refused (404) when the ticket has none."""
-    query = select(t.permits.permit).where(t.permits.permit.c.ticket_id == number)
-    found = (await connection.execute(query)).mappings().one_or_none()
+    found = await permit_or_none(connection, number)
     if found is None:
         raise not_found("permit", ticket_name(number))
     return found
+
+
+async def permit_or_none(connection: AsyncConnection, number: int) -> RowMapping | None:
+    """The permit of a ticket, where it has one."""
+    query = select(t.permits.permit).where(t.permits.permit.c.ticket_id == number)
+    return (await connection.execute(query)).mappings().one_or_none()
 
 
 async def equipment_of(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
@@ -157,7 +162,7 @@ def _check_given(permit: RowMapping, row: PermitStep, given: Given, now: EpochMs
             raise invalid("until", "no outage is planned for more than 31 days", "restore, and draft another permit")
 
 
-def standing(permit: RowMapping) -> Standing:
+def standing(permit: Permit) -> Standing:
     """A stored permit as the decision about cutting reads it."""
     return Standing(
         permit["from_at"], permit["until_at"], permit["is_notice_needed"], permit["lead_h"], permit["notified_at"],
