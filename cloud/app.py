@@ -43,6 +43,7 @@ from cloud.storage.soundness import Inspector
 from cloud.telemetry.choosing import choose_store
 from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
+from cloud.tickets import targets
 from cloud.tickets.attachments_routes import router as attachments_router
 from cloud.tickets.attachments_sweep import Sweeper
 from cloud.tickets.contractors_routes import router as contractors_router
@@ -144,6 +145,7 @@ def _waker(ticker: Ticker, mover: Mover, keeper: Keeper, permits: PermitKeeper) 
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = app.state
     await migrate(state.database)
+    await targets.begin(state.database, state.desk, state.clock.now_ms())
     await state.store.open()
     try:
         async with asyncio.TaskGroup() as group:

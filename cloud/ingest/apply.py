@@ -140,6 +140,7 @@ def _told(context: Context, record: _Alarm) -> Told:
 
 async def _announced(context: Context, record: DeviceAnnounced) -> tuple[str, ...]:
     await announce(context.connection, context.gateway, record, context.now)
+    context.desk.zones[record.site] = record.zone  # its calendars are kept in it from the first alarm on
     return ("equipment", "gateways")
 
 

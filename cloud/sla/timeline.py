@@ -65,13 +65,14 @@ def deadlines(
     now: datetime,
     later: Mapping[str, Ruling] = MappingProxyType({}),
     shares: tuple[float, ...] = SHARES,
+    version: str = "",
 ) -> tuple[Deadline, ...]:
     """Every clock that the policy sets, by activation, in the order response, arrival, service, resolution.
 
     ``entries`` are in the order in which they were recorded. ``later`` has the ruling of every version that a ``retargeted``
-    entry names; one that is not there changes nothing. Raises KeyError for a target with an unknown calendar.
+    entry names; one that is not there changes nothing; ``version`` is the one at the beginning. Raises KeyError for a target with an unknown calendar.
     """
-    story = _Story(entries, Ruling(targets, calendars, shares), later, now)
+    story = _Story(entries, Ruling(targets, calendars, shares, version), later, now)
     found: list[Deadline] = []
     activation = 0
     for index, entry in enumerate(entries):

@@ -39,13 +39,15 @@ class Desk:
         self.zones: dict[str, str] = {}
         """The zone of each site, as far as it was read."""
         self._versions = {policy.version: policy}
+        self.is_read = False
+        """Whether what is in force was read from the database."""
 
     def adopt(self, versions: Sequence[Policy], zones: Mapping[str, str]) -> None:
         """Take over what the database has: versions in their order, the last one is in force."""
         self.zones.update(zones)
         self._versions.update({policy.version: policy for policy in versions})
         if versions:
-            self.policy = versions[-1]
+            self.policy, self.is_read = versions[-1], True
 
     @property
     def versions(self) -> frozenset[str]:
@@ -65,7 +67,7 @@ class Desk:
         if policy is not None:
             later[policy.version] = self._ruling(ticket, policy)
             entries = [*entries, Entry(from_ms(now), "retargeted", version=policy.version)]
-        return deadlines(entries, first.targets, first.calendars, from_ms(now), later, first.shares)
+        return deadlines(entries, first.targets, first.calendars, from_ms(now), later, first.shares, first.version)
 
     def ruling(self, ticket: Mapping[Any, Any], version: str) -> Ruling:
         """A version as it binds a ticket; one that nobody knows any more is taken as the one in force."""
@@ -149,7 +151,7 @@ async def retarget(desk: Desk, connection: AsyncConnection, number: int, actor: 
     version = desk.policy.version
     if ticket["policy"] == version or ticket["state"] not in OPEN_STATES:
         return False
-    data = {"policy": version, "was": ticket["policy"]}
+    data = {"policy": version, "was": ticket["policy"], "version": ticket["version"] + 1}
     happening = Happening(
         now, "retargeted", "person" if actor else "system", actor, data, f"retarget:{number}:{version}"
     )
@@ -161,16 +163,25 @@ async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, n
     """Bring the clocks of a ticket to ``now``: a due instant that has passed becomes a breach, stamped at that instant."""
     entries, recorded = await repository.story(connection, ticket["id"])
     found = desk.deadlines(ticket, entries, now)
-    if await _keep(connection, ticket["id"], found, recorded, now):
+    if await _keep(connection, ticket["id"], found, recorded, now, version=ticket["version"] + 1):
         await repository.update_ticket(connection, ticket, {})  # who follows the version reads the new lines
     return found
 
 
 async def _keep(
-    connection: AsyncConnection, number: int, found: Sequence[Deadline], recorded: Collection[str], now: EpochMs
+    connection: AsyncConnection,
+    number: int,
+    found: Sequence[Deadline],
+    recorded: Collection[str],
+    now: EpochMs,
+    *,
+    version: int | None = None,
 ) -> bool:
+    """Store clocks and add the lines that are not there yet. ``version`` is the ticket's when they alone change it."""
     await repository.store_deadlines(connection, number, found)
     lines = [line for line in _told(number, found, now) if line.dedupe not in recorded]
+    if version is not None:
+        lines = [replace(line, data={**line.data, "version": version}) for line in lines]
     await repository.append_all(connection, number, lines)
     return bool(lines)
 

@@ -194,6 +194,17 @@ async def story(connection: AsyncConnection, number: int) -> tuple[list[Entry], 
     return [_entry(row) for row in rows], {row["dedupe"] for row in rows if row["dedupe"] is not None}
 
 
+async def stories(connection: AsyncConnection, numbers: Sequence[int]) -> list[tuple[RowMapping, list[Entry]]]:
+    """Tickets with their timelines as the clocks read them, in the order of ``numbers``."""
+    rows = await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)))
+    found = {row["id"]: row for row in rows.mappings()}
+    lines: dict[int, list[Entry]] = {number: [] for number in numbers}
+    query = select(t.timeline).where(t.timeline.c.ticket_id.in_(numbers)).order_by(t.timeline.c.id)
+    for line in (await connection.execute(query)).mappings():
+        lines[line["ticket_id"]].append(_entry(line))
+    return [(found[number], lines[number]) for number in numbers if number in found]
+
+
 async def append_all(connection: AsyncConnection, number: int, happenings: Sequence[Happening]) -> None:
     """Add lines to the timeline, without those that are there already."""
     await insert_all_new(connection, t.timeline, [_line(number, happening) for happening in happenings])
@@ -380,8 +391,7 @@ async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) ->
 
 
 def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:
-    row = deadline_row(case.row["id"], deadline)
-    stored = case.breaches.get((deadline.clock, deadline.activation))
+    row, stored = deadline_row(case.row["id"], deadline), case.breaches.get((deadline.clock, deadline.activation))
     return row if stored is None else row | _broken(stored)
 
 

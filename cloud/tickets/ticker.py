@@ -1,6 +1,7 @@
 """Tickets → sla: the passing of time itself.
 
-Deadlines are rows: a restart, two replicas and a late wake all come to the question "what is due now?".
+Deadlines are rows: a restart, two replicas and a late wake all come to the question "what is due now?". A new version of the
+targets is followed here too, so that every replica and every open ticket comes to it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.clock import Clock
 from cloud.storage.session import Database
-from cloud.tickets import repository, silence
+from cloud.tickets import repository, silence, targets
 from cloud.tickets.desk import Desk, record, refresh
 from cloud.tickets.repository import Happening
 from contract.conventions import EpochMs
 
+_DAY_MS = 86_400_000
 LONGEST_NAP_S = 5.0
 """How long it sleeps at most: another replica may have written an earlier deadline."""
 
@@ -40,6 +42,8 @@ class Ticker:
         self._longest_nap_ms = longest_nap_s * 1000
         self._listening_since = clock.now_ms()
         self._woken = asyncio.Event()
+        self._settled = ""
+        self._looked_ahead = clock.now_ms()
 
     def wake(self) -> None:
         """Look again now: a ticket was opened or changed."""
@@ -59,6 +63,8 @@ class Ticker:
         """Record every breach, ended hold and silent gateway up to now, each once and stamped with its own instant."""
         now = self._clock.now_ms()
         async with self._database.read() as connection:
+            await targets.learn(connection, self._desk)
+            others = await self._others(connection)
             late = await repository.overdue(connection, now)
             quiet = [
                 row["id"]
@@ -71,8 +77,27 @@ class Ticker:
         for gateway_id in quiet:
             async with self._database.write() as connection:
                 await silence.fall_silent(self._desk, connection, gateway_id, self._listening_since, now)
-        if late or quiet:
+        await self._follow(others, now)
+        if late or quiet or others:
             self._publish("tickets", "alarms", *(["gateways"] if quiet else []))
+
+    async def _others(self, connection: AsyncConnection) -> list[int]:
+        """Some tickets that another version of the targets binds; none as soon as all follow the one in force."""
+        if not self._desk.is_read or self._settled == self._desk.policy.version:
+            return []
+        found = await targets.stale(connection, self._desk)
+        if not found:
+            self._settled = self._desk.policy.version
+        return found
+
+    async def _follow(self, numbers: list[int], now: EpochMs) -> None:
+        if numbers:
+            await targets.follow(self._database, self._desk, numbers, now)
+            self.wake()  # there may be more
+        if now - self._looked_ahead > _DAY_MS:
+            self._looked_ahead = now
+            async with self._database.write() as connection:
+                await targets.note_unconfirmed(connection, self._desk, now)
 
     async def _next(self) -> EpochMs:
         async with self._database.read() as connection:
