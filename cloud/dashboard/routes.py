@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from cloud.dashboard import (
     routes_account,
     routes_alarms,
+    routes_calls,
     routes_contractors,
     routes_entering,
     routes_equipment,
@@ -50,6 +51,7 @@ for _part in (
     routes_proof,  # its addresses lie below a ticket's, whose last part is any action
     routes_tickets,
     routes_alarms,
+    routes_calls,
     routes_account,
 ):
     router.include_router(_part.router)

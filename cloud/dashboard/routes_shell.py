@@ -20,11 +20,15 @@ from cloud.dashboard.lists import TestLine
 from cloud.dashboard.wall import Band, bands
 from cloud.dashboard.web import Counts, Crumb, Page
 from cloud.errors import Refused
+from cloud.escalation import showing
 from cloud.people import access
 from cloud.people.service import User
 from cloud.tickets.search_filter import Wanted
 from device_profiles import library
 from device_profiles.library import Library
+
+
+_MOST_UNREACHED = 100
 
 
 class SignInNeeded(Exception):
@@ -63,7 +67,7 @@ async def opened(
         tests = tuple(lists.due_test(test, page.here) for test in due)
         home = Crumb(page.site_name, "/wall")
         counts = await _counts(db, user, page)
-        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=await _bands(db, user, page))
+        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=await _bands(db, user, page), unreached=await _unreached(db, page))
         yield Opened(request, user, page, db, tests)
 
 
@@ -73,6 +77,14 @@ async def _counts(db: AsyncConnection, user: User, page: Page) -> Counts:
         alarms=await many.count_alarms(db, now), tickets=web.some(await many.count_open(db, now)),
         mine=web.some(await many.count_open(db, now, Wanted(holder=user.name))), missed=await many.count_missed_tests(db, now),
     )  # fmt: skip
+
+
+async def _unreached(db: AsyncConnection, page: Page) -> str:
+    """That nobody could be told of tickets: every page says so until somebody can."""
+    found = len(await showing.troubled(db, _MOST_UNREACHED))
+    if found == _MOST_UNREACHED:
+        return page.here.words("calls.unreached_many", n=found - 1)
+    return page.here.words.count("calls.unreached_some", found) if found else ""
 
 
 async def _bands(db: AsyncConnection, user: User, page: Page) -> tuple[Band, ...]:

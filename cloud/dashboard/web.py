@@ -78,6 +78,8 @@ class Page:
     bands: tuple[Band, ...] = ()
     crumbs: tuple[Crumb, ...] = ()
     notice: str = ""
+    unreached: str = ""
+    """How many open tickets there are of which nobody could be told, in words; empty for none."""
     wanted: str = ""
     sites: tuple[SiteRow, ...] = field(default_factory=tuple)
 
@@ -89,7 +91,7 @@ class Page:
             NavItem("alarms", "/alarms", str(self.counts.alarms or "")),
             NavItem("tickets", "/tickets", self.counts.tickets), NavItem("my", "/my", self.counts.mine),
             NavItem("tests", "/tests", missed), NavItem("permits", "/permits", is_last=True),
-            NavItem("gateways", "/gateways"),
+            NavItem("gateways", "/gateways"), NavItem("settings", "/settings/calls"),
         )  # fmt: skip
 
     @property

@@ -67,14 +67,18 @@ async def coming(desk: Desk, connection: AsyncConnection, number: int, now: Epoc
     return list(first.values())
 
 
-async def troubled(connection: AsyncConnection) -> list[tuple[str, str]]:
-    """Open tickets of which nobody could be told, or a message was given up, oldest first: name and which of the two."""
+async def troubled(connection: AsyncConnection, most: int | None = None) -> list[tuple[str, str]]:
+    """Open tickets of which nobody could be told, or a message was given up, oldest first: name and which of the two.
+
+    With ``most`` no more than so many are looked for.
+    """
     query = (
         select(_notice.c.ticket_id, func.min(_notice.c.state).label("state"))
         .join(t.ticket, t.ticket.c.id == _notice.c.ticket_id)
         .where(_notice.c.state.in_(TROUBLE), t.ticket.c.state.not_in(tuple(map(str, FINAL_STATES))))
         .group_by(_notice.c.ticket_id)
         .order_by(_notice.c.ticket_id)
+        .limit(most)
     )
     reached = select(_notice.c.ticket_id).where(_notice.c.state == "sent")
     failed_but_told = (_notice.c.state == "failed") & _notice.c.ticket_id.in_(reached)
