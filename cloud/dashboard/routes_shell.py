@@ -27,7 +27,6 @@ from cloud.tickets.search_filter import Wanted
 from device_profiles import library
 from device_profiles.library import Library
 
-
 _MOST_UNREACHED = 100
 
 
@@ -67,7 +66,13 @@ async def opened(
         tests = tuple(lists.due_test(test, page.here) for test in due)
         home = Crumb(page.site_name, "/wall")
         counts = await _counts(db, user, page)
-        page = replace(page, counts=counts, crumbs=(home, *crumbs), bands=await _bands(db, user, page), unreached=await _unreached(db, page))
+        page = replace(
+            page,
+            counts=counts,
+            crumbs=(home, *crumbs),
+            bands=await _bands(db, user, page),
+            unreached=await _unreached(db, page),
+        )
         yield Opened(request, user, page, db, tests)
 
 
