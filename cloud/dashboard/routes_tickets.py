@@ -1,18 +1,28 @@
-"""dashboard: ticket list, ticket page, my work. Every button ends in tickets.service.act."""
+"""dashboard: the ticket page. Every button ends in tickets.service.act."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.dashboard import evidence, history, lists, storms, ticket_page, value, views, web
+from cloud.dashboard import (
+    evidence,
+    history,
+    lists,
+    storms,
+    ticket_joined,
+    ticket_page,
+    ticket_steps,
+    value,
+    views,
+    web,
+)
 from cloud.dashboard.chart import draw
-from cloud.dashboard.clocks import clocks, is_late
-from cloud.dashboard.lists import TicketLine
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, library_of, opened
 from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow, TicketRow
 from cloud.dashboard.tile import blamed, condition
@@ -24,124 +34,7 @@ from cloud.tickets.ticket import Action, Role, parse_ticket
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-FILTERS: Final = ("open", "mine", "untaken", "late", "soon", "life", "missed", "closed", "all")
-PAGE_SIZE: Final = 50
 HOUR_MS: Final = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """Pages with counts and a link to each; never an endless scroll."""
-
-    page: int
-    pages: int
-    path: str
-
-    def href(self, page: int) -> str:
-        return f"{self.path}{'&' if '?' in self.path else '?'}page={page}"
-
-
-# --- list -------------------------------------------------------------------------------------------------------
-
-
-@router.get("/tickets")
-async def show_tickets(request: Request, show: str = "open", page: int = 1) -> Response:
-    return await _list(request, show, page, "tickets.html")
-
-
-@router.get("/parts/tickets")
-async def tickets_part(request: Request, show: str = "open", page: int = 1) -> Response:
-    return await _list(request, show, page, "parts/tickets.html")
-
-
-async def _list(request: Request, show: str, page: int, template: str) -> Response:
-    show = show if show in FILTERS else "open"
-    crumb = Crumb(web.words_of(request)("ticket.title"))
-    async with opened(request, "tickets", [crumb], with_tests=not template.startswith("parts/")) as o:
-        rows, total, page = await _chosen(o, show, max(1, page))
-        here = o.page.here
-        return web.render(
-            template, o.page, show=show, total=total, rows=[lists.ticket_line(ticket, here, 3) for ticket in rows],
-            pages=Pages(page, max(1, -(-total // PAGE_SIZE)), f"/tickets?show={show}"), tabs=_tabs(o),
-        )  # fmt: skip
-
-
-def _matching(o: Opened, show: str) -> list[TicketRow]:
-    """Open tickets that a saved view shows, next due first."""
-    here = o.page.here
-    views_of: dict[str, Callable[[TicketRow], bool]] = {
-        "mine": lambda one: one.holder == o.user.name, "untaken": lambda one: not one.holder,
-        "soon": lambda one: any(here.now <= c.due_ms <= here.now + HOUR_MS for c in clocks(one.deadlines, here) if c.is_ticking),
-        "life": lambda one: one.priority == "life_safety", "missed": lambda one: one.rule == "periodic_test",
-        "late": lambda one: is_late(clocks(one.deadlines, here)),
-    }  # fmt: skip
-    keep = views_of.get(show, _every_one)
-    return lists.by_due([ticket for ticket in o.tickets if keep(ticket)], here)
-
-
-def _every_one(_: TicketRow) -> bool:
-    return True
-
-
-async def _chosen(o: Opened, show: str, page: int) -> tuple[list[TicketRow], int, int]:
-    """One page of a view. Late, closed and all look into the past too: a breach stays visible after closing."""
-    where = {"closed": views.is_closed(), "all": views.is_any(), "late": views.has_breach()}.get(show)
-    if where is None:
-        rows = _matching(o, show)
-        page = min(page, max(1, -(-len(rows) // PAGE_SIZE)))
-        return rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], len(rows), page
-    total = await views.count_tickets(o.db, where)
-    page = min(page, max(1, -(-total // PAGE_SIZE)))
-    return await views.tickets(o.db, where, limit=PAGE_SIZE, skip=(page - 1) * PAGE_SIZE), total, page
-
-
-@dataclass(frozen=True, slots=True)
-class _Tab:
-    id: str
-    href: str
-    n: int = 0
-
-
-def _tabs(o: Opened) -> list[_Tab]:
-    counted = {name: len(_matching(o, name)) for name in FILTERS if name not in {"closed", "all"}}
-    return [_Tab(name, f"/tickets?show={name}", counted.get(name, 0)) for name in FILTERS]
-
-
-# --- my work ----------------------------------------------------------------------------------------------------
-
-
-@router.get("/my")
-async def show_my(request: Request) -> Response:
-    async with opened(request, "my", [Crumb(web.words_of(request)("my.title"))]) as o:
-        return web.render("my.html", o.page, groups=_groups(o))
-
-
-@router.get("/parts/my")
-async def my_part(request: Request) -> Response:
-    async with opened(request, "my") as o:
-        return web.render("parts/my.html", o.page, groups=_groups(o))
-
-
-def _groups(o: Opened) -> list[dict[str, Any]]:
-    here, words = o.page.here, o.page.here.words
-    mine, untaken = _matching(o, "mine"), [t for t in _matching(o, "untaken") if t.state in {"new", "dispatched"}]
-    tests = [
-        TicketLine(group[0].key, group[0].href if len(group) == 1 else "/tests", lists.due_name(group, words), "", "", "", "",
-                   (), "", (group[0].due, group[0].every, group[0].proof), group[0].is_missed, group[0].due_at)
-        for group in lists.due_soon(o.tests, here)
-    ]  # fmt: skip
-    return [
-        {"name": words("my.now"), "note": words.count("ticket.count", len(mine)), "rows": _work(mine, o),
-         "empty": words("my.none"), "empty_text": words("my.none_text")},
-        {"name": words("my.untaken"), "note": str(len(untaken)), "rows": _work(untaken, o),
-         "empty": words("my.untaken_none"), "empty_text": ""},
-        {"name": words("my.tests"), "note": words("my.tests_span"), "rows": tests, "empty": words("my.tests_none"),
-         "empty_text": ""},
-    ]  # fmt: skip
-
-
-def _work(tickets: Sequence[TicketRow], o: Opened) -> list[TicketLine]:
-    return [lists.ticket_line(ticket, o.page.here) for ticket in lists.worst_first(tickets, o.page.here)]
 
 
 # --- one ticket -------------------------------------------------------------------------------------------------
@@ -167,7 +60,7 @@ def _number(name: str) -> int:
 
 
 async def _ticket(request: Request, name: str, template: str) -> Response:
-    async with opened(request, "tickets", with_tests=not template.startswith("parts/")) as o:
+    async with opened(request, "tickets") as o:
         ticket = await views.one_ticket(o.db, _number(name))
         if ticket is None:
             raise not_found("ticket", name)
@@ -182,7 +75,9 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
     sums = await service.clocks(o.request.app.state.desk, o.db, ticket.id, here.now)
     alarm = await views.ticket_alarm(o.db, ticket.id)
     people = await views.people(o.db)
-    steps = ticket_page.steps(ticket, o.user.role, people, here)
+    around = await ticket_joined.joined(o.db, ticket, here)
+    ticket = replace(ticket, is_alarm_active=around.is_alarm_active, place=around.place or ticket.place)
+    steps = ticket_steps.steps(ticket, o.user.role, await _around(o, ticket, people, around), here)
     role = words.or_id("role", o.user.role)
     shown = ticket_page.newest(sums)
     return {
@@ -192,8 +87,22 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
         "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
         "people": [], "earlier": await _earlier(o, ticket), "now": await _now(o, ticket, alarm),
         "storms": await storms.of_ticket(o.db, ticket.id, here), "part_of": await storms.part_of(o.db, ticket.id, here),
-        "evidence": await evidence.of_ticket(o.db, ticket, here),
+        "evidence": await evidence.of_ticket(o.db, ticket, here), "joined": around,
+        "may_unlink": any(step.id == "unlink" for step in steps), "hidden_steps": _hidden(ticket),
     }  # fmt: skip
+
+
+async def _around(
+    o: Opened, ticket: TicketRow, people: Sequence[tuple[str, str]], around: ticket_joined.Joined
+) -> ticket_steps.Around:
+    moves = await service.priorities(o.request.app.state.desk, o.db, ticket.id, o.page.here.now)
+    return ticket_steps.Around(people, around.offered, around.resolvable, dict(moves), around.reporter)
+
+
+def _hidden(ticket: TicketRow) -> tuple[str, ...]:
+    """Service is back only where a clock waits for it."""
+    waits = any(d.clock == "service" and d.met_at is None for d in ticket.deadlines)
+    return () if waits else ("restore",)
 
 
 def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | None, o: Opened) -> dict[str, Any]:
@@ -323,12 +232,12 @@ async def do(request: Request, name: str, action: str) -> Response:
     given = {key: str(text).strip() for key, text in form.items()}
     state = request.app.state
     version = int(given["version"]) if given.get("version", "").isdigit() else None
+    async with state.database.read() as db:
+        details = await _details(request, given, db, tuple(str(name) for name in form.getlist("children")))
+    actor, step, now = service.Actor(user.name, user.role), _action(action), state.clock.now_ms()
+    seen = await service.seen_before(state.database, state.store, number, step, now, details)
     async with state.database.write() as db:
-        details = await _details(request, given, db)
-        actor = service.Actor(user.name, user.role)
-        await service.act(
-            state.desk, db, number, _action(action), actor, state.clock.now_ms(), details, version=version
-        )
+        await service.act(state.desk, db, number, step, actor, now, details, version=version, seen=seen)
     state.hub.publish("tickets", "alarms")
     state.wake(("tickets",))
     return web.go(web.local_path(given.get("back", ""), f"/tickets/{name}"))
@@ -340,7 +249,12 @@ def _action(name: str) -> Action:
     return Action(name)
 
 
-async def _details(request: Request, given: dict[str, str], db: Any) -> service.Details:  # noqa: ANN401
+async def _details(
+    request: Request,
+    given: dict[str, str],
+    db: AsyncConnection,
+    children: tuple[str, ...],
+) -> service.Details:
     here = web.page_of(request, None, await views.sites(db), "").here
     until = history.local_instant(given["until"], here) if given.get("until") else None
     if given.get("until") and until is None:
@@ -348,5 +262,6 @@ async def _details(request: Request, given: dict[str, str], db: Any) -> service.
     return service.Details(
         reason=given.get("reason", ""), until=until, cause=given.get("cause", ""), action=given.get("action", ""),
         holder=given.get("holder", ""), priority=given.get("priority", ""), note=given.get("note", ""),
-        asked=given.get("asked", ""), answer=given.get("answer", ""),
+        asked=given.get("asked", ""), answer=given.get("answer", ""), into=given.get("into", ""), other=given.get("other", ""),
+        relation=given.get("relation", ""), parent=given.get("parent", ""), children=children,
     )  # fmt: skip

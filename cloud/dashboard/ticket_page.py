@@ -11,9 +11,7 @@ from cloud.dashboard.clocks import ORDER, Clock, clock
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import DeadlineRow, TicketRow, TimelineRow
 from cloud.dashboard.words import Words
-from cloud.sla.policy import PRIORITIES
 from cloud.sla.timeline import Deadline, Line
-from cloud.tickets.ticket import Action, allowed, needs
 from contract.conventions import to_ms
 
 Sum = tuple[Deadline, tuple[Line, ...]]
@@ -250,6 +248,24 @@ def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> t
         found.append(words("ticket.priority_is", priority=words.or_id("priority", str(data["priority"]))))
     if isinstance(data.get("until"), int):
         found.append(f"{words('form.until')} {here.when(data['until'])}")
+    if isinstance(data.get("entered_at"), int):
+        found.append(words("timeline.reported", at=here.when(data["entered_at"], seconds=True)))
+    return (*found, *_joined(data, words), *_news_details(data, here))
+
+
+def _joined(data: Mapping[str, Any], words: Words) -> list[str]:
+    """Which other tickets a line is about."""
+    named = [str(data[key]) for key in ("into", "ticket", "parent", "merged") if data.get(key)]
+    named += [str(name) for key in ("tickets", "children") for name in data.get(key, ())]
+    if data.get("other"):
+        relation = words.or_id("relation", str(data.get("relation", "related")))
+        named.append(words("timeline.relation_is", relation=relation, ticket=data["other"]))
+    return named
+
+
+def _news_details(data: Mapping[str, Any], here: Here) -> list[str]:
+    """How late the news came and why, and which event told it."""
+    words, found = here.words, []
     if isinstance(data.get("news_late_ms"), int) and data["news_late_ms"] >= LATE_NEWS_MS:
         found.append(words("timeline.news_late", late=present.duration(data["news_late_ms"] / 1000, words)))
     if data.get("news_late_why"):
@@ -257,69 +273,4 @@ def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> t
         found.append(words(f"{_LATE_WHY}.{data['news_late_why']}", **times))
     if data.get("event"):
         found.append(words("timeline.event", event=data["event"]))
-    return tuple(found)
-
-
-# --- next steps, from the table of transitions ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    name: str
-    label: str
-    kind: str
-    is_required: bool
-    choices: tuple[tuple[str, str], ...] = ()
-    chosen: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    id: str
-    is_primary: bool
-    is_form: bool
-    fields: tuple[Field, ...]
-
-
-_PRIMARY: Final = ("acknowledge", "arrive", "start", "resume", "resolve", "verify", "close")
-_OPTIONAL: Final[Mapping[str, tuple[str, ...]]] = {"hold": ("until",)}
-_KINDS: Final = {"cause": "long", "action": "long", "reason": "line", "note": "long", "until": "until", "answer": "long"}
-
-
-def steps(ticket: TicketRow, role: str, people: Sequence[tuple[str, str]], here: Here) -> tuple[Step, ...]:
-    """The buttons that the table of transitions allows this role in this state, the next one first."""
-    possible = [action for action in allowed(ticket.state, role, ticket.kind) if action is not Action.NOTE]
-    primary = next_step([str(action) for action in possible], ticket)
-    ordered = sorted(possible, key=lambda action: str(action) != primary)
-    return tuple(_step(action, ticket, people, here.words, is_primary=str(action) == primary) for action in ordered)
-
-
-def next_step(possible: Sequence[str], ticket: TicketRow) -> str:
-    """The one primary button: take it, be there where an arrival clock runs, start, resolve, verify, close."""
-    is_arriving = any(d.clock == "arrival" and d.met_at is None for d in ticket.deadlines)
-    return next((name for name in _PRIMARY if name in possible and (name != "arrive" or is_arriving)), "")
-
-
-def _step(
-    action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_primary: bool
-) -> Step:
-    is_closing_on_alarm = action is Action.CLOSE and ticket.is_alarm_active
-    asked = needs(action, ticket.kind, ticket.state)
-    required = (*asked, "reason") if is_closing_on_alarm else asked
-    names = (*required, *_OPTIONAL.get(str(action), ()))
-    fields = tuple(
-        _field(name, action, ticket, people, words, is_required=name in required) for name in dict.fromkeys(names)
-    )
-    return Step(str(action), is_primary, bool(fields), fields)
-
-
-def _field(
-    name: str, action: Action, ticket: TicketRow, people: Sequence[tuple[str, str]], words: Words, *, is_required: bool
-) -> Field:
-    if name == "holder":
-        return Field(name, words("form.to"), "choice", is_required, tuple(people), ticket.holder)
-    if name == "priority":
-        choices = tuple((one, words.or_id("priority", one)) for one in PRIORITIES)
-        return Field(name, words("form.priority"), "choice", is_required, choices, ticket.priority)
-    label = {"reason": "form.hold_reason" if action is Action.HOLD else "form.reason", "note": "form.text"}
-    return Field(name, words(label.get(name, f"form.{name}")), _KINDS.get(name, "line"), is_required)
+    return found

@@ -4,10 +4,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloud.dashboard import ticket_page, words
+from cloud.dashboard import ticket_page, ticket_steps, words
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import DeadlineRow, TicketRow, TimelineRow
 from cloud.dashboard.ticket_page import Story
+from cloud.dashboard.ticket_steps import Around
 from cloud.sla.policy import SHIPPED
 from cloud.sla.timeline import Deadline, Entry, Line, deadlines, explain
 from cloud.tickets.ticket import Action, Role, State, allowed
@@ -138,8 +139,10 @@ PEOPLE = [("electrician_a", "Electrician A")]
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize("role", list(Role))
 def test_the_buttons_are_the_table_of_transitions(state: State, role: Role) -> None:
-    made = ticket_page.steps(replace(TICKET, state=state), role, PEOPLE, EN)
-    assert {step.id for step in made} == {str(action) for action in allowed(state, role, TICKET.kind) if action is not Action.NOTE}
+    made = ticket_steps.steps(replace(TICKET, state=state), role, Around(PEOPLE), EN)
+    assert {step.id for step in made} == {
+        str(action) for action in allowed(state, role, TICKET.kind) if action is not Action.NOTE
+    }
     assert sum(step.is_primary for step in made) <= 1
     assert not made or made[0].is_primary or not any(step.is_primary for step in made)
 
@@ -150,17 +153,20 @@ def test_the_buttons_are_the_table_of_transitions(state: State, role: Role) -> N
      ("verified", "close")],
 )  # fmt: skip
 def test_one_primary_button_that_changes_with_the_step(state: str, expected: str) -> None:
-    assert ticket_page.steps(replace(TICKET, state=state), "engineer", PEOPLE, EN)[0].id == expected
+    assert ticket_steps.steps(replace(TICKET, state=state), "engineer", Around(PEOPLE), EN)[0].id == expected
 
 
 def test_where_an_arrival_clock_runs_being_on_site_comes_next() -> None:
     arrival = DeadlineRow("arrival", 1800, NOW, NOW + 1, "running")
     ticket = replace(TICKET, state="acknowledged", deadlines=(arrival,))
-    assert ticket_page.steps(ticket, "technician", PEOPLE, EN)[0].id == "arrive"
+    assert ticket_steps.steps(ticket, "technician", Around(PEOPLE), EN)[0].id == "arrive"
 
 
 def test_a_step_asks_for_exactly_what_it_needs() -> None:
-    made = {step.id: step for step in ticket_page.steps(replace(TICKET, state="in_progress"), "engineer", PEOPLE, EN)}
+    made = {
+        step.id: step
+        for step in ticket_steps.steps(replace(TICKET, state="in_progress"), "engineer", Around(PEOPLE), EN)
+    }
     assert [(f.name, f.is_required) for f in made["hold"].fields] == [("reason", True), ("until", False)]
     assert [f.name for f in made["resolve"].fields] == ["cause", "action"]
     assert made["hand_over"].fields[0].choices == (("electrician_a", "Electrician A"),)
@@ -169,16 +175,17 @@ def test_a_step_asks_for_exactly_what_it_needs() -> None:
 
 def test_closing_on_an_active_alarm_asks_why() -> None:
     resolved = replace(TICKET, state="resolved")
-    close = {step.id: step for step in ticket_page.steps(resolved, "engineer", PEOPLE, EN)}["close"]
+    close = {step.id: step for step in ticket_steps.steps(resolved, "engineer", Around(PEOPLE), EN)}["close"]
     assert not close.is_form
     close = {
-        step.id: step for step in ticket_page.steps(replace(resolved, is_alarm_active=True), "engineer", PEOPLE, EN)
+        step.id: step
+        for step in ticket_steps.steps(replace(resolved, is_alarm_active=True), "engineer", Around(PEOPLE), EN)
     }["close"]
     assert [f.name for f in close.fields] == ["reason"]
 
 
 def test_a_viewer_has_no_buttons() -> None:
-    assert ticket_page.steps(TICKET, "viewer", PEOPLE, EN) == ()
+    assert ticket_steps.steps(TICKET, "viewer", Around(PEOPLE), EN) == ()
 
 
 def test_target_and_stop_are_told_when_a_clock_has_stopped() -> None:
