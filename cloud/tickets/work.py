@@ -67,10 +67,12 @@ async def evidence(
     attached = await _photos(connection, ticket["id"], since)
     found = [_photo(what, attached.get(what, 0)) for what in told["photos"]]
     proofs = await _proofs(connection, ticket["id"], since)
-    by_point = {one.asked.point: one for one in seen}
+    is_done = ticket["state"] in _DONE
+    by_point = {} if is_done else {one.asked.point: one for one in seen}
     for asked in await asked_of(connection, ticket):
-        proof = proofs.get(asked.point) if ticket["state"] in _DONE or asked.point in _by_hand(proofs) else None
-        found.append(_need(asked, by_point.get(asked.point), proof))
+        proof = proofs.get(asked.point)
+        stands = proof if proof is not None and (is_done or proof["facts"].get("by")) else None
+        found.append(_need(asked, by_point.get(asked.point), stands))
     if told["note"]:
         found.append(_note(told["note"], is_there=await _is_noted(connection, ticket["id"], since)))
     return tuple(found)
@@ -173,10 +175,6 @@ async def _proofs(connection: AsyncConnection, number: int, since: EpochMs) -> d
     p = t.proof.reading_proof.c
     query = select(t.proof.reading_proof).where(p.ticket_id == number, p.until_at >= since).order_by(p.id)
     return {row["point"]: row for row in (await connection.execute(query)).mappings()}
-
-
-def _by_hand(proofs: Mapping[str, RowMapping]) -> set[str]:
-    return {point for point, row in proofs.items() if row["facts"].get("by")}
 
 
 async def _is_noted(connection: AsyncConnection, number: int, since: EpochMs) -> bool:

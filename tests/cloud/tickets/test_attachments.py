@@ -49,7 +49,7 @@ async def kinds(d: Desk) -> list[str]:
 async def test_a_photo_is_kept_with_who_when_and_what_it_was_and_served_to_people_only(tmp_path: Path) -> None:
     async with a_ticket(tmp_path) as d:
         sent = photo()
-        answer = await send(d, sent, '../..\\evil <é>.png', shows="repair", note="fuse of stage 3")
+        answer = await send(d, sent, "../..\\evil <é>.png", shows="repair", note="fuse of stage 3")
         assert answer.status_code == 201, answer.text
         told: dict[str, Any] = answer.json()
         assert told["sha256"] == hashlib.sha256(sent).hexdigest()
@@ -130,17 +130,21 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-@asynccontextmanager
-async def killed() -> AsyncIterator[None]:
-    raise Killed
-    yield
+class Killing:
+    """A transaction in whose place the process ends."""
+
+    async def __aenter__(self) -> None:
+        raise Killed
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
 
 
 async def test_a_kill_between_file_and_row_leaves_a_file_that_the_sweep_takes_and_nothing_else(tmp_path: Path) -> None:
     async with a_ticket(tmp_path) as d:
         kept = (await send(d, photo())).json()["id"]
 
-        real, d.app.state.database.write = d.app.state.database.write, killed
+        real, d.app.state.database.write = d.app.state.database.write, Killing
         with pytest.raises(Killed):
             await attachments.add(room_of(d), 1, Upload(photo(colour="blue")), Actor("anna", "technician"), d.clock.ms)
         d.app.state.database.write = real
