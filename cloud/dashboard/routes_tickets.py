@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.dashboard import (
+    calls_page,
     evidence,
     history,
     lists,
@@ -87,7 +88,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
         "may_note": Role(o.user.role).rank >= Role.TECHNICIAN.rank, "clause": _clause(o, ticket, sums),
         "people": [], "earlier": await _earlier(o, ticket), "now": await _now(o, ticket, alarm),
         "storms": await storms.of_ticket(o.db, ticket.id, here), "part_of": await storms.part_of(o.db, ticket.id, here),
-        "evidence": await evidence.of_ticket(o.db, ticket, here), "joined": around,
+        "calls": await calls_page.of_ticket(o, ticket.id), "evidence": await evidence.of_ticket(o.db, ticket, here), "joined": around,
         "may_unlink": any(step.id == "unlink" for step in steps), "hidden_steps": _hidden(ticket),
     }  # fmt: skip
 
