@@ -8,8 +8,10 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cloud.dashboard import permit_page
 from cloud.dashboard.permit_page import measure_text
 from cloud.dashboard.present import Here
+from cloud.dashboard.rows import TicketRow
 from cloud.storage import tables as t
 from cloud.tickets import contractors, permits_service
 from cloud.tickets.contractors import DEFAULT_DAYS, MOST_DAYS, LinkState, Verb
@@ -29,6 +31,14 @@ class LinkLine:
     state: str
     facts: tuple[str, ...]
     may_revoke: bool
+
+
+async def beside(db: AsyncConnection, ticket: TicketRow, role: str, here: Here) -> dict[str, Any]:
+    """The cards of a permit and of contractors' links, for a ticket's page."""
+    return {
+        "permit": await permit_page.of_ticket(db, ticket.id, role, here),
+        "contractors": await of_ticket(db, ticket.id, ticket.state, role, here),
+    }
 
 
 async def of_ticket(db: AsyncConnection, ticket: int, state: str, role: str, here: Here) -> dict[str, Any] | None:

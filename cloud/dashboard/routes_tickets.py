@@ -12,9 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.dashboard import (
     calls_page,
+    contractor_page,
     evidence,
     history,
     lists,
+    proof,
     storms,
     ticket_joined,
     ticket_page,
@@ -89,7 +91,9 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
         "people": [], "earlier": await _earlier(o, ticket), "now": await _now(o, ticket, alarm),
         "storms": await storms.of_ticket(o.db, ticket.id, here), "part_of": await storms.part_of(o.db, ticket.id, here),
         "calls": await calls_page.of_ticket(o, ticket.id), "evidence": await evidence.of_ticket(o.db, ticket, here), "joined": around,
+        **await contractor_page.beside(o.db, ticket, o.user.role, here),
         "may_unlink": any(step.id == "unlink" for step in steps), "hidden_steps": _hidden(ticket),
+        "proof": await proof.of_ticket(o, ticket),
     }  # fmt: skip
 
 

@@ -224,6 +224,8 @@ def _moment(line: TimelineRow, story: Story, here: Here) -> Moment:
         what = words("timeline.breached", clock=words(f"clock.{line.data.get('clock', 'response')}.name"))
     actor = story.names.get(line.actor, line.actor) if line.actor_kind == "person" else ""
     title = words("timeline.by", actor=actor, what=what) if actor else what
+    if line.actor_kind == "contractor":
+        title = words("timeline.contractor", actor=line.actor, what=what)
     return Moment(here.when(line.at, seconds=True), present.iso(line.at), line.kind, _css(line, ticket),
                   present.capital(title), _details(line.data, story.names, here))  # fmt: skip
 
@@ -233,13 +235,13 @@ def _css(line: TimelineRow, ticket: TicketRow) -> str:
         return "hold"
     if line.kind in _FAULT_KINDS:
         return f"fault sev-{present.css(ticket.severity)}"
-    return "human" if line.actor_kind == "person" else ""
+    return "human" if line.actor_kind in {"person", "contractor"} else ""
 
 
 def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> tuple[str, ...]:
     """What was said with it, in the order in which people read it."""
     words = here.words
-    found = [str(data[key]) for key in ("cause", "action", "reason", "note") if data.get(key)]
+    found = [str(data[key]) for key in ("name", "equipment", "cause", "action", "reason", "how", "note") if data.get(key)]
     if data.get("asked"):
         found += [words("timeline.asked", who=data["asked"]), str(data.get("answer", ""))]
     if data.get("holder"):

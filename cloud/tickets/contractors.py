@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.people.secrets import Tokens, hash_secret
 from cloud.storage import tables as t
-from cloud.tickets import permits_service, repository, service, work
+from cloud.tickets import permits_service, repository, service
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.permits import Step
 from cloud.tickets.permits_service import Given
@@ -258,9 +258,8 @@ async def _report(
         given = Given(action=said.action, note=said.note)
         await permits_service.take(desk, connection, ticket["id"], Step.REPORT_DONE, actor, now, given)
         return
-    await work.require(connection, ticket, seen)
     details = Details(cause=said.cause, action=said.action, note=said.note)
-    await service.act(desk, connection, ticket["id"], Action.RESOLVE, actor, now, details)
+    await service.act(desk, connection, ticket["id"], Action.RESOLVE, actor, now, details, seen={ticket["id"]: seen})
 
 
 async def note_seen(connection: AsyncConnection, link: RowMapping, now: EpochMs) -> None:

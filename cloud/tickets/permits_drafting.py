@@ -160,7 +160,7 @@ def _said(wanted: Draft) -> dict[str, Any]:
     """What the timeline keeps of a draft: the plan as it was then."""
     plain = ("from_at", "until_at", "work", "workers", "contractor", "affected", "window_reason", "watch_instead")
     said = {name: getattr(wanted, name) for name in plain if getattr(wanted, name)}
-    return said | {"note": wanted.work, "equipment": list(wanted.equipment), "measures": list(wanted.measures)}
+    return said | {"note": wanted.work, "things": list(wanted.equipment), "measures": list(wanted.measures)}
 
 
 async def _write_equipment(connection: AsyncConnection, number: int, wanted: Draft) -> None:

@@ -23,7 +23,8 @@ IN_THE_OTHER = {"language.other"}
 BUILT = (
     "severity.", "priority.", "state.", "cause.", "quality.", "system.", "role.", "clock.", "weekday.", "month.", "duration.",
     "every.", "act.", "form.", "timeline.", "sumstate.", "tab.", "span.", "bit.", "rule.", "refused.", "filter.", "theme.",
-    "kind.", "category.", "channel.", "emergency.", "relation.", "desk.", "alarm.", "device.state.", "tests.proof_", "nav.", "error.", "storm.", "silence.", "calls.", "find.", "bulk.do.", "sheet.",
+    "kind.", "category.", "channel.", "emergency.", "relation.", "desk.", "alarm.", "device.state.", "tests.proof_", "nav.", "error.", "storm.", "silence.", "calls.", "proof.shows.", "proof.state.", "order.safety.", "find.", "bulk.do.", "sheet.",
+    "permit.", "contractor.",
 )  # fmt: skip
 
 
