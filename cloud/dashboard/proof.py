@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.dashboard import present, views
+from cloud.dashboard import lists, present, views
 from cloud.dashboard.present import Here
 from cloud.dashboard.routes_shell import Opened
 from cloud.dashboard.rows import TicketRow
@@ -41,6 +41,8 @@ class Attached:
     id: int
     href: str
     is_photo: bool
+    kind: str
+    """What a paper is called: ``PDF``."""
     shows: str
     name: str
     facts: tuple[str, ...]
@@ -80,6 +82,20 @@ async def of_ticket(o: Opened, ticket: TicketRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
+async def watched(o: Opened) -> dict[str, Any]:
+    """The group of "my work" with the open tickets that somebody watches, worst first."""
+    here, words = o.page.here, o.page.here.words
+    numbers = await watchers.watched_by(o.db, o.user.name)
+    rows = (
+        await views.tickets(o.db, t.ticket.c.id.in_(numbers), t.ticket.c.state.not_in(views.CLOSED)) if numbers else []
+    )
+    return {
+        "name": words("proof.watching"), "note": str(len(rows)), "empty": words("proof.watching_none"),
+        "empty_text": words("proof.watching_text"),
+        "rows": [lists.ticket_line(ticket, here) for ticket in lists.worst_first(rows, here)],
+    }  # fmt: skip
+
+
 def need_lines(needs: Sequence[Need], here: Here) -> list[NeedLine]:
     """Each need in the reader's language."""
     words = here.words
@@ -109,6 +125,7 @@ def _one(row: RowMapping, ticket: TicketRow, names: Mapping[str, str], here: Her
     facts = tuple(fact for fact in (here.when(row["added_at"]), who, row["note"], taken) if fact)
     return Attached(
         id=row["id"], href=f"/tickets/{ticket.number}/files/{row['id']}", is_photo=row["media_type"] != PDF,
+        kind=row["media_type"].rpartition("/")[2].upper(),
         shows=words(f"proof.shows.{row['shows']}"), name=row["name"], facts=facts, removed=removed,
         may_remove=may_remove and not removed,
     )  # fmt: skip

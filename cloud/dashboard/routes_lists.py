@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,15 +10,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from cloud.dashboard import find_page, lists, many, views, web
+from cloud.dashboard import find_page, lists, many, proof, views, web
 from cloud.dashboard.find_page import PAGE_SIZE
 from cloud.dashboard.lists import TicketLine
-from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened
+from cloud.dashboard.routes_shell import Opened, PageRoute, opened
 from cloud.dashboard.rows import TicketRow
 from cloud.dashboard.web import Crumb
 from cloud.storage import tables as t
 from cloud.tickets import search_index, search_pages
-from cloud.tickets.search_filter import Reading, Wanted, Wrong, read
+from cloud.tickets.search_filter import Reading, Wanted, read
 from cloud.tickets.ticket import Role
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -66,7 +66,7 @@ async def _list(request: Request, page: int, template: str) -> Response:
         here = o.page.here
         reading = read(given, o.user.name, here.zone, is_open="1")
         names, systems = await names_of(o)
-        wrong = (*reading.wrong, *await unknown(o, reading, names, systems))
+        wrong = (*reading.wrong, *await search_pages.unknown(o.db, reading))
         shown = await _page_of(o, reading, page, given.get("after", "")) if not wrong else _NOTHING
         return web.render(
             template, o.page, 422 if wrong else 200, wrong=[find_page.wrong_text(one, here.words) for one in wrong],
@@ -112,43 +112,6 @@ async def names_of(o: Opened) -> tuple[Names, list[str]]:
     return {"site": {site.id: site.name for site in o.page.sites}, "holder": people}, [one for one in systems if one]
 
 
-async def unknown(o: Opened, reading: Reading, names: Names, systems: Sequence[str]) -> list[Wrong]:
-    """Values of the right form that name nothing here: told, instead of a list that is empty for no visible reason."""
-    known: dict[str, Sequence[str]] = {"site": list(names["site"]), "system": systems}
-    found = [
-        Wrong(name, value, tuple(known[name])) for name in known if (value := reading.given.get(name))
-        and not set(value.split(",")) <= {*known[name]}
-    ]  # fmt: skip
-    holder = reading.wanted.holder
-    users = select(t.app_user.c.id).where(t.app_user.c.name == holder)
-    if holder and (await o.db.execute(users)).first() is None and not await _has(o, t.ticket.c.holder == holder):
-        found.append(Wrong("holder", holder, ("me", "nobody", *list(names["holder"])[:12])))
-    return [*found, *await _unknown_ids(o, reading)]
-
-
-async def _unknown_ids(o: Opened, reading: Reading) -> list[Wrong]:
-    clauses = library_of(o.request).clauses
-    found = []
-    for name, column in (
-        ("clause", t.ticket.c.clause),
-        ("equipment", t.ticket.c.equipment_id),
-        ("rule", t.ticket.c.rule),
-    ):
-        for value in filter(None, reading.given.get(name, "").split(",")):
-            is_known = name == "clause" and value in clauses
-            if name == "equipment":
-                is_known = (
-                    await o.db.execute(select(t.equipment.c.id).where(t.equipment.c.id == value).limit(1))
-                ).first() is not None
-            if not is_known and value != "periodic_test" and not await _has(o, column == value):
-                found.append(Wrong(name, value))
-    return found
-
-
-async def _has(o: Opened, condition: Any) -> bool:  # noqa: ANN401  a condition of SQLAlchemy's
-    return (await o.db.execute(select(t.ticket.c.id).where(condition).limit(1))).first() is not None
-
-
 async def _tab_counts(o: Opened) -> dict[str, search_pages.Count]:
     here = o.page.here
     wanted = {name: read(find_page.VIEWS[name], o.user.name, here.zone).wanted for name in find_page.COUNTED}
@@ -186,6 +149,7 @@ async def _groups(o: Opened) -> list[dict[str, Any]]:
         {"name": words("my.untaken"), "note": find_page.brief(n_untaken) or "0", "rows": untaken, "empty": words("my.untaken_none"), "empty_text": ""},
         {"name": words("my.tests"), "note": words("my.tests_span"), "rows": tests, "empty": words("my.tests_none"),
          "empty_text": ""},
+        await proof.watched(o),
     ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from cloud.ingest.apply import Context, apply
 from cloud.maintenance import service as maintenance
 from cloud.people import service as people
 from cloud.storage import tables as t
+from cloud.storage.files import Files, FilesAt
 from cloud.storage.session import Database
 from cloud.telemetry.embedded import EmbeddedStore
 from cloud.telemetry.store import Row
@@ -89,6 +90,7 @@ class World:
     database: Database
     store: EmbeddedStore
     clock: Any
+    files: Files
     app: FastAPI = field(init=False)
     desk: Desk = field(default_factory=Desk)
     told: int = 0
@@ -206,6 +208,7 @@ def application(world: World) -> FastAPI:
     state = app.state
     state.database, state.store, state.clock, state.desk = world.database, world.store, world.clock, world.desk
     state.hub, state.tokens, state.library, state.wake = Hub(), lambda: "a token of tests", library(), lambda _: None
+    state.files = world.files
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
@@ -221,7 +224,7 @@ async def make(folder: Path, clock: Any = None, *, is_inline: bool = True) -> Wo
     database = await database_at(folder / "cloud.db", is_inline=is_inline)
     store = EmbeddedStore(folder / "telemetry.db", is_inline=is_inline)
     await store.open()
-    world = World(database, store, clock or Clock())
+    world = World(database, store, clock or Clock(), Files(FilesAt(str(folder / "files"))))
     now = world.clock.now_ms()
     async with database.write() as connection:
         await connection.execute(t.site.insert().values(id="riverside", name="Riverside Tower", zone="Asia/Shanghai"))
