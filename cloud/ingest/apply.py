@@ -194,6 +194,11 @@ async def _changed(context: Context, record: AlarmChanged) -> tuple[str, ...]:
         raise ValueError("a changed severity names none")
     place = await context.place(record)
     await faults.changed(context.desk, context.connection, place, values, context.event_id, context.now)
+    if record.what == "unsuppressed":
+        alarm = await faults.active_alarm(context.connection, place)
+        if alarm is not None and alarm["ticket_id"] is not None:
+            member = Member(place, alarm["severity"], alarm["raised_at"])
+            await storms.take_in(context.desk, context.connection, member, context.event_id, context.now)
     if record.severity is not None and (alarm := await faults.active_alarm(context.connection, place)) is not None:
         member = Member(place, str(record.severity), alarm["raised_at"])
         await storms.worsened(context.desk, context.connection, member, context.event_id, context.now)

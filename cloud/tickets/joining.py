@@ -227,7 +227,7 @@ async def _set_parent(step: Step) -> RowMapping:
         raise conflict(
             "parent_over", f"{ticket_name(step.other['id'])} is {step.other['state']}", "name an open ticket"
         )
-    if step.ticket["id"] in await _above(step.connection, step.other):
+    if step.ticket["id"] in await above(step.connection, step.other):
         message = f"{ticket_name(step.other['id'])} belongs to {ticket_name(step.ticket['id'])} itself"
         raise conflict("parent_loop", message, "name a ticket that is not below this one")
     await step.write(step.other, step.line(step.other, "child_joined", {"tickets": [ticket_name(step.ticket["id"])]}))
@@ -246,7 +246,7 @@ async def _adopt(step: Step, parent: RowMapping, below: Sequence[RowMapping]) ->
         await step.write(child, line, {"parent_ticket_id": parent["id"]})
 
 
-async def _above(connection: AsyncConnection, ticket: RowMapping) -> list[int]:
+async def above(connection: AsyncConnection, ticket: RowMapping) -> list[int]:
     """A ticket's parent, its parent's parent and so on, the ticket itself first."""
     found, upper = [ticket["id"]], ticket["parent_ticket_id"]
     while upper is not None and upper not in found and len(found) < _MOST_ABOVE:

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new, upsert
-from cloud.tickets import faults
-from cloud.tickets.desk import Desk
+from cloud.tickets import faults, joining, repository
+from cloud.tickets.desk import Desk, record
 from cloud.tickets.docket import Place
 from cloud.tickets.faults import Ended, News
+from cloud.tickets.repository import Happening
+from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from cloud.tickets.triage import CHATTERING, FLOOD
 from contract.conventions import EpochMs
 from contract.messages import Severity
@@ -72,6 +74,7 @@ async def began(
     alarm = await faults.active_alarm(connection, storm.place)
     if alarm is not None and alarm["raised_at"] == storm.recognised_at:
         await connection.execute(update(t.storm).where(_is(storm)).values(ticket_id=alarm["ticket_id"]))
+        await _take_in(desk, connection, alarm["ticket_id"], _members(storm.gateway_id, storm.id), event_id, now)
     if row["ended_at"] is not None:
         await faults.cleared(desk, connection, Ended(storm.place, row["ended_at"], event_id), now)
 
@@ -93,6 +96,45 @@ async def joined(
     for name in ids:
         await add_members(connection, gateway_id, name, [member])
     await worsened(desk, connection, member, event_id, now)
+    if member.severity == Severity.LIFE_SAFETY:  # nothing else that is raised inside a storm opens a ticket of its own
+        await take_in(desk, connection, member, event_id, now)
+
+
+async def take_in(desk: Desk, connection: AsyncConnection, member: Member, event_id: str, now: EpochMs) -> None:
+    """A member has a ticket of its own now: the ticket of its storm becomes the parent of that."""
+    own = and_(t.storm_member.c.fault_key == member.place.key, t.storm_member.c.raised_at == member.raised_at)
+    for storm in await storms_of(connection, member):
+        if storm["ticket_id"] is not None:
+            await _take_in(desk, connection, storm["ticket_id"], own, event_id, now)
+
+
+async def _take_in(
+    desk: Desk, connection: AsyncConnection, parent: int, which: ColumnElement[bool], event_id: str, now: EpochMs
+) -> None:
+    """The open tickets of these members that have no parent yet get this one, each change a line on its timeline."""
+    m, ticket = t.storm_member, t.ticket.c
+    own = and_(t.alarm.c.fault_key == m.c.fault_key, t.alarm.c.raised_at == m.c.raised_at)
+    of_members = select(t.alarm.c.ticket_id).select_from(m.join(t.alarm, own)).where(which)
+    alone = and_(ticket.parent_ticket_id.is_(None), ticket.state.in_([str(state) for state in OPEN_STATES]))
+    query = select(t.ticket).where(ticket.id.in_(of_members), ticket.id != parent, alone).order_by(ticket.id)
+    rows = (await connection.execute(query.with_for_update())).mappings().all()
+    storm = await repository.ticket(connection, parent) if rows else None
+    upper = await joining.above(connection, storm) if storm is not None else []
+    children = [row for row in rows if row["id"] not in upper]
+    if storm is None or not children:
+        return
+    for child in children:
+        line = Happening(
+            now, "joined_parent", "machine", "", {"parent": ticket_name(parent)}, f"storm:{parent}:{child['id']}"
+        )
+        await record(desk, connection, child, line, now, {"parent_ticket_id": parent})
+    told = {"tickets": [ticket_name(child["id"]) for child in children]}
+    joined_now = Happening(now, "child_joined", "machine", "", told, f"storm:{parent}:{event_id}")
+    await record(desk, connection, storm, joined_now, now)
+
+
+def _members(gateway_id: str, storm_id: str) -> ColumnElement[bool]:
+    return and_(t.storm_member.c.gateway_id == gateway_id, t.storm_member.c.storm_id == storm_id)
 
 
 async def worsened(desk: Desk, connection: AsyncConnection, member: Member, event_id: str, now: EpochMs) -> None:

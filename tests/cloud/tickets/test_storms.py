@@ -196,3 +196,28 @@ async def test_another_gateways_equipment_is_no_member(tmp_path: Path) -> None:
         receipt = await stranger.tell(BEGAN)
         assert ["served by gateway gw_1" in one.reason for one in receipt.refused] == [True]
         assert await of_storms(d) == []
+
+
+async def test_a_storms_ticket_is_the_parent_of_its_members_tickets(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        trapped_in_it = raised(START + 3, "entrapment", "lift_1", storms=[FLOOD_ID])
+        await gateway.tell(*STORY[:5], trapped_in_it, *STORY[6:])
+        found = {one["rule"]: one for one in await rows(d.database, t.ticket)}
+        parent = found.pop(FLOOD)
+        assert {rule: one["parent_ticket_id"] for rule, one in found.items()} == {
+            "pf_low": parent["id"], "entrapment": parent["id"], "overload": parent["id"],
+        }  # fmt: skip
+        told = [line["data"]["tickets"] for line in await rows(d.database, t.timeline, kind="child_joined")]
+        assert sorted(name for names in told for name in names) == [f"T-{one['id']:06d}" for one in found.values()]
+
+
+async def test_a_ticket_that_has_a_parent_keeps_it_in_a_storm(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        await gateway.tell(announcement(), raised(START - 1, "other"), FIRST)
+        assert (await d.act("T-000002", "set_parent", parent="T-000001")).status_code == 200
+        await gateway.tell(BEGAN)
+        (child,) = await rows(d.database, t.ticket, rule="pf_low")
+        assert child["parent_ticket_id"] == 1
