@@ -53,15 +53,19 @@ from cloud.tickets.entering_routes import router as entering_router
 from cloud.tickets.permits_keeper import PermitKeeper
 from cloud.tickets.permits_routes import router as permits_router
 from cloud.tickets.routes import router as tickets_router
+from cloud.tickets.search_index import Indexer
+from cloud.tickets.search_routes import router as search_router
+from cloud.tickets.targets_clocks import router as clocks_router
+from cloud.tickets.targets_routes import router as targets_router
 from cloud.tickets.ticker import LONGEST_NAP_S, Ticker
 from cloud.tickets.work_routes import router as work_router
 from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
 _ROUTERS = (
-    ingest_router, quarantine_router, people_router, tickets_router, directives_router, register_router, maintenance_router,
+    ingest_router, quarantine_router, people_router, search_router, tickets_router, directives_router, register_router, maintenance_router,
     metrics_router, entering_router, attachments_router, work_router, permits_router, contractors_router,
-    reports_router,
+    reports_router, targets_router, clocks_router,
 )  # fmt: skip
 
 
@@ -97,10 +101,11 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
     state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
     state.permit_keeper = PermitKeeper(state.database, state.desk, clock, hub.publish)
-    state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper)
+    state.indexer = Indexer(state.database, clock)
+    state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper, state.indexer)
     state.background = [
         ("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run),
-        ("permits", state.permit_keeper.run), ("sweeper", Sweeper(state.database, state.files, clock).run),
+        ("permits", state.permit_keeper.run), ("indexer", state.indexer.run), ("sweeper", Sweeper(state.database, state.files, clock).run),
     ]  # fmt: skip
     if file := state.database.file:
         state.background.append(("inspector", Inspector(state.database, file).run))
@@ -124,13 +129,16 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     return app
 
 
-def _waker(ticker: Ticker, mover: Mover, keeper: Keeper, permits: PermitKeeper) -> Callable[[Iterable[str]], None]:
+def _waker(
+    ticker: Ticker, mover: Mover, keeper: Keeper, permits: PermitKeeper, indexer: Indexer
+) -> Callable[[Iterable[str]], None]:
     """What to call after a commit with the topics it changed: deadlines and samples are looked at without waiting."""
 
     def wake(topics: Iterable[str]) -> None:
         told = frozenset(topics)
         if "tickets" in told:
             ticker.wake()
+            indexer.wake()
         if "samples" in told:
             mover.wake()
         if "equipment" in told:

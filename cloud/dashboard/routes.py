@@ -16,6 +16,7 @@ from cloud.dashboard import (
     routes_entering,
     routes_equipment,
     routes_lists,
+    routes_many,
     routes_permits,
     routes_proof,
     routes_register,
@@ -47,6 +48,7 @@ for _part in (
     routes_trends,
     routes_entering,
     routes_lists,
+    routes_many,  # before a ticket's own address, which any last part may be
     routes_search,
     routes_proof,  # its addresses lie below a ticket's, whose last part is any action
     routes_tickets,

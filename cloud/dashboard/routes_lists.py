@@ -18,7 +18,7 @@ from cloud.dashboard.rows import TicketRow
 from cloud.dashboard.web import Crumb
 from cloud.storage import tables as t
 from cloud.tickets import search_index, search_pages
-from cloud.tickets.search_filter import Reading, Wanted, read
+from cloud.tickets.search_filter import After, Reading, Wanted, read
 from cloud.tickets.ticket import Role
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -86,8 +86,8 @@ class Shown:
     rows: tuple[TicketRow, ...]
     count: search_pages.Count
     page: int = 1
-    after: search_pages.After | None = None
-    next: search_pages.After | None = None
+    after: After | None = None
+    next: After | None = None
 
 
 _NOTHING: Final = Shown((), search_pages.Count(0))

@@ -16,6 +16,7 @@ from cloud.dashboard.lists import TicketLine
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened
 from cloud.storage import tables as t
 from cloud.tickets import search_index
+from cloud.tickets.search_pages import Count
 from cloud.tickets.search_ranked import Hit, best
 from cloud.tickets.search_words import Question, ask, segments, words
 from cloud.tickets.ticket import parse_ticket, ticket_name
@@ -45,7 +46,7 @@ async def search(request: Request, q: str = "") -> Response:
         number = await _number(o, wanted)
         if number:
             return web.go(f"/tickets/{ticket_name(number)}")
-        found, total = await best(o.db, question, o.page.here.now, MOST) if question else ([], find_page.Count(0))
+        found, total = await best(o.db, question, o.page.here.now, MOST) if question else ([], Count(0))
         return web.render(
             "search.html", o.page, machines=await _machines(o, question) if question else [], clauses=_clauses(o, question) if question else [],
             tickets=await _tickets(o, question, found), total=find_page.count_text(total, o.page.here.words), unwritten=unwritten,

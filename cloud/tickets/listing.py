@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, case, func, select
+from sqlalchemy import RowMapping, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
@@ -20,45 +19,12 @@ _INSTANTS = ("began_at", "raised_at", "received_at", "opened_at", "resolved_at",
 _CLOCKS = ("response", "arrival", "resolution")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which tickets. Empty conditions bind nothing; ``is_open`` None takes both."""
-
-    state: str = ""
-    site: str = ""
-    equipment: str = ""
-    rule: str = ""
-    system: str = ""
-    priority: str = ""
-    is_open: bool | None = None
-    limit: int = 200
-    before: int | None = None
-    """Only tickets with a smaller number: the next page."""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
-        columns = {
-            "state": t.ticket.c.state,
-            "site": t.ticket.c.site_id,
-            "equipment": t.ticket.c.equipment_id,
-            "rule": t.ticket.c.rule,
-            "system": t.ticket.c.system,
-            "priority": t.ticket.c.priority,
-        }
-        found = [column == getattr(self, name) for name, column in columns.items() if getattr(self, name)]
-        if self.is_open is not None:
-            found.append(t.ticket.c.state.in_(_OPEN) if self.is_open else t.ticket.c.state.not_in(_OPEN))
-        if self.before is not None:
-            found.append(t.ticket.c.id < self.before)
-        return found
-
-
-async def tickets(connection: AsyncConnection, wanted: Filter) -> list[dict[str, Any]]:
-    """Tickets as the API shows them, newest first, each with the due instants of its latest clocks."""
-    query = select(t.ticket).where(*wanted.conditions()).order_by(t.ticket.c.id.desc()).limit(wanted.limit)
-    rows = (await connection.execute(query)).mappings().all()
-    clocks = await _latest_clocks(connection, [row["id"] for row in rows])
-    return [show(row, clocks.get(row["id"], [])) for row in rows]
+async def tickets(connection: AsyncConnection, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """These tickets as the API shows them, in this order, each with the due instants of its latest clocks."""
+    query = select(t.ticket).where(t.ticket.c.id.in_(numbers))
+    rows = {row["id"]: row for row in (await connection.execute(query)).mappings()}
+    clocks = await _latest_clocks(connection, list(rows))
+    return [show(rows[number], clocks.get(number, [])) for number in numbers if number in rows]
 
 
 async def one(connection: AsyncConnection, row: RowMapping) -> dict[str, Any]:

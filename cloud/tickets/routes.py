@@ -11,13 +11,11 @@ from cloud import examples
 from cloud.describing import needs
 from cloud.errors import Refused, invalid
 from cloud.people.access import RowId, SignedIn
-from cloud.sla.timeline import Deadline, Line
 from cloud.tickets import listing, repository, service
 from cloud.tickets.joining import RELATIONS
-from cloud.tickets.listing import Filter, instant
 from cloud.tickets.service import Actor, Details
 from cloud.tickets.ticket import TRANSITIONS, Action, Role, allowed, parse_ticket
-from contract.conventions import format_instant, instant_ms, to_ms
+from contract.conventions import instant_ms
 
 router = APIRouter(prefix="/api/v1", tags=["tickets"])
 _EXAMPLE = "T-000123"
@@ -46,42 +44,10 @@ class TicketShown(BaseModel):
 
 
 class TicketList(BaseModel):
-    """One page of tickets, newest first. ``next`` is the ``before`` of the following page, null at the end."""
+    """One page of tickets. ``next`` is the ``before`` of the following page, null at the end."""
 
     tickets: list[TicketShown]
     next: str | None = Field(examples=[None])
-
-
-class ClockLine(BaseModel):
-    """One line of a clock's sum, durations in seconds."""
-
-    start: str
-    end: str
-    kind: str = Field(examples=["held"])
-    why: str = Field(examples=["waiting for part: contactor K5"])
-    wall_s: float
-    counts_s: float
-    used_s: float
-
-
-class ClockShown(BaseModel):
-    """One clock with its target, its clause, where it stands and every line of its sum."""
-
-    clock: str = Field(examples=["resolution"])
-    activation: int = Field(examples=[1])
-    target_s: float = Field(examples=[172800])
-    clause: str = Field(examples=["m-2.3.3-48h"])
-    source: str
-    calendar: str = Field(examples=[""])
-    state: str = Field(examples=["running"])
-    start: str
-    due: str | None
-    stopped_at: str | None
-    breached_at: str | None
-    by_reclassification: bool
-    used_s: float
-    late_s: float
-    lines: list[ClockLine]
 
 
 class ActionBody(BaseModel):
@@ -113,78 +79,12 @@ def number_of(name: str) -> int:
         raise Refused(404, "not_found", str(error), "take the id from the list of tickets") from error
 
 
-class TicketQuery(BaseModel):
-    """Which tickets; conditions that are left out bind nothing."""
-
-    model_config = ConfigDict(extra="forbid")
-    state: str = Field(default="", examples=["new"])
-    site: str = ""
-    equipment: str = ""
-    rule: str = ""
-    system: str = ""
-    priority: str = ""
-    is_open: bool | None = Field(default=None, alias="open")
-    limit: int = Field(default=200, ge=1, le=1000)
-    before: str = Field(default="", description="The ``next`` of the page before", examples=[""])
-
-
-@router.get("/tickets", summary="List tickets")
-async def list_tickets(request: Request, _user: SignedIn, asked: Annotated[TicketQuery, Query()]) -> TicketList:
-    page = number_of(asked.before) if asked.before else None
-    given = asked.model_dump(exclude={"limit", "before"})
-    async with request.app.state.database.read() as connection:
-        found = await listing.tickets(connection, Filter(**given, limit=asked.limit + 1, before=page))
-    shown = [TicketShown(**ticket) for ticket in found[: asked.limit]]
-    return TicketList(tickets=shown, next=shown[-1].id if len(found) > asked.limit else None)
-
-
 @router.get("/tickets/{ticket}", summary="One ticket with its timeline")
 async def show_ticket(ticket: str, request: Request, user: SignedIn) -> TicketShown:
     async with request.app.state.database.read() as connection:
         row = await repository.ticket(connection, number_of(ticket))
         shown = await listing.one(connection, row)
     return TicketShown(**shown, actions=list(allowed(row["state"], user.role, row["kind"])))
-
-
-@router.get("/tickets/{ticket}/clocks", summary="Every clock, with every line of its sum")
-async def show_clocks(ticket: str, request: Request, _user: SignedIn) -> list[ClockShown]:
-    state = request.app.state
-    async with state.database.read() as connection:
-        found = await service.clocks(state.desk, connection, number_of(ticket), state.clock.now_ms())
-    return [clock_shown(deadline, lines) for deadline, lines in found]
-
-
-def clock_shown(deadline: Deadline, lines: tuple[Line, ...]) -> ClockShown:
-    """A clock as API and console show it."""
-    return ClockShown(
-        clock=deadline.clock,
-        activation=deadline.activation,
-        target_s=deadline.target.target.total_seconds(),
-        clause=deadline.target.clause,
-        source=deadline.target.source,
-        calendar=deadline.target.calendar,
-        state=deadline.state,
-        start=format_instant(deadline.start),
-        due=instant(to_ms(deadline.due)) if deadline.due else None,
-        stopped_at=instant(to_ms(deadline.stopped_at)) if deadline.stopped_at else None,
-        breached_at=instant(to_ms(deadline.breached_at)) if deadline.breached_at else None,
-        by_reclassification=deadline.is_breached_by_reclassification,
-        used_s=deadline.used.total_seconds(),
-        late_s=deadline.late.total_seconds(),
-        lines=[_line(line) for line in lines],
-    )
-
-
-def _line(line: Line) -> ClockLine:
-    return ClockLine(
-        start=format_instant(line.start),
-        end=format_instant(line.end),
-        kind=line.kind,
-        why=line.why,
-        wall_s=line.wall.total_seconds(),
-        counts_s=line.counts.total_seconds(),
-        used_s=line.used.total_seconds(),
-    )
 
 
 @router.post("/tickets/{ticket}/actions/{action}", summary="Do one thing to a ticket", responses=needs(Role.TECHNICIAN))

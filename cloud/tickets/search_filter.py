@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from functools import partial
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -40,7 +39,7 @@ LONGEST: Final = 200
 MOST_MINUTES: Final = 60 * 24 * 366
 _YES, _NO = ("1", "yes", "true"), ("0", "no", "false")
 _MINUTE_MS: Final = 60_000
-_COLUMNS: Final = {"state": "state", "priority": "priority", "kind": "kind", "system": "system", "site": "site_id",
+COLUMNS: Final = {"state": "state", "priority": "priority", "kind": "kind", "system": "system", "site": "site_id",
                    "equipment": "equipment_id", "rule": "rule", "clause": "clause"}  # fmt: skip
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "state": tuple(State), "priority": PRIORITIES, "kind": tuple(Kind), "breached": ("any", *CLOCKS), "sort": SORTS,
@@ -48,7 +47,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 NAMES: Final = (
     "open",
-    *_COLUMNS,
+    *COLUMNS,
     "holder",
     "late",
     "breached",
@@ -112,7 +111,7 @@ class Reading:
     wrong: tuple[Wrong, ...] = ()
 
 
-def read(given: Mapping[str, str], who: str, zone: ZoneInfo, *, is_open: str = "any") -> Reading:
+def read(given: Mapping[str, str], who: str, zone: tzinfo, *, is_open: str = "any") -> Reading:
     """Understand an address. ``who`` is me; dates are days in ``zone``; ``is_open`` is what holds when nothing says."""
     said = {name: str(given[name]).strip()[:LONGEST] for name in NAMES if str(given.get(name, "")).strip()}
     wrong: list[Wrong] = []
@@ -130,7 +129,7 @@ def read(given: Mapping[str, str], who: str, zone: ZoneInfo, *, is_open: str = "
     return Reading(wanted, said, tuple(wrong))
 
 
-_Reader = Callable[[Wanted, str, str, ZoneInfo], Wanted]
+_Reader = Callable[[Wanted, str, str, tzinfo], Wanted]
 
 
 def _with(wanted: Wanted, field: str, value: Any) -> Wanted:  # noqa: ANN401  of any field
@@ -138,53 +137,53 @@ def _with(wanted: Wanted, field: str, value: Any) -> Wanted:  # noqa: ANN401  of
     return replace(wanted, **changes)
 
 
-def _flag(field: str, wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
+def _flag(field: str, wanted: Wanted, value: str, _who: str, _zone: tzinfo) -> Wanted:
     if value.lower() not in (*_YES, *_NO):
         raise ValueError(value)
     return _with(wanted, field, value.lower() in _YES)
 
 
-def _open(wanted: Wanted, value: str, who: str, zone: ZoneInfo) -> Wanted:
+def _open(wanted: Wanted, value: str, who: str, zone: tzinfo) -> Wanted:
     return wanted if value == "any" else _flag("is_open", wanted, value, who, zone)
 
 
-def _equal(name: str, wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
+def _equal(name: str, wanted: Wanted, value: str, _who: str, _zone: tzinfo) -> Wanted:
     values = tuple(dict.fromkeys(one.strip() for one in value.split(",") if one.strip()))
     known = CHOICES.get(name)
     if not values or (known is not None and not set(values) <= set(known)):
         raise ValueError(value)
-    return replace(wanted, equal={**(wanted.equal or {}), _COLUMNS[name]: values})
+    return replace(wanted, equal={**(wanted.equal or {}), COLUMNS[name]: values})
 
 
-def _holder(wanted: Wanted, value: str, who: str, _zone: ZoneInfo) -> Wanted:
+def _holder(wanted: Wanted, value: str, who: str, _zone: tzinfo) -> Wanted:
     return replace(wanted, holder={"me": who, "nobody": ""}.get(value, value))
 
 
-def _one_of(field: str, name: str, wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
+def _one_of(field: str, name: str, wanted: Wanted, value: str, _who: str, _zone: tzinfo) -> Wanted:
     if value not in CHOICES[name]:
         raise ValueError(value)
     return _with(wanted, field, value)
 
 
-def _due(wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
+def _due(wanted: Wanted, value: str, _who: str, _zone: tzinfo) -> Wanted:
     minutes = int(value)
     if not (value.isascii() and 0 < minutes <= MOST_MINUTES):
         raise ValueError(value)
     return replace(wanted, due_ms=minutes * _MINUTE_MS)
 
 
-def _instant(field: str, days: int, wanted: Wanted, value: str, _who: str, zone: ZoneInfo) -> Wanted:
+def _instant(field: str, days: int, wanted: Wanted, value: str, _who: str, zone: tzinfo) -> Wanted:
     return _with(wanted, field, _day(value, zone, days) if len(value) == len("2026-11-21") else instant_ms(value))
 
 
-def _day(value: str, zone: ZoneInfo, days: int) -> EpochMs:
+def _day(value: str, zone: tzinfo, days: int) -> EpochMs:
     try:
         return to_ms(datetime.combine(date.fromisoformat(value) + timedelta(days=days), time(), zone))
     except OverflowError as error:
         raise ValueError(value) from error
 
 
-def _text(wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
+def _text(wanted: Wanted, value: str, _who: str, _zone: tzinfo) -> Wanted:
     question = ask(value)
     if not question:
         raise ValueError(value)
@@ -192,7 +191,7 @@ def _text(wanted: Wanted, value: str, _who: str, _zone: ZoneInfo) -> Wanted:
 
 
 _READERS: Final[Mapping[str, _Reader]] = {
-    "open": _open, **{name: partial(_equal, name) for name in _COLUMNS}, "holder": _holder,
+    "open": _open, **{name: partial(_equal, name) for name in COLUMNS}, "holder": _holder,
     "late": partial(_flag, "is_late"), "breached": partial(_one_of, "breached", "breached"),
     "past": partial(_flag, "is_past"), "reopened": partial(_flag, "is_reopened"), "due": _due,
     "from": partial(_instant, "since", 0), "to": partial(_instant, "until", 1), "text": _text,

@@ -30,7 +30,7 @@ BEFORE_A_SEARCH: Final = 400
 MOST_COUNTED: Final = 10_000
 CALM_S: Final = 5.0
 """After a change others mostly follow: they are written together."""
-NAP_S: Final = 60.0
+NAP_S: Final = 600.0
 _SQLITE: Final = "INSERT OR REPLACE INTO ticket_words (rowid, words) VALUES (:number, :words)"
 _POSTGRESQL: Final = (
     "INSERT INTO ticket_words (ticket_id, words) VALUES (:number, array_to_tsvector(CAST(:words AS text[])))"

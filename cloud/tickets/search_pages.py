@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
-from cloud.tickets.search_filter import After, Wanted, conditions, follows, query
+from cloud.tickets.search_filter import COLUMNS, After, Reading, Wanted, Wrong, conditions, follows, query
 from contract.conventions import EpochMs
 
 MOST_COUNTED: Final = 10_000
@@ -53,8 +53,28 @@ async def count(connection: AsyncConnection, wanted: Wanted, now: EpochMs, most:
     return Count(min(found, most), found > most)
 
 
-async def counts(
-    connection: AsyncConnection, wanted: Sequence[Wanted], now: EpochMs, most: int = MOST_COUNTED
-) -> list[Count]:
-    """Of several lists."""
-    return [await count(connection, one, now, most) for one in wanted]
+_PLACES: Final[Mapping[str, tuple[Column[Any], ...]]] = {
+    "site": (t.site.c.id, t.ticket.c.site_id), "system": (t.equipment.c.system, t.ticket.c.system),
+    "equipment": (t.equipment.c.id, t.ticket.c.equipment_id), "rule": (t.rule.c.id, t.ticket.c.rule),
+    "clause": (t.rule.c.clause, t.periodic_test.c.clause, t.ticket.c.clause),
+    "holder": (t.app_user.c.name, t.ticket.c.holder),
+}  # fmt: skip
+"""Where the ids of a filter are known from."""
+_ALWAYS: Final = ("periodic_test", "gateway_silent")
+
+
+async def unknown(connection: AsyncConnection, reading: Reading) -> list[Wrong]:
+    """Values of the right form that name nothing here: told, instead of a list that is empty for no visible reason."""
+    said = {name: (reading.wanted.equal or {}).get(COLUMNS[name], ()) for name in _PLACES if name in COLUMNS}
+    said["holder"] = (reading.wanted.holder,) if reading.wanted.holder else ()
+    return [
+        Wrong(name, value) for name, values in said.items() for value in values
+        if value not in _ALWAYS and not await _is_known(connection, _PLACES[name], value)
+    ]  # fmt: skip
+
+
+async def _is_known(connection: AsyncConnection, columns: Sequence[Column[Any]], value: str) -> bool:
+    for column in columns:
+        if (await connection.execute(select(column).where(column == value).limit(1))).first() is not None:
+            return True
+    return False

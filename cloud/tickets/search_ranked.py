@@ -69,7 +69,8 @@ def score(document: Document, question: Question) -> int:
 
 def hit(document: Document, question: Question) -> Hit:
     """The field that tells best why it was found, besides title and number, which are shown anyway."""
-    best_field, best_marks, pieces = "", 0, ()
+    best_field, best_marks = "", 0
+    pieces: tuple[tuple[str, bool], ...] = ()
     for field, text in document.fields:
         if field in {"number", "title", "equipment", "rule"}:
             continue

@@ -54,6 +54,9 @@ class Question:
 @lru_cache(maxsize=8192)
 def _fold(letter: str) -> str:
     """Small, without accents, full-width as half-width; empty for what is no letter and no digit."""
+    if _is_cjk(letter):  # one letter stays one, so that places in a stretch are places in the text
+        same = unicodedata.normalize("NFKC", letter)
+        return same if len(same) == 1 and same.isalnum() else letter if letter.isalnum() else ""
     parts = unicodedata.normalize("NFKD", letter).casefold()
     return "".join(part for part in parts if part.isalnum())
 
