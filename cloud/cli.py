@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cloud import cli_history, cli_notify
-from cloud.config import Config, load_config
+from cloud import cli_history, cli_notify, cli_targets
+from cloud.cli_shared import ConfigFile, Data, Json, settings_of, tell, with_database, write
 from cloud.errors import Misconfigured, Refused
 from cloud.tickets.ticket import Role
-from contract.conventions import Exit, format_instant, json_line
+from contract.conventions import Exit, format_instant
 from device_profiles.reading import Finding
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 gateway_app = typer.Typer(help="Gateways: add, list, rotate, revoke.", no_args_is_help=True)
 user_app = typer.Typer(help="Users.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="Records that nobody could use.", no_args_is_help=True)
-sla_app = typer.Typer(help="Clocks of tickets.", no_args_is_help=True)
 app.add_typer(gateway_app, name="gateway")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(user_app, name="user")
-app.add_typer(sla_app, name="sla")
+app.add_typer(cli_targets.sla_app, name="sla")
+app.add_typer(cli_targets.calendar_app, name="calendar")
 app.add_typer(cli_history.app, name="history")
 app.add_typer(cli_notify.app, name="notify")
-
-_T = TypeVar("_T")
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of the databases; default ./.plantroom")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="cloud.yaml")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output; lists give JSON lines")]
 
 
 def main() -> None:
@@ -68,7 +60,7 @@ def serve(
     """Run the service desk until it is stopped."""
     from cloud import server
 
-    settings = _config(data, config, host=host, port=port)
+    settings = settings_of(data, config, host=host, port=port)
     sys.exit(server.run(settings, has_sign_in_link=sign_in_link, is_json=as_json))
 
 
@@ -77,8 +69,8 @@ def migrate(data: Data = None, config: ConfigFile = None, as_json: Json = False)
     """Bring the database to this release's schema; `serve` does the same when it starts."""
     from cloud.storage.migrate import migrate as upgrade
 
-    revision = _with_database(_config(data, config), upgrade)
-    _tell({"revision": revision}, f"The database has schema {revision}.", is_json=as_json)
+    revision = with_database(settings_of(data, config), upgrade)
+    tell({"revision": revision}, f"The database has schema {revision}.", is_json=as_json)
 
 
 @gateway_app.command("add")
@@ -99,9 +91,9 @@ def gateway_add(
     async def work(connection: Any, now: int) -> int:  # noqa: ANN401
         return await gateways.add(connection, gateway, site, code, now)
 
-    ends = format_instant(_write(_config(data, config), work))
+    ends = format_instant(write(settings_of(data, config), work))
     told = f"Enrol {gateway} with this code, once, before {ends}:\n  plantroom-edge enrol site.yaml {code}"
-    _tell({"gateway": gateway, "site": site, "code": code, "expires_at": ends}, told, is_json=as_json)
+    tell({"gateway": gateway, "site": site, "code": code, "expires_at": ends}, told, is_json=as_json)
 
 
 @gateway_app.command("list")
@@ -112,10 +104,10 @@ def gateway_list(data: Data = None, config: ConfigFile = None, as_json: Json = F
     async def work(connection: Any, _now: int) -> list[dict[str, Any]]:  # noqa: ANN401
         return await listing.gateways(connection)
 
-    for row in _write(_config(data, config), work):
+    for row in write(settings_of(data, config), work):
         state = "revoked" if row["revoked_at"] else "enrolled" if row["is_enrolled"] else "waits for its code"
         words = f"{row['id']}  site {row['site']}  {state}  last heard {row['last_seen_at'] or 'never'}"
-        _tell(row, words, is_json=as_json)
+        tell(row, words, is_json=as_json)
 
 
 @gateway_app.command("rotate")
@@ -134,9 +126,9 @@ def gateway_rotate(
     async def work(connection: Any, now: int) -> int:  # noqa: ANN401
         return await gateways.rotate(connection, gateway, code, now)
 
-    ends = format_instant(_write(_config(data, config), work))
+    ends = format_instant(write(settings_of(data, config), work))
     told = f"On the gateway, once, before {ends}; it may go on running:\n  plantroom-edge enrol site.yaml {code}"
-    _tell({"gateway": gateway, "code": code, "expires_at": ends}, told, is_json=as_json)
+    tell({"gateway": gateway, "code": code, "expires_at": ends}, told, is_json=as_json)
 
 
 @gateway_app.command("revoke")
@@ -152,8 +144,8 @@ def gateway_revoke(
     async def work(connection: Any, now: int) -> None:  # noqa: ANN401
         await gateways.revoke(connection, gateway, now)
 
-    _write(_config(data, config), work)
-    _tell({"gateway": gateway, "revoked": True}, f"{gateway} is refused from now on.", is_json=as_json)
+    write(settings_of(data, config), work)
+    tell({"gateway": gateway, "revoked": True}, f"{gateway} is refused from now on.", is_json=as_json)
 
 
 @quarantine_app.command("list")
@@ -169,9 +161,9 @@ def quarantine_list(
     async def work(connection: Any, _now: int) -> list[dict[str, Any]]:  # noqa: ANN401
         return await replay.listed(connection, gateway, limit=1000)
 
-    for row in _write(_config(data, config), work):
+    for row in write(settings_of(data, config), work):
         where = f"{row['gateway']}:{row['epoch']}:{row['lane']}:{row['seq']}"
-        _tell(row, f"{row['id']}  {row['received_at']}  {where}  {row['reason']}", is_json=as_json)
+        tell(row, f"{row['id']}  {row['received_at']}  {where}  {row['reason']}", is_json=as_json)
 
 
 @quarantine_app.command("replay")
@@ -185,16 +177,16 @@ def quarantine_replay(
     from cloud.ingest import replay
     from cloud.tickets.desk import Desk
 
-    settings = _config(data, config)
+    settings = settings_of(data, config)
     desk, is_left = Desk(settings.policy), False
     for one in number:
 
         async def work(connection: Any, now: int, one: int = one) -> str:  # noqa: ANN401
             return (await replay.replay(desk, connection, one, "console", now))[0]
 
-        reason = _write(settings, work)
+        reason = write(settings, work)
         is_left |= bool(reason)
-        _tell({"id": one, "applied": not reason, "reason": reason}, f"{one}  {reason or 'applied'}", is_json=as_json)
+        tell({"id": one, "applied": not reason, "reason": reason}, f"{one}  {reason or 'applied'}", is_json=as_json)
     sys.exit(Exit.FINDING if is_left else Exit.DONE)
 
 
@@ -218,32 +210,9 @@ def user_add(
         user_id = await service.add_user(connection, name, role, password, now)
         return await service.new_sign_in_code(connection, user_id, now, new_token) if sign_in_code else ""
 
-    code = _write(_config(data, config), work)
+    code = write(settings_of(data, config), work)
     words = f"Added {name} as {role}." + (f" Sign in once, within the hour, at /sign-in/{code}" if code else "")
-    _tell({"user": name, "role": role, **({"code": code} if code else {})}, words, is_json=as_json)
-
-
-@sla_app.command("explain")
-def sla_explain(
-    ticket: Annotated[str, typer.Argument(help="Such as T-000123")],
-    data: Data = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> None:
-    """Every clock of a ticket with every line of its sum."""
-    from cloud.tickets import explaining
-
-    settings = _config(data, config)
-
-    async def work(connection: Any, now: int) -> explaining.Explained:  # noqa: ANN401
-        return await explaining.explained(settings.policy, connection, ticket, now)
-
-    found = _write(settings, work)
-    _tell(found.as_json(), "\n".join(found.lines()), is_json=as_json)
-
-
-def _config(data: Path | None, file: Path | None, **options: Any) -> Config:  # noqa: ANN401
-    return load_config(os.environ, file, data, **options)
+    tell({"user": name, "role": role, **({"code": code} if code else {})}, words, is_json=as_json)
 
 
 def _check_ids(**ids: str) -> None:
@@ -269,37 +238,6 @@ def _password(file: Path | None) -> str:
         return (file.read_text(encoding="utf-8").splitlines() or [""])[0]
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured([Finding(str(file), 0, "", f"cannot be read: {error}", "Check the path")]) from error
-
-
-def _with_database(settings: Config, work: Callable[[Any], Awaitable[_T]]) -> _T:
-    from cloud import server
-
-    async def run() -> _T:
-        database = server.open_checked(settings)
-        try:
-            await server.migrate_checked(database)
-            return await work(database)
-        finally:
-            await database.close()
-
-    return asyncio.run(run())
-
-
-def _write(settings: Config, work: Callable[[Any, int], Awaitable[_T]]) -> _T:
-    """Run ``work(connection, now)`` in one transaction."""
-    from cloud import server
-    from cloud.clock import SystemClock
-
-    async def run(database: Any) -> _T:  # noqa: ANN401
-        with server.checked(database):
-            async with database.write() as connection:
-                return await work(connection, SystemClock().now_ms())
-
-    return _with_database(settings, run)
-
-
-def _tell(data: dict[str, Any], words: str, *, is_json: bool) -> None:
-    typer.echo(json_line(data) if is_json else words)
 
 
 if __name__ == "__main__":

@@ -91,13 +91,17 @@ class CalendarPlan:
             hours=dict(data.get("hours", {})),
             country=str(data.get("country", "")),
             subdivision=str(data.get("subdivision", "")),
-            holidays=dict(data.get("holidays", {})),
-            workdays=dict(data.get("workdays", {})),
-            years=tuple(data.get("years", ())),
-            confirmed=tuple(data.get("confirmed", ())),
+            holidays=_names(data.get("holidays", {})),
+            workdays=_names(data.get("workdays", {})),
+            years=tuple(sorted({int(year) for year in data.get("years", ())})),
+            confirmed=tuple(sorted({int(year) for year in data.get("confirmed", ())})),
         )
         plan.calendar("UTC")
         return plan
+
+
+def _names(dates: Mapping[str, Any]) -> dict[str, Names]:
+    return {str(day): {str(tongue): str(text) for tongue, text in names.items()} for day, names in dates.items()}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  plain data

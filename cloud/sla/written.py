@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "clock": CLOCKS, "priority": ("", *PRIORITIES), "emergency": ("", *EMERGENCIES), "kind": ("", *KINDS),
     "category": ("", *CATEGORIES),
 }  # fmt: skip
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_MOST_LINES, _MOST_CALENDARS = 500, 50
 _LONGEST = timedelta(days=366)
 
 
@@ -35,7 +38,11 @@ def policy_json(policy: Policy) -> dict[str, Any]:
 def policy_of(version: str, body: Mapping[str, Any]) -> Policy:
     """The inverse of ``policy_json``. Raises PolicyError with the place of the first mistake."""
     plans = {}
+    if len(body["calendars"]) > _MOST_CALENDARS or len(body["lines"]) > _MOST_LINES:
+        raise PolicyError(f"body: at most {_MOST_CALENDARS} calendars and {_MOST_LINES} lines")
     for name, data in body["calendars"].items():
+        if not _NAME.fullmatch(name):
+            raise PolicyError(f"calendars.{name[:60]}: a name has small letters, digits and _, such as day_shift")
         try:
             plans[name] = CalendarPlan.of_json({**data, "name": name})
         except CalendarError as error:

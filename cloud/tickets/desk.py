@@ -172,7 +172,7 @@ async def _keep(
     connection: AsyncConnection,
     number: int,
     found: Sequence[Deadline],
-    recorded: Collection[str],
+    recorded: Collection[str | None],
     now: EpochMs,
     *,
     version: int | None = None,

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import Refused
-from cloud.sla.policy import Policy
+from cloud.sla.conflicts import CONFLICTS
 from cloud.sla.timeline import Deadline, Line
 from cloud.storage import tables as t
-from cloud.tickets import repository, service
+from cloud.tickets import repository, targets_clocks
 from cloud.tickets.desk import Desk
-from cloud.tickets.routes import clock_shown
+from cloud.tickets.targets_clocks import Told, clock_shown
 from cloud.tickets.ticket import parse_ticket, ticket_name
 from contract.conventions import EpochMs
 
@@ -28,32 +28,52 @@ class Explained:
 
     ticket: str
     zone: str
-    clocks: tuple[tuple[Deadline, tuple[Line, ...]], ...]
+    clocks: tuple[Told, ...]
 
     def as_json(self) -> dict[str, Any]:
         """As the API tells it."""
-        return {"ticket": self.ticket, "clocks": [clock_shown(d, lines).model_dump() for d, lines in self.clocks]}
+        return {"ticket": self.ticket, "clocks": [clock_shown(one).model_dump() for one in self.clocks]}
 
     def lines(self) -> Iterator[str]:
         """As a person reads it."""
         yield f"{self.ticket}, times of {self.zone}"
-        for deadline, lines in self.clocks:
+        for one in self.clocks:
             yield ""
-            yield self._head(deadline)
-            for line in lines:
-                why = f"  {line.why}" if line.why else ""
+            yield self._head(one.deadline)
+            yield from self._notes(one)
+            for line in one.lines:
+                why = _why(line)
                 span = f"{self._at(line.start)} - {self._at(line.end)}"
-                yield f"  {span}  {line.kind:<8}  counts {_figure(line.counts):>10}  used {_figure(line.used):>10}{why}"
+                counts, used = _figure(line.counts), _figure(line.used)
+                yield f"  {span}  {line.kind:<8}  counts {counts:>10}  used {used:>10}" + (f"  {why}" if why else "")
 
     def _head(self, deadline: Deadline) -> str:
         again = f" (call {deadline.activation})" if deadline.activation > 1 else ""
         due = f"due {self._at(deadline.due)}" if deadline.due else "held, no due instant"
         clause = deadline.target.clause or deadline.target.source
         late = f", late by {_figure(deadline.late)}" if deadline.late else ""
-        return f"{deadline.clock}{again}: {deadline.state}{late}, target {_figure(deadline.target.target)} ({clause}), {due}"
+        return f"{deadline.clock}{again}: {deadline.state}{late}, target {_figure(deadline.length)} ({clause}), {due}"
+
+    def _notes(self, one: Told) -> Iterator[str]:
+        """Which targets bind it, what they were before, and where the documents disagree."""
+        target = one.deadline.target
+        calendar = f", calendar {target.calendar}" if target.calendar else ""
+        yield f"  targets {one.deadline.version}{calendar}; {target.source}"
+        if conflict := CONFLICTS.get(target.conflict):
+            yield f"  documents disagree: {conflict.says['en']} {conflict.chosen['en']}"
+        for change in one.earlier:
+            by = f" by {change.by}" if change.by else ""
+            yield f"  {change.at} {change.because}{by}: due {change.before or 'none'} -> {change.after or 'none'}"
 
     def _at(self, instant: datetime) -> str:
         return f"{instant.astimezone(ZoneInfo(self.zone)):%a %d %b %Y %H:%M:%S}"
+
+
+def _why(line: Line) -> str:
+    if line.why or not line.cause:
+        return line.why
+    name = line.names.get("en", "")
+    return line.cause.replace("_", " ") + (f": {name}" if name else "")
 
 
 def _figure(duration: timedelta) -> str:
@@ -61,7 +81,7 @@ def _figure(duration: timedelta) -> str:
     return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-async def explained(policy: Policy, connection: AsyncConnection, name: str, now: EpochMs) -> Explained:
+async def explained(desk: Desk, connection: AsyncConnection, name: str, now: EpochMs) -> Explained:
     """The clocks of a ticket by its name. Raises Refused (404)."""
     try:
         number = parse_ticket(name)
@@ -69,5 +89,5 @@ async def explained(policy: Policy, connection: AsyncConnection, name: str, now:
         raise Refused(404, "not_found", str(error)) from error
     row = await repository.ticket(connection, number)
     zone = (await connection.execute(select(t.site.c.zone).where(t.site.c.id == row["site_id"]))).scalar()
-    clocks = await service.clocks(Desk(policy), connection, number, now)
-    return Explained(ticket_name(number), zone or "UTC", tuple(clocks))
+    found = await targets_clocks.told(desk, connection, number, now)
+    return Explained(ticket_name(number), zone or "UTC", tuple(found))

@@ -188,20 +188,20 @@ async def entries(connection: AsyncConnection, number: int) -> list[Entry]:
     return (await story(connection, number))[0]
 
 
-async def story(connection: AsyncConnection, number: int) -> tuple[list[Entry], set[str]]:
-    """The timeline as the clocks read it, and the ``dedupe`` of every line that has one."""
+async def story(connection: AsyncConnection, number: int) -> tuple[list[Entry], set[str | None]]:
+    """The timeline as the clocks read it, and the ``dedupe`` of its lines."""
     rows = await timeline(connection, number)
-    return [_entry(row) for row in rows], {row["dedupe"] for row in rows if row["dedupe"] is not None}
+    return [entry_of(row) for row in rows], {row["dedupe"] for row in rows}
 
 
 async def stories(connection: AsyncConnection, numbers: Sequence[int]) -> list[tuple[RowMapping, list[Entry]]]:
-    """Tickets with their timelines as the clocks read them, in the order of ``numbers``."""
-    rows = await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)))
-    found = {row["id"]: row for row in rows.mappings()}
+    """Tickets with their timelines."""
+    rows = (await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)))).mappings()
+    found = {row["id"]: row for row in rows}
     lines: dict[int, list[Entry]] = {number: [] for number in numbers}
     query = select(t.timeline).where(t.timeline.c.ticket_id.in_(numbers)).order_by(t.timeline.c.id)
     for line in (await connection.execute(query)).mappings():
-        lines[line["ticket_id"]].append(_entry(line))
+        lines[line["ticket_id"]].append(entry_of(line))
     return [(found[number], lines[number]) for number in numbers if number in found]
 
 
@@ -210,7 +210,8 @@ async def append_all(connection: AsyncConnection, number: int, happenings: Seque
     await insert_all_new(connection, t.timeline, [_line(number, happening) for happening in happenings])
 
 
-def _entry(row: RowMapping) -> Entry:
+def entry_of(row: RowMapping) -> Entry:
+    """A stored line as the clocks read it."""
     return _as_entry(row["at"], row["kind"], row["data"])
 
 
@@ -344,7 +345,7 @@ async def read_cases(
     ids = {"ids": list(cases)}
     for row in (await connection.execute(_LINES, ids)).mappings():
         case = cases[row["ticket_id"]]
-        case.entries.append(_entry(row))
+        case.entries.append(entry_of(row))
         case.recorded.update([row["dedupe"]] if row["dedupe"] is not None else [])
     for row in (await connection.execute(_BREACHED, ids)).mappings():
         cases[row["ticket_id"]].breaches[row["clock"], row["activation"]] = row["breached_at"]
@@ -369,15 +370,14 @@ _CHANGING = (
     "closed_at", "version", "next_due_at", "breached_at",
 )  # fmt: skip
 """What an event can change of a ticket."""
-_UPDATE = (
-    update(t.ticket).where(t.ticket.c.id == bindparam("number")).values({name: bindparam(name) for name in _CHANGING})
-)
+_TO = {name: bindparam(name) for name in _CHANGING}
+_UPDATE = update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_TO)
 _INSERT = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
 
 
 async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
-    if cases:
-        rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
+    rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
+    if rows:
         await connection.execute(_UPDATE, rows)
 
 

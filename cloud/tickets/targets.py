@@ -15,11 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, invalid, not_found
+from cloud.sla.plan import CalendarPlan
 from cloud.sla.policy import Policy
 from cloud.sla.timeline import Deadline
 from cloud.sla.written import PolicyError, policy_json, policy_of
 from cloud.storage import tables as t
 from cloud.storage.session import Database
+from cloud.storage.sql import insert_new
 from cloud.tickets import repository
 from cloud.tickets.desk import Desk, retarget
 from cloud.tickets.targets_holidays import AHEAD_DAYS, with_years
@@ -37,11 +39,16 @@ BATCH = 100
 async def begin(database: Database, desk: Desk, now: EpochMs) -> None:
     """At start: note what the file says as a version, unless people have saved their own, and take over what is in force."""
     async with database.write() as connection:
-        newest = await _newest(connection)
-        if newest is None or newest["origin"] == "file":
-            await _note_file(connection, desk.policy, newest, now)
-        await learn(connection, desk)
+        await settle(connection, desk, now)
         await note_unconfirmed(connection, desk, now)
+
+
+async def settle(connection: AsyncConnection, desk: Desk, now: EpochMs) -> None:
+    """What ``begin`` does, in a transaction of the caller's."""
+    newest = await _newest(connection)
+    if newest is None or newest["origin"] == "file":
+        await _note_file(connection, desk.policy, newest, now)
+    await learn(connection, desk)
 
 
 async def _note_file(connection: AsyncConnection, policy: Policy, newest: RowMapping | None, now: EpochMs) -> None:
@@ -53,7 +60,7 @@ async def _note_file(connection: AsyncConnection, policy: Policy, newest: RowMap
     plans = {name: with_years(plan, from_ms(now).year) for name, plan in policy.plans.items()}
     whole = body | {"calendars": {name: plan.as_json() for name, plan in plans.items()}}
     values = {"label": label, "at": now, "origin": "file", "actor": "", "note": "", "body": whole}
-    await connection.execute(t.targets.version.insert().values(**values))
+    await insert_new(connection, t.targets.version, values)  # another replica may start at the same moment
 
 
 def _without_copies(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,6 +135,12 @@ def checked(change: Change, label: str = "draft") -> Policy:
     except (PolicyError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         text = str(error) if isinstance(error, PolicyError) else f"not a policy: {error!r}"
         raise invalid("body", text, "take GET /api/v1/targets as a pattern") from error
+
+
+def with_calendar(policy: Policy, plan: CalendarPlan) -> dict[str, Any]:
+    """The body of a policy with another calendar."""
+    body = policy_json(policy)
+    return body | {"calendars": {**body["calendars"], plan.name: plan.as_json()}}
 
 
 async def save(connection: AsyncConnection, desk: Desk, change: Change, actor: str, now: EpochMs) -> str:
