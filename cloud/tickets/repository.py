@@ -370,7 +370,7 @@ _CHANGING = (
     "closed_at", "version", "next_due_at", "breached_at",
 )  # fmt: skip
 """What an event can change of a ticket."""
-_TO = {name: bindparam(name) for name in _CHANGING}
+_TO: dict[str, Any] = {name: bindparam(name) for name in _CHANGING}
 _UPDATE = update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_TO)
 _INSERT = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
 
