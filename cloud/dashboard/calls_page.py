@@ -90,14 +90,14 @@ def reason(row: Mapping[str, Any], words: Words) -> str:
     """Why this call was made: which clock, and what it had reached."""
     if row["trigger"] == "event":
         return words.or_id("calls.event", row["clock"])
-    text = words(f"calls.why.{row['trigger']}", clock=words.or_id("calls.clock", row["clock"]))
+    text = present.capital(words(f"calls.why.{row['trigger']}", clock=words.or_id("calls.clock", row["clock"])))
     return f"{text} {words('calls.repeat_n', n=row['repeat'])}" if row["repeat"] else text
 
 
 def _notes(row: Mapping[str, Any], here: Here) -> list[str]:
     words, late = here.words, showing.late_s(row)
     notes = [words.or_id("calls.because", row["why"])] if row["why"] else []
-    if late >= LATE_S:
+    if late >= LATE_S and row["state"] == "sent":
         notes.append(words("calls.late", late=present.duration(late, words)))
     if row["via"]:
         notes.append(words("calls.via", via=row["via"]))
@@ -220,7 +220,7 @@ def card(kept: Kept, here: Here, number: int, changed: str) -> ChainCard:
         words.or_id("priority", kept.priority) if kept.priority else "",
         words.or_id("kind", kept.kind) if kept.kind else "", kept.site,
     )  # fmt: skip
-    bound = ", ".join(filter(None, named)) or words("calls.every_ticket")
+    bound = present.capital(", ".join(filter(None, named))) or words("calls.every_ticket")
     values = {"site_id": kept.site, "kind": kept.kind, "priority": kept.priority, "emergency": kept.emergency}
     lines = tuple(step_line(step, words) for step in kept.steps)
     return ChainCard(number, bound, values, lines, tuple(fields(step) for step in kept.steps), changed)
