@@ -23,6 +23,7 @@ from cloud.people.secrets import Tokens, new_token
 from cloud.storage import tables as t
 from cloud.storage.session import Database
 from cloud.tickets.desk import Desk
+from cloud.tickets.ticker import GATHER_S
 from contract.conventions import EpochMs
 
 log = structlog.get_logger("calls")
@@ -71,6 +72,7 @@ class Notifier:
                 is_done = await self.plan_all()
                 for one, token in await self._take():
                     group.create_task(self._carry(one, token), name=f"notice {one.row['id']}")
+                await self._clock.sleep(GATHER_S)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(await self._nap_s() if is_done else _BUSY_NAP_S):
                         await self._woken.wait()

@@ -22,6 +22,8 @@ from contract.conventions import EpochMs
 _DAY_MS = 86_400_000
 LONGEST_NAP_S = 5.0
 """How long it sleeps at most: another replica may have written an earlier deadline."""
+GATHER_S = 0.25
+"""How long it rests at least: many tickets that change in one second are looked at together. Breaches bear their own instants."""
 
 
 class Ticker:
@@ -54,6 +56,7 @@ class Ticker:
         while True:
             self._woken.clear()
             await self.tick()
+            await self._clock.sleep(GATHER_S)
             nap_ms = max(1.0, await self._next() - self._clock.now_ms())
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(nap_ms, self._longest_nap_ms) / 1000):
