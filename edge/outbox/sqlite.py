@@ -1,7 +1,7 @@
 """rules → outbox → uplink: the gateway's memory on disk. Alarm state, events and samples go in together or not at all.
 
-SQLite in WAL mode. A commit with events is flushed to the disk (synchronous FULL); a commit of samples alone is not, so
-that a power cut may cost the samples of the last second. One connection, one writer, one thread at a time.
+SQLite in WAL mode. Whatever is saved is flushed to the disk (synchronous FULL). Samples are gathered for a second before they are
+saved, so that a power cut may cost those of the last second. One connection, one writer, one thread at a time.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class Outbox:
         if not (events or samples or state or answered):
             return
         seq = dict(self._seq)
-        with self._transaction(durable=bool(events or answered)):
+        with self._transaction(durable=True):
             for event in events:
                 self._add("events", seq, now_ms, encode_record(event), 0)
             self._fault("events_written")
