@@ -23,6 +23,7 @@ from edge.clock import SystemClock
 from edge.config import load_site
 from edge.decode.sample import Moment, Sample
 from edge.errors import Misconfigured
+from edge.outbox.record import unpack
 from edge.recorded import Reader, kept_polls
 from edge.replay import Turn, event_line, replay
 from edge.rules.checkpoint import noted_at_ms, recall_values
@@ -159,7 +160,7 @@ def _instant(text: str) -> int:
 def _kept(site: Site, file: Path, until_ms: int) -> tuple[Engine, Moment, str]:
     """The engine at a past instant, from the samples that the gateway keeps because the cloud has not taken them yet."""
     bodies = _read(file, "SELECT body FROM outbox WHERE lane = 'samples' AND stage < 2 ORDER BY epoch, seq")
-    polls = kept_polls([decode_record(body) for (body,) in bodies], site)
+    polls = kept_polls([decode_record(unpack(body)) for (body,) in bodies], site)
     if not polls or until_ms < polls[0][0].sampled_at_ms or until_ms > polls[-1][0].sampled_at_ms + MOST_AFTER_MS:
         held = "none" if not polls else " to ".join(format_instant(polls[end][0].sampled_at_ms) for end in (0, -1))
         message = (

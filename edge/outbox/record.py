@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,12 @@ from edge.decode.sample import Sample
 
 KEEP_EVERY_MS = 60_000
 """Thinning first leaves one sample a minute of every point."""
+
+_COMMON = (
+    b'"quality":["good","bad","uncertain"],"cause":["none","no_response","exception","stale"],"value":[true,false,0.0,'
+    b'],"value":[230.1],"quality":[],"cause":[]},{"equipment":"panel_1","point":"temperature_c","device":"meter_1","at":[1795'
+)
+"""What bodies have in common: a small one is written in terms of it. Never changed: what waits on a disk was packed with it."""
 
 _SeriesKey = tuple[str, str, str]
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -77,6 +84,17 @@ def body_of(samples: Sequence[Sample]) -> bytes:
         if sample.quality is not Quality.GOOD or column.quality:
             column.doubt(sample.quality, sample.cause)
     return _encoder.encode(_Batch([*columns.values()]))
+
+
+def pack(body: bytes) -> bytes:
+    """A body in a fifth of its size, for samples that will wait for long."""
+    packer = zlib.compressobj(level=1, zdict=_COMMON)
+    return packer.compress(body) + packer.flush()
+
+
+def unpack(body: bytes) -> bytes:
+    """A body as it is sent, whether it was packed or not."""
+    return body if body[:1] == b"{" else zlib.decompressobj(zdict=_COMMON).decompress(body)
 
 
 def count_of(batch: SampleBatch) -> int:

@@ -19,7 +19,7 @@ from contract.messages import (
 )
 from edge.decode.sample import Sample
 from edge.errors import Misconfigured, Transient
-from edge.outbox.record import count_of
+from edge.outbox.record import body_of, count_of
 from edge.outbox.sqlite import IN_MEMORY, MOST_A_ROW, Outbox
 
 NOW = 1_795_000_000_000
@@ -370,3 +370,31 @@ def test_a_torn_write_ahead_log_costs_at_most_what_it_held_and_no_number_twice(t
     assert left.bodies == sent.bodies[: len(left.bodies)]  # a beginning of what was, and nothing else
     assert 0 < len(left.bodies) < 20
     assert second.epoch > sent.epoch
+
+
+def second(number: int) -> list[Sample]:
+    """Twenty points, one sample each."""
+    at = NOW + number * 1000
+    return [
+        Sample("d", "pump_1", f"point_{n}", 230.0 + (number * 7 + n) % 13, Quality.GOOD, Cause.NONE, at + n, at + n)
+        for n in range(20)
+    ]
+
+
+def test_samples_that_wait_for_long_take_a_fraction_of_the_room_and_are_sent_as_they_were(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    empty = plain = outbox.used_bytes()
+    for number in range(660):
+        outbox.save(NOW + number * 1000, samples=second(number))
+        if number == 59:
+            plain = outbox.used_bytes() - empty
+    assert outbox.used_bytes() - empty < plain * 2.5  # eleven minutes
+    batch = outbox.next_batch("samples", 10_000, 10**9)
+    assert batch is not None
+    assert list(batch.bodies) == [body_of(second(number)) for number in range(660)]
+    thinned = outbox.keep_within(1, 1000, NOW + 10**7)
+    assert sum(one.kept for one in thinned) == 20 * 10  # the first step looks at ten minutes
+    left = outbox.next_batch("samples", 10_000, 10**9)
+    assert left is not None
+    assert decode_record(left.bodies[60]) != decode_record(left.bodies[61])
+    outbox.close()

@@ -28,6 +28,7 @@ from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
 from contract.codec import decode_record
 from contract.messages import AlarmCleared, AlarmRaised, Record, SampleBatch
+from edge.outbox.record import unpack
 from edge.outbox.sqlite import Outbox
 from edge.uplink.http import store_credential
 from simulators.broken_network import BrokenNetwork
@@ -92,7 +93,7 @@ class Witness:
 
     def records(self, upto: int) -> dict[Key, bytes]:
         found = self.rows("SELECT lane, epoch, seq, body FROM witness WHERE n <= ?", upto)
-        return {(lane, epoch, seq): body for lane, epoch, seq, body in found}
+        return {(lane, epoch, seq): unpack(body) for lane, epoch, seq, body in found}
 
     def last(self) -> int:
         found: int = self.rows("SELECT coalesce(max(n), 0) FROM witness")[0][0]
