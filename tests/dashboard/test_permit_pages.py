@@ -57,9 +57,10 @@ async def test_an_outage_from_the_form_to_closed_by_its_buttons(
     assert "Waits for a person with role manager" in (await reader.get(path)).text
     await press(chief, path, "approve_cut")
     await press(reader, path, "notify", how="Posted in both lobbies")
-    desk.clock.ms = NIGHT
     assert "Why earlier, or at short notice" in (await reader.get(path)).text
-    await press(reader, path, "cut", checked=["isolated", "tested_dead", "Rubber mats"], reason="agreed with all")
+    desk.clock.ms = NIGHT
+    assert "Why earlier, or at short notice" not in (await reader.get(path)).text
+    await press(reader, path, "cut", checked=["isolated", "tested_dead", "Rubber mats"])
     page = (await reader.get(path)).text
     assert page.count("not yet applied") == 2
     assert "Not watched while out of service" in page
