@@ -15,6 +15,7 @@ from cloud.dashboard import (
     routes_contractors,
     routes_entering,
     routes_equipment,
+    routes_figures,
     routes_lists,
     routes_many,
     routes_permits,
@@ -46,6 +47,7 @@ for _part in (
     routes_contractors,
     routes_equipment,
     routes_trends,
+    routes_figures,
     routes_entering,
     routes_lists,
     routes_many,  # before a ticket's own address, which any last part may be
