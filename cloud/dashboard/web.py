@@ -22,6 +22,7 @@ from cloud.dashboard.rows import SiteRow
 from cloud.dashboard.wall import Band
 from cloud.dashboard.words import Words
 from cloud.tickets.search_pages import Count
+from cloud.tickets.ticket import Role
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -84,6 +85,11 @@ class Page:
     sites: tuple[SiteRow, ...] = field(default_factory=tuple)
 
     @property
+    def has_figures(self) -> bool:
+        """Whether this reader's role may see figures."""
+        return bool(self.role) and Role(self.role).rank >= Role.ENGINEER.rank
+
+    @property
     def nav(self) -> tuple[NavItem, ...]:
         missed = self.here.words("tests.missed_count", n=self.counts.missed) if self.counts.missed else ""
         return (
@@ -91,7 +97,7 @@ class Page:
             NavItem("alarms", "/alarms", str(self.counts.alarms or "")),
             NavItem("tickets", "/tickets", self.counts.tickets), NavItem("my", "/my", self.counts.mine),
             NavItem("tests", "/tests", missed), NavItem("permits", "/permits", is_last=True),
-            NavItem("gateways", "/gateways"), NavItem("settings", "/settings/calls"),
+            *([NavItem("figures", "/figures")] if self.has_figures else []), NavItem("gateways", "/gateways"), NavItem("settings", "/settings/calls"),
         )  # fmt: skip
 
     @property

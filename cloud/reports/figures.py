@@ -132,6 +132,8 @@ class TicketFigures:
     opened: int
     past: int
     left_out: Mapping[str, int]
+    handled: Share
+    """Of those that count, those resolved or closed by now (of complaints clause m-2.1.3-95 asks at least 95 %)."""
     reopened: Share
     """Of those resolved at least once, those opened again at least once."""
     repeats: Share
@@ -218,11 +220,16 @@ class _Tickets:
     opened: int = 0
     past: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    handled: int = 0
     resolved: int = 0
     reopened: int = 0
     faults: int = 0
     repeats: int = 0
     news_late: list[int] = field(default_factory=list)
+
+    @property
+    def counted(self) -> int:
+        return self.opened - self.past - sum(self.left_out.values())
 
     def add(self, row: TicketRow) -> None:
         self.opened += 1
@@ -232,7 +239,9 @@ class _Tickets:
         if row.state in DROPPED:
             self.left_out[row.state] = self.left_out.get(row.state, 0) + 1
             return
-        self.resolved += row.reopened > 0 or row.resolved_at is not None or row.closed_at is not None
+        is_handled = row.resolved_at is not None or row.closed_at is not None
+        self.handled += is_handled
+        self.resolved += is_handled or row.reopened > 0
         self.reopened += row.reopened > 0
         self.faults += row.is_fault
         self.repeats += row.is_fault and row.is_repeat
@@ -307,6 +316,7 @@ def _ticket_figures(parts: Sequence[_Tickets]) -> TicketFigures:
         opened=sum(one.opened for one in parts),
         past=sum(one.past for one in parts),
         left_out=_added(one.left_out for one in parts),
+        handled=Share(sum(one.handled for one in parts), sum(one.counted for one in parts)),
         reopened=Share(sum(one.reopened for one in parts), sum(one.resolved for one in parts)),
         repeats=Share(sum(one.repeats for one in parts), sum(one.faults for one in parts)),
         news_late=Durations.of(chain.from_iterable(one.news_late for one in parts)),

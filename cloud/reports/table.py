@@ -21,7 +21,7 @@ _CLOCKS: Final = (
     *(f"{measure}_{part}" for measure in _MEASURES for part in _PARTS),
 )  # fmt: skip
 _TICKETS: Final = (
-    "from", "to", "zone", "by", "key", "opened", "past", "left_out", "reopened_numerator", "reopened_denominator",
+    "from", "to", "zone", "by", "key", "opened", "past", "left_out", "handled_numerator", "handled_denominator", "handled_percent", "reopened_numerator", "reopened_denominator",
     "reopened_percent", "repeats_numerator", "repeats_denominator", "repeats_percent",
     *(f"news_late_{part}" for part in _PARTS),
 )  # fmt: skip
@@ -60,7 +60,14 @@ def _measures(one: ClockFigures) -> Iterator[Cell]:
 def _ticket_row(group: Group) -> list[Cell]:
     one = group.tickets
     counts = (one.opened, one.past, _left_out(one.left_out.items()))
-    return [_key(group), *counts, *_share(one.reopened), *_share(one.repeats), *_durations(one.news_late)]
+    return [
+        _key(group),
+        *counts,
+        *_share(one.handled),
+        *_share(one.reopened),
+        *_share(one.repeats),
+        *_durations(one.news_late),
+    ]
 
 
 def _behind(row: ClockRow) -> list[Cell]:

@@ -114,6 +114,7 @@ def test_tickets_opened_reopened_and_repeated() -> None:
     ])  # fmt: skip
     found = tally.total().tickets
     assert (found.opened, found.past, found.left_out) == (6, 1, {"cancelled": 1})
+    assert found.handled == Share(3, 4)
     assert found.reopened == Share(1, 3)
     assert found.repeats == Share(1, 3)
     assert (found.news_late.count, found.news_late.mean_s) == (3, 1.5)

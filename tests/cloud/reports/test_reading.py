@@ -194,6 +194,8 @@ def check_tickets(group: Group, told: Sequence[History]) -> None:
     resolved = [one for one in counted if one in reopened or one.state == "closed"]
     shown = group.tickets
     assert (shown.opened, shown.past) == (len(opened), sum(one.is_past for one in opened))
+    handled = [one for one in counted if one.state == "closed"]
+    assert (shown.handled.numerator, shown.handled.denominator) == (len(handled), len(counted))
     assert (shown.reopened.numerator, shown.reopened.denominator) == (len(reopened), len(resolved))
     repeats = [one for one in counted for other in told
                if other.fault == one.fault and one.opened - 30 * DAY <= other.opened < one.opened]  # fmt: skip
