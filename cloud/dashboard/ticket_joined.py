@@ -123,7 +123,7 @@ def _facts(row: dict[str, str], here: Here) -> tuple[tuple[str, str], ...]:
         ("desk.kind", words.or_id("kind", row["kind"]) if row["kind"] != "fault" or row["entered_by"] else ""),
         ("desk.category", words.or_id("category", row["category"]) if row["category"] else ""),
         ("desk.emergency", words.or_id("emergency", row["emergency"]) if row["emergency"] else ""),
-        ("desk.place", row["place"]), ("desk.reporter", row["reporter"]), ("desk.contact", row["reporter_contact"]),
+        ("desk.place", row["place"]), ("desk.reporter", row["reporter"]), ("desk.reporter_contact", row["reporter_contact"]),
         ("desk.channel", words.or_id("channel", row["channel"]) if row["entered_by"] else ""),
         ("desk.entered_by", row["entered_by"]),
     )  # fmt: skip

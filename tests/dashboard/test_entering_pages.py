@@ -73,6 +73,13 @@ async def test_what_is_wrong_is_said_in_the_readers_language_and_nothing_is_lost
     assert "请选择设备或填写地点。" in (await reader.post("/tickets/new", data=bad)).text
 
 
+async def test_a_text_that_is_too_long_is_named(reader: httpx.AsyncClient) -> None:
+    answer = await reader.post("/tickets/new", data={**TAP, "reporter_contact": "1" * 201, "description": "x" * 4001})
+    assert answer.status_code == 422
+    assert "How to reach them is too long." in answer.text
+    assert "What was said or seen is too long." in answer.text
+
+
 async def test_who_may_only_look_gets_no_form(desk: World) -> None:
     await desk.add_user("visitor", "viewer")
     async with client(desk, "visitor") as viewer:
