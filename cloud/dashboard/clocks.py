@@ -9,7 +9,7 @@ from typing import Final
 from cloud.dashboard.present import WARN_SHARE, ClockState, Here, duration, iso
 from cloud.dashboard.rows import DeadlineRow
 
-ORDER: Final = ("response", "arrival", "resolution")
+ORDER: Final = ("response", "arrival", "service", "resolution")
 _ICONS: Final = {
     "running": "ck-run", "warn": "ck-warn", "breached": "ck-late", "held": "ck-hold", "met": "ck-met",
 }  # fmt: skip

@@ -23,6 +23,7 @@ from cloud.dashboard import (
     routes_register,
     routes_search,
     routes_service_permits,
+    routes_settings,
     routes_tickets,
     routes_trends,
     routes_wall,
@@ -57,6 +58,7 @@ for _part in (
     routes_alarms,
     routes_calls,
     routes_account,
+    routes_settings,
 ):
     router.include_router(_part.router)
 

@@ -23,6 +23,7 @@ from cloud.errors import Refused
 from cloud.escalation import showing
 from cloud.people import access
 from cloud.people.service import User
+from cloud.tickets import targets
 from cloud.tickets.search_filter import Wanted
 from device_profiles import library
 from device_profiles.library import Library
@@ -60,7 +61,7 @@ async def opened(
     database = request.app.state.database
     async with database.read() as db:
         sites = await views.sites(db)
-        notice = web.words_of(request, user)("error.database_damaged") if database.damage else ""
+        notice = web.words_of(request, user)("error.database_damaged") if database.damage else _calendars(request, user)
         page = web.page_of(request, user, sites, section, wanted=wanted, notice=notice)
         due = await views.tests(db) if with_tests else []
         tests = tuple(lists.due_test(test, page.here) for test in due)
@@ -74,6 +75,16 @@ async def opened(
             unreached=await _unreached(db, page),
         )
         yield Opened(request, user, page, db, tests)
+
+
+def _calendars(request: Request, user: User) -> str:
+    """For managers: a year that begins soon has holidays that nobody confirmed, so due times may be wrong."""
+    state = request.app.state
+    if user.role not in {"manager", "admin"}:
+        return ""
+    words = web.words_of(request, user)
+    missing = targets.unconfirmed(state.desk.policy, state.clock.now_ms())
+    return " ".join(words("targets.unconfirmed", calendar=name, year=year) for name, year in missing)
 
 
 async def _counts(db: AsyncConnection, user: User, page: Page) -> Counts:

@@ -11,6 +11,7 @@ from cloud.dashboard.clocks import ORDER, Clock, clock
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import DeadlineRow, TicketRow, TimelineRow
 from cloud.dashboard.words import Words
+from cloud.sla.conflicts import CONFLICTS
 from cloud.sla.timeline import Deadline, Line
 from contract.conventions import to_ms
 
@@ -42,7 +43,7 @@ class BigClock:
 def deadline_row(deadline: Deadline) -> DeadlineRow:
     """A clock just derived from its timeline, in the shape in which lists read the stored ones."""
     return DeadlineRow(
-        clock=deadline.clock, target_s=round(deadline.target.target.total_seconds()), start_at=to_ms(deadline.start),
+        clock=deadline.clock, target_s=round(deadline.length.total_seconds()), start_at=to_ms(deadline.start),
         due_at=to_ms(deadline.due) if deadline.due else None, state=deadline.state,
         met_at=to_ms(deadline.stopped_at) if deadline.stopped_at else None,
         breached_at=to_ms(deadline.breached_at) if deadline.breached_at else None,
@@ -78,7 +79,7 @@ def _track(deadline: Deadline, lines: Sequence[Line], now: int) -> tuple[tuple[P
     start = to_ms(deadline.start)
     due = to_ms(deadline.due) if deadline.due else None
     held = sum(line.wall.total_seconds() for line in lines if line.kind == "held") * 1000
-    length = max(1.0, (due - start) if due else deadline.target.target.total_seconds() * 1000 + held)
+    length = max(1.0, (due - start) if due else deadline.length.total_seconds() * 1000 + held)
     parts = [_part(line, start, length) for line in lines if line.kind in {"running", "held", "late", "resolved"}]
     is_over = deadline.stopped_at is not None or deadline.breached_at is not None
     at = None if is_over else round(min(99.0, (now - start) / length * 100), 2)
@@ -123,10 +124,12 @@ def sum_table(one: Sum, ticket: TicketRow, here: Here) -> SumTable:
     """How one clock's time adds up: a line per interval, the last line is the target."""
     deadline, lines = one
     words = here.words
-    facts = [words("ticket.policy", policy=ticket.policy)] if ticket.policy else []
+    facts = [words("ticket.policy", policy=deadline.version or ticket.policy)] if ticket.policy else []
     if deadline.target.calendar:
         facts.append(words("ticket.calendar", calendar=deadline.target.calendar))
     facts += [text for text in (deadline.target.clause, deadline.target.source) if text][:1]
+    if conflict := CONFLICTS.get(deadline.target.conflict):
+        facts.append(f"{words('targets.disagree')}: {words.text(conflict.chosen)}")
     counted = sum(line.counts.total_seconds() for line in lines)
     return SumTable(
         title=words("ticket.sum", clock=words(f"clock.{deadline.clock}.name").lower()), facts=tuple(facts),
@@ -139,6 +142,9 @@ def sum_table(one: Sum, ticket: TicketRow, here: Here) -> SumTable:
 def _sum_line(line: Line, index: int, here: Here) -> SumLine:
     words = here.words
     why = line.why or words(f"timeline.sum.{'opened' if index == 0 and line.kind == 'running' else line.kind}")
+    if line.cause:
+        named = words.text(line.names)
+        why = words(f"cause_closed.{line.cause}") + (f" {named}" if named else "")
     return SumLine(
         start=here.when(to_ms(line.start), seconds=True), end=here.when(to_ms(line.end), seconds=True), kind=line.kind,
         icon=_SUM_ICONS.get(line.kind, ""), state=words(f"sumstate.{line.kind}"), why=why,
@@ -149,7 +155,7 @@ def _sum_line(line: Line, index: int, here: Here) -> SumLine:
 
 def _total(deadline: Deadline, here: Here) -> str:
     words = here.words
-    target = present.exact(deadline.target.target.total_seconds())
+    target = present.exact(deadline.length.total_seconds())
     if deadline.stopped_at is not None:
         return words("ticket.sum_met", at=here.when(to_ms(deadline.stopped_at), seconds=True), target=target)
     if deadline.due is None:
@@ -222,6 +228,11 @@ def _moment(line: TimelineRow, story: Story, here: Here) -> Moment:
     what = words.or_id("timeline", line.kind)
     if line.kind == "breached":
         what = words("timeline.breached", clock=words(f"clock.{line.data.get('clock', 'response')}.name"))
+    if line.kind == "warned":
+        name, share = words(f"clock.{line.data['clock']}.name"), f"{line.data['share']:.0%}"
+        what = words("timeline.warned", clock=name, share=share)
+    if line.kind == "retargeted":
+        what = words("timeline.retargeted", version=str(line.data.get("policy", "")))
     actor = story.names.get(line.actor, line.actor) if line.actor_kind == "person" else ""
     title = words("timeline.by", actor=actor, what=what) if actor else what
     if line.actor_kind == "contractor":
@@ -252,7 +263,20 @@ def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> t
         found.append(f"{words('form.until')} {here.when(data['until'])}")
     if isinstance(data.get("entered_at"), int):
         found.append(words("timeline.reported", at=here.when(data["entered_at"], seconds=True)))
-    return (*found, *_joined(data, words), *_news_details(data, here))
+    return (*found, *_joined(data, words), *_moved(data, here), *_news_details(data, here))
+
+
+def _moved(data: Mapping[str, Any], here: Here) -> list[str]:
+    """The due instants that a line has moved, before and after."""
+    words, moves = here.words, data.get("due")
+    none = words("timeline.not_due")
+    return [
+        words(
+            "timeline.moved", clock=words(f"clock.{clock.partition(':')[0]}.name"),
+            before=here.when(at["before"]) if at["before"] else none, after=here.when(at["after"]) if at["after"] else none,
+        )
+        for clock, at in (moves.items() if isinstance(moves, dict) else ())
+    ]  # fmt: skip
 
 
 def _joined(data: Mapping[str, Any], words: Words) -> list[str]:
