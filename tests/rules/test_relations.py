@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from contract.messages import AlarmRaised, Cause, Quality, Record, TestObserved
+from contract.messages import AlarmRaised, Cause, Quality, Record, Resolving, TestObserved, Text
 from device_profiles.schema import EquipmentClass
 from edge.announce import announce
 from edge.decode.sample import Moment, Sample
@@ -162,3 +162,16 @@ def test_a_mark_is_drawn_in_the_unit_of_its_point() -> None:
 def test_a_mark_that_draws_nothing_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError):
         compile_mark(Compiler(scope_of(make_class())), text)
+
+
+def test_what_a_ticket_of_a_rule_needs_before_it_is_resolved_is_announced_with_the_rule() -> None:
+    resolve = {"photos": ["repair"], "within_limits": ["load"], "lasting": "15min", "note": NAME}
+    of = make_class(rules={
+        "overload": rule("load > load_max", resolve=resolve), "other": rule("load > load_max"),
+    })  # fmt: skip
+    told = {
+        one.id: one.resolve for one in announce(make_site(of), Engine(make_site(of), START), {}, "1").equipment[0].rules
+    }
+    note = Text(en=NAME["en"], zh=NAME["zh"])
+    assert told["overload"] == Resolving(photos=["repair"], within_limits=["load"], lasting_ms=900_000, note=note)
+    assert told["other"] is None
