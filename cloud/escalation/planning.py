@@ -20,7 +20,7 @@ from cloud.escalation.contacts import Directory
 from cloud.escalation.decide import Decision, Manners, New, Written, decide
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_all_new
-from cloud.tickets import repository, watchers
+from cloud.tickets import repository, targets, watchers
 from cloud.tickets.desk import Desk
 from contract.conventions import EpochMs, from_ms, to_ms
 
@@ -58,6 +58,7 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
     tickets = locked.all()
     if not tickets:
         return 0
+    await targets.learn(connection, desk)
     known = await contacts.directory(connection)
     found_again = update(_notice).where(_notice.c.ticket_id.in_([ticket["id"] for ticket in tickets]), *_lost(now))
     await connection.execute(found_again.values(state="waiting", claim="", is_possible_repeat=True))
@@ -66,7 +67,7 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
         parts = snapshot(ticket, known)
         decision = await _decide(desk, connection, ticket, parts, known, now)
         await _write(connection, ticket, decision, now)
-        next_call = to_ms(decision.next_call) if decision.next_call else None
+        next_call = _not_before(decision.next_call) if decision.next_call else None
         planned.append({"number": ticket["id"], "seen": ticket["version"], "parts": parts, "at": next_call})
     changed: dict[str, Any] = {
         "planned_version": bindparam("seen"),
@@ -139,6 +140,11 @@ async def written(connection: AsyncConnection, number: int) -> list[Written]:
         )
         for row in (await connection.execute(query)).mappings()
     ]  # fmt: skip
+
+
+def _not_before(at: datetime) -> EpochMs:
+    """The first whole millisecond at which an instant has come: a ticket looked at earlier would be looked at again at once."""
+    return to_ms(at) + (at.microsecond % 1000 > 0)
 
 
 def _instant(at: EpochMs | None) -> datetime | None:

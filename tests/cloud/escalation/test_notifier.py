@@ -327,3 +327,21 @@ async def test_what_a_dead_sender_may_have_sent_is_not_repeated_when_its_reason_
     await notifier(there, box).tick()
     assert box.tried == []
     assert await notices(there, "state", "is_possible_repeat") == [("cancelled", True)]
+
+
+async def test_a_call_between_two_milliseconds_is_waited_for_and_not_asked_for_again_and_again(there: Desk) -> None:
+    await people(there, lin="engineer")
+    await opened(there, raised(there.clock.ms))
+    calls = notifier(there, Postbox())
+    await calls.plan_all()
+    async with there.database.write() as connection:
+        part = (await rows(there.database, t.ticket))[0]["chain"][0]
+        part["steps"][1]["share"] = 0.333333333
+        await connection.execute(update(t.ticket).values(chain=[part], planned_version=-1))
+    await calls.plan_all()
+    (ticket,) = await rows(there.database, t.ticket)
+    there.clock.ms = ticket["next_call_at"] - 1
+    assert await calls.plan_all()
+    there.clock.ms += 1
+    assert await calls.plan_all()
+    assert (1, "person:lin") in await notices(there, "step", "owner")
