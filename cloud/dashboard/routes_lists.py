@@ -24,7 +24,7 @@ from cloud.tickets.ticket import Role
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 MOST_IN_TAB: Final = 1000
-MOST_MINE: Final = 100
+MOST_MINE: Final = 50
 Names = Mapping[str, Mapping[str, str]]
 
 

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from cloud.dashboard import find_page, lists, many, views, web
+from cloud.dashboard import find_page, lists, many, web
 from cloud.dashboard.lists import TicketLine
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened
 from cloud.storage import tables as t
 from cloud.tickets import search_index
 from cloud.tickets.search_pages import Count
 from cloud.tickets.search_ranked import Hit, best
-from cloud.tickets.search_words import Question, ask, segments, words
+from cloud.tickets.search_words import Question, ask, known_words, segments
 from cloud.tickets.ticket import parse_ticket, ticket_name
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -78,15 +78,15 @@ async def _tickets(o: Opened, question: Question, found: Sequence[Hit]) -> list[
 
 
 async def _machines(o: Opened, question: Question) -> list[dict[str, Any]]:
-    """Equipment whose name, id, place or roles have every word; few enough to be compared here."""
+    """Equipment whose name, id, place or class has every word; few enough to be compared here."""
     here = o.page.here
     found = []
-    for row in await views.equipment(o.db):
-        texts = [row.id.replace("_", " "), row.id, row.place, row.equipment_class.replace("_", " "), *row.name.values()]
-        if has_all(texts, question):
+    e = t.equipment.c
+    for row in await o.db.execute(select(e.site_id, e.id, e.place, e.class_id, e.name).order_by(e.site_id, e.id)):
+        if has_all([row.id, row.place, row.class_id, *row.name.values()], question):
             name = here.words.text(row.name, row.id)
             found.append(
-                {"href": f"/equipment/{row.site}/{row.id}", "name": segments(name, question), "place": row.place}
+                {"href": f"/equipment/{row.site_id}/{row.id}", "name": segments(name, question), "place": row.place}
             )
     return found[:MOST]
 
@@ -110,7 +110,7 @@ def _clauses(o: Opened, question: Question) -> list[dict[str, Any]]:
 
 def has_all(texts: Sequence[str], question: Question) -> bool:
     """Whether every word of the question is there, as the database would find it."""
-    there = set(words(texts))
-    return set(question.words) <= there and all(
+    there = known_words(*texts)
+    return there.issuperset(question.words) and all(
         any(word.startswith(one) for word in there) for one in question.prefixes
     )

@@ -14,10 +14,10 @@ from cloud.tickets import search_pages
 from cloud.tickets.search_filter import Wanted
 from cloud.tickets.search_index import Document, documents
 from cloud.tickets.search_pages import Count
-from cloud.tickets.search_words import Question, segments, words
+from cloud.tickets.search_words import Question, known_words, segments
 from contract.conventions import EpochMs
 
-CANDIDATES: Final = 60
+CANDIDATES: Final = 30
 """How many of the newest that have every word are ranked, of open ones and of all."""
 WEIGHTS: Final[Mapping[str, int]] = {"number": 40, "title": 20, "equipment": 16, "description": 12, "cause": 10, "action": 10, "place": 8,
                                      "clause": 8, "reporter": 6, "contact": 6, "note": 5}  # fmt: skip
@@ -59,7 +59,7 @@ def score(document: Document, question: Question) -> int:
     weights: dict[str, int] = {}
     for field, text in document.fields:
         weight = WEIGHTS.get(field, _OTHER)
-        for word in words([text]):
+        for word in known_words(text):
             weights[word] = max(weights.get(word, 0), weight)
     whole = sum(2 * weights.get(word, 0) for word in question.words)
     begun = [max((weight * (2 if word == one else 1) for word, weight in weights.items() if word.startswith(one)), default=0)

@@ -94,6 +94,12 @@ def words(texts: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
+@lru_cache(maxsize=8192)
+def known_words(*texts: str) -> frozenset[str]:
+    """The words of texts that are asked for again and again: names, clauses, titles."""
+    return frozenset(words(texts))
+
+
 def _of_cjk(text: str) -> list[str]:
     return [*text, *(text[place : place + 2] for place in range(len(text) - 1))]
 
