@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Table
+from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table
 
 from cloud.storage.columns import Id, at, metadata, text
 
@@ -17,6 +17,5 @@ ticket_link = Table(
     at("created_at", null=False),
     text("created_by"),
     PrimaryKeyConstraint("ticket_id", "other_id", "relation"),
-    CheckConstraint("ticket_id <> other_id", name="ticket_link_of_two"),
     Index("ix_ticket_link_other", "other_id"),
 )

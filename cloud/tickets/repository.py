@@ -136,7 +136,7 @@ async def is_as_seen(connection: AsyncConnection, row: RowMapping, version: int)
     """Whether nothing but the passing of time has changed a ticket since somebody saw this version of it."""
     since = range(version + 1, row["version"] + 1)
     if not since or len(since) > _MOST_QUIET:
-        return version == row["version"]
+        return bool(version == row["version"])
     lines = t.timeline.c
     query = select(lines.data).where(lines.ticket_id == row["id"], lines.kind.in_(_QUIET)).order_by(lines.id.desc())
     told = {line.data.get("version") for line in await connection.execute(query.limit(20 + len(since)))}

@@ -11,6 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, LargeBinary, MetaData, Table, select, text
+from sqlalchemy.exc import IntegrityError
 
 from cloud.storage import migrations
 from cloud.storage.migrate import migrate
@@ -112,6 +113,35 @@ async def test_a_database_of_an_earlier_release_keeps_every_row(database: Databa
     async with database.read() as connection:
         assert await connection.run_sync(left, before) == before
         assert await connection.run_sync(differences) == []
+
+
+def down(connection: Connection, revision: str) -> None:
+    config = settings()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
+async def test_the_way_back_to_before_merged_tickets_keeps_every_ticket_and_one_open_one_of_a_fault(
+    database: Database,
+) -> None:
+    added = (
+        "INSERT INTO ticket (id, fault_key, title, opened_at, state) VALUES (:id, 'site/lift_1/door', '{}', 1, :state)"
+    )
+    async with database.write() as connection:
+        await connection.run_sync(release, "0004")
+        for number, state in ((8, "merged"), (9, "new")):
+            await connection.execute(text(added), {"id": number, "state": state})
+            line = "INSERT INTO timeline (ticket_id, at, data) VALUES (:id, 1, '{}')"
+            await connection.execute(text(line), {"id": number})
+        await connection.run_sync(down, "0003")
+        kept = await connection.execute(text("SELECT id, state FROM ticket WHERE id IN (8, 9) ORDER BY id"))
+        assert [tuple(row) for row in kept] == [(8, "closed"), (9, "new")]
+        lines = await connection.execute(text("SELECT count(*) FROM timeline WHERE ticket_id IN (8, 9)"))
+        assert lines.scalar_one() == 2
+    with pytest.raises(IntegrityError):
+        async with database.write() as connection:
+            await connection.execute(text(added), {"id": 10, "state": "new"})
+    await migrate(database)
 
 
 def test_releases_follow_one_another_in_one_line() -> None:

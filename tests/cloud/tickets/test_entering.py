@@ -119,7 +119,13 @@ async def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
      ({"reported_at": START + 1}, "reported_at"), ({"reported_at": START - 8 * 24 * HOUR}, "reported_at")],
 )  # fmt: skip
 def test_each_field_is_judged_for_itself(changes: dict[str, Any], field: str) -> None:
-    plain = {"kind": "request", "title": "Tap drips", "site": "riverside", "place": "floor 12", "system": "water"}
+    plain: dict[str, Any] = {
+        "kind": "request",
+        "title": "Tap drips",
+        "site": "riverside",
+        "place": "floor 12",
+        "system": "water",
+    }
     assert check(Entered(**plain), KNOWN) == ()
     assert [found.path for found in check(Entered(**(plain | changes)), KNOWN)] == [field]
 

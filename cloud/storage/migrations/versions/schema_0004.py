@@ -46,7 +46,6 @@ def upgrade() -> None:
         _text("created_by"),
         sa.PrimaryKeyConstraint(*_KEY, name=op.f("pk_ticket_link")),
         *(sa.ForeignKeyConstraint([name], ["ticket.id"], name=op.f(f"fk_ticket_link_{name}")) for name in _KEY[:2]),
-        sa.CheckConstraint("ticket_id <> other_id", name=op.f("ticket_link_of_two")),
     )
     op.create_index("ix_ticket_link_other", "ticket_link", ["other_id"])
 
