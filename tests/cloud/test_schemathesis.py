@@ -149,6 +149,7 @@ def go_through(world: World, *, most: int, examples: int, is_everybody: bool) ->
     return judge
 
 
+@pytest.mark.timeout(240)
 def test_every_answer_to_a_made_up_request_is_a_documented_one(tmp_path: Path) -> None:
     with open_world(tmp_path) as world:
         judge = go_through(world, most=8, examples=4, is_everybody=False)
@@ -197,6 +198,7 @@ def unreadable(world: World) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(240)
 def test_no_hostile_value_is_more_than_a_refusal(tmp_path: Path) -> None:
     """Null bytes, lone surrogates, numbers beyond every column, over-long names, bytes that are no text."""
     with open_world(tmp_path) as world:
@@ -276,4 +278,4 @@ def test_a_role_that_the_document_does_not_name_is_refused(tmp_path: Path) -> No
             least = next(role for role in ROLES if role in told.rpartition("roles ")[2].split(", "))
             for role in islice(ROLES, ROLES.index(least)):
                 prepared = requests.Request(**options_of(good_case(operation))).prepare()
-                assert world.send(prepared, role).status_code in {403, 404}, f"{role} {operation.label}"
+                assert 400 <= world.send(prepared, role).status_code < 500, f"{role} {operation.label}"
