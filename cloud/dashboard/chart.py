@@ -129,29 +129,29 @@ class Frame:
 def draw(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], here: Here, *, size: tuple[float, float],
          events: Sequence[tuple[int, str]] = (), step_ms: int = 0) -> Trend:  # fmt: skip
     """One point over ``span`` (epoch ms). ``step_ms`` is the spacing beyond which a silence is a gap."""
-    grid = _grid(point, buckets)
+    grid = grid_of([point], buckets)
     frame = Frame(span[0], span[1], grid[0], grid[-1], *size)
-    spacing = step_ms or _spacing(buckets)
+    spacing = step_ms or spacing_of(buckets)
     severity = next((mark.severity for mark in point.limits), "")
     return Trend(
-        width=size[0], height=size[1], lines=_lines(point, buckets, frame, spacing), gaps=_gaps(buckets, frame, spacing, here),
-        zones=_zones(point, frame), limits=_limit_lines(point, frame, here),
-        rows=tuple(Tick(frame.y(value), present.number(value, _digits(grid, point))) for value in grid),
-        columns=_columns(frame, here), events=_events(events, frame), severity=present.css(severity),
+        width=size[0], height=size[1], lines=runs(point, buckets, frame, spacing), gaps=gaps(buckets, frame, spacing, here),
+        zones=zones(point, frame), limits=limit_lines(point, frame, here),
+        rows=tuple(Tick(frame.y(value), present.number(value, digits_of(grid, point.digits))) for value in grid),
+        columns=columns(frame, here), events=events_of(events, frame), severity=present.css(severity),
     )  # fmt: skip
 
 
 # --- the value axis ---------------------------------------------------------------------------------------------
 
 
-def _grid(point: PointRow, buckets: Sequence[Bucket]) -> list[float]:
-    """Round grid values that hold every drawn value and every limit near them."""
+def grid_of(points: Sequence[PointRow], buckets: Sequence[Bucket]) -> list[float]:
+    """Round grid values that hold every drawn value of one or several points, and every limit near them."""
     values = [v for bucket in buckets for v in (bucket.mean, bucket.low, bucket.high) if v is not None]
     if not values:
-        values = list(point.plausible or (0.0, 1.0))
+        values = list(points[0].plausible or (0.0, 1.0))
     low, high = min(values), max(values)
-    reach = max(high - low, abs(high) * 0.05, 10.0**-point.digits * 4)
-    for mark in point.limits:
+    reach = max(high - low, abs(high) * 0.05, 10.0 ** -max(point.digits for point in points) * 4)
+    for mark in (mark for point in points for mark in point.limits):
         if low - 2 * reach <= mark.value <= high + 2 * reach:
             low, high = min(low, mark.value), max(high, mark.value)
     step = _round_step((high - low or reach) * 1.1 / 4)
@@ -171,15 +171,15 @@ def _round_step(wanted: float) -> float:
     return next((power * factor for factor in (1, 2, 2.5, 5) if power * factor >= wanted), power * 10)
 
 
-def _digits(grid: Sequence[float], point: PointRow) -> int:
-    needed = next((digits for digits in range(5) if all(abs(v - round(v, digits)) < 1e-9 for v in grid)), 4)
-    return max(needed, min(point.digits, 2) if needed else 0)
+def digits_of(grid: Sequence[float], digits: int) -> int:
+    needed = next((places for places in range(5) if all(abs(v - round(v, places)) < 1e-9 for v in grid)), 4)
+    return max(needed, min(digits, 2) if needed else 0)
 
 
 # --- the line ---------------------------------------------------------------------------------------------------
 
 
-def _spacing(buckets: Sequence[Bucket]) -> int:
+def spacing_of(buckets: Sequence[Bucket]) -> int:
     steps = sorted(b.at - a.at for a, b in pairwise(buckets))
     return steps[len(steps) // 2] if steps else 60_000
 
@@ -189,7 +189,7 @@ def is_out(point: PointRow, value: float) -> bool:
     return any((value < m.value) if m.op.startswith("<") else (value > m.value) for m in point.limits)
 
 
-def _lines(point: PointRow, buckets: Sequence[Bucket], frame: Frame, spacing: int) -> tuple[Line, ...]:
+def runs(point: PointRow, buckets: Sequence[Bucket], frame: Frame, spacing: int) -> tuple[Line, ...]:
     """Runs of neighbouring good buckets; a run ends at a gap and changes its stroke at a limit."""
     lines: list[Line] = []
     run: list[tuple[float, float]] = []
@@ -218,7 +218,7 @@ def _end(lines: list[Line], run: Sequence[tuple[float, float]], *, is_out: bool)
         lines.append(Line("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in tail), is_out))
 
 
-def _gaps(buckets: Sequence[Bucket], frame: Frame, spacing: int, here: Here) -> tuple[Band, ...]:
+def gaps(buckets: Sequence[Bucket], frame: Frame, spacing: int, here: Here) -> tuple[Band, ...]:
     """Stretches without a good value between the first and the last one, each with its cause and times."""
     good = [bucket for bucket in buckets if bucket.mean is not None]
     bands = []
@@ -238,7 +238,7 @@ def _gap(start: int, end: int, causes: Sequence[str], frame: Frame, here: Here) 
 
 def gap_spans(buckets: Sequence[Bucket]) -> list[tuple[int, int]]:
     """Start and end of every stretch without a good value, for the chart script."""
-    spacing = _spacing(buckets)
+    spacing = spacing_of(buckets)
     good = [bucket.at for bucket in buckets if bucket.mean is not None]
     return [(before, after) for before, after in pairwise(good) if after - before > 2.5 * spacing]
 
@@ -260,7 +260,7 @@ def with_gaps(buckets: Sequence[Bucket]) -> tuple[list[int], Column, Column, Col
 # --- limits, axes, events ---------------------------------------------------------------------------------------
 
 
-def _zones(point: PointRow, frame: Frame) -> tuple[Band, ...]:
+def zones(point: PointRow, frame: Frame) -> tuple[Band, ...]:
     """The forbidden side of the innermost limits, tinted."""
     x, width = LEFT, frame.width - LEFT - RIGHT
     bands = []
@@ -275,7 +275,7 @@ def _zones(point: PointRow, frame: Frame) -> tuple[Band, ...]:
     return tuple(band for band in bands if band.height > 0)
 
 
-def _limit_lines(point: PointRow, frame: Frame, here: Here) -> tuple[LimitLine, ...]:
+def limit_lines(point: PointRow, frame: Frame, here: Here) -> tuple[LimitLine, ...]:
     lines = []
     for mark in point.limits:
         if frame.low <= mark.value <= frame.high:
@@ -287,7 +287,7 @@ def _limit_lines(point: PointRow, frame: Frame, here: Here) -> tuple[LimitLine, 
     return tuple(lines)
 
 
-def _columns(frame: Frame, here: Here) -> tuple[Tick, ...]:
+def columns(frame: Frame, here: Here) -> tuple[Tick, ...]:
     """Round local times, at most about a dozen; midnight names its day."""
     span_s = (frame.end - frame.start) / 1000
     most = max(3.0, (frame.width - LEFT - RIGHT) / 64)
@@ -306,7 +306,7 @@ def _column(at: int, frame: Frame, here: Here, step: int) -> Tick:
     return Tick(frame.x(at), f"{day} {there:%H:%M}" if step < 86_400_000 else here.day(at), is_strong=True)
 
 
-def _events(events: Sequence[tuple[int, str]], frame: Frame) -> tuple[Event, ...]:
+def events_of(events: Sequence[tuple[int, str]], frame: Frame) -> tuple[Event, ...]:
     marks = [(frame.x(at), text) for at, text in events if frame.start <= at <= frame.end]
     middle = (LEFT + frame.width - RIGHT) / 2
     return tuple(Event(x, text, "end" if x > middle else "start") for x, text in sorted(marks)[-3:])

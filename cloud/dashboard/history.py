@@ -17,7 +17,9 @@ from cloud.dashboard.rows import EquipmentRow, SampleRow
 from cloud.errors import Refused
 
 HOUR_MS: Final = 3_600_000
-SPANS: Final[Mapping[str, int]] = {"1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "31d": 744 * HOUR_MS}
+SPANS: Final[Mapping[str, int]] = {
+    "1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS, "31d": 744 * HOUR_MS, "1y": 366 * 24 * HOUR_MS,
+}  # fmt: skip
 BUCKETS: Final = 400
 PATIENCE_S: Final = 5.0
 LOOK_BACK_MS: Final = 24 * HOUR_MS
