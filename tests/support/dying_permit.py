@@ -25,14 +25,14 @@ def die() -> None:
 
 async def cut(url: str, number: int, now: int, moment: str) -> None:
     """Cut, and end at the moment."""
-    send = permits_out.send
+    send = vars(permits_out)["send"]
 
     async def dying_send(*arguments: Any) -> bool:
         if moment == "before the wish":
             die()
-        return await send(*arguments)
+        return bool(await send(*arguments))
 
-    permits_out.send = dying_send
+    vars(permits_out)["send"] = dying_send
     database = open_database(url)
     async with database.write() as connection:
         given = Given(checked=MEASURES)

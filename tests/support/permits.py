@@ -56,14 +56,16 @@ async def walk(d: Desk, ticket: str, *steps: tuple[str, str, dict[str, Any]]) ->
         assert answer.status_code == 200, (name, answer.text)
 
 
-ASK = ("anna", "ask", {})
-APPROVE = ("chief", "approve_cut", {})
-NOTIFY = ("anna", "notify", {"how": "posted in the lobby"})
-CUT = ("anna", "cut", {"checked": MEASURES})
-DONE = ("tom", "report_done", {"action": "contacts cleaned"})
-APPROVE_RESTORE = ("chief", "approve_restore", {"checked": CLEAR})
-RESTORE = ("anna", "restore", {})
-CLOSE = ("anna", "close", {})
+Taken = tuple[str, str, dict[str, Any]]
+"""Who, which step, with what."""
+ASK: Taken = ("anna", "ask", {})
+APPROVE: Taken = ("chief", "approve_cut", {})
+NOTIFY: Taken = ("anna", "notify", {"how": "posted in the lobby"})
+CUT: Taken = ("anna", "cut", {"checked": MEASURES})
+DONE: Taken = ("tom", "report_done", {"action": "contacts cleaned"})
+APPROVE_RESTORE: Taken = ("chief", "approve_restore", {"checked": CLEAR})
+RESTORE: Taken = ("anna", "restore", {})
+CLOSE: Taken = ("anna", "close", {})
 
 
 async def cut(d: Desk, at: EpochMs = NIGHT, **changes: Any) -> str:
