@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import RowMapping
 
+from cloud.describing import needs
 from cloud.errors import invalid
 from cloud.people.access import SignedIn, require
 from cloud.people.service import User
@@ -204,7 +205,9 @@ async def show_watchers(ticket: str, request: Request, _user: SignedIn) -> Watch
         return WatchersShown(watchers=await watchers.watching(connection, number))
 
 
-@router.post("/tickets/{ticket}/watch", summary="Hear of every step of a ticket from now on")
+@router.post(
+    "/tickets/{ticket}/watch", summary="Hear of every step of a ticket from now on", responses=needs(Role.VIEWER)
+)
 async def watch(ticket: str, request: Request, user: SignedIn) -> WatchersShown:
     number, state = ticket_number(ticket), request.app.state
     async with state.database.write() as connection:
@@ -212,7 +215,7 @@ async def watch(ticket: str, request: Request, user: SignedIn) -> WatchersShown:
         return WatchersShown(watchers=await watchers.watching(connection, number))
 
 
-@router.post("/tickets/{ticket}/unwatch", summary="Stop hearing of it")
+@router.post("/tickets/{ticket}/unwatch", summary="Stop hearing of it", responses=needs(Role.VIEWER))
 async def unwatch(ticket: str, request: Request, user: SignedIn) -> WatchersShown:
     number = ticket_number(ticket)
     async with request.app.state.database.write() as connection:
