@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from cloud import examples
+from cloud.describing import problem_answer
 from cloud.errors import Refused, invalid
 from cloud.escalation import contacts, courier, message, settings, showing
 from cloud.escalation.chain import SHIPPED, to_plain
@@ -21,6 +22,9 @@ from cloud.tickets.ticket import Role, parse_ticket
 
 router = APIRouter(prefix="/api/v1", tags=["calls"])
 Manager = Annotated[User, Depends(require(Role.MANAGER))]
+_OWN: dict[int | str, dict[str, Any]] = {
+    403: problem_answer("Not allowed: everybody changes their own, a manager or admin also others'")
+}
 _STORABLE = r"^[^\x00]*$"
 Name = Annotated[str, Field(max_length=120, pattern=_STORABLE)]
 _AT = "2026-11-21T07:20:00.301Z"
@@ -155,7 +159,7 @@ async def remove_chain(chain: RowId, request: Request, user: Manager) -> None:
 
 
 @router.post("/calls/channels", status_code=201, summary="Add a way to tell somebody; it is checked and never shown again",
-             responses={201: {"content": {"application/json": {"example": _CHANNEL}}}})  # fmt: skip
+             responses={201: {"content": {"application/json": {"example": _CHANNEL}}}, **_OWN})  # fmt: skip
 async def add_channel(body: ChannelBody, request: Request, user: SignedIn) -> dict[str, Any]:
     state = request.app.state
     may_change(user, body.owner)
@@ -167,7 +171,7 @@ async def add_channel(body: ChannelBody, request: Request, user: SignedIn) -> di
     return found
 
 
-@router.delete("/calls/channels/{channel}", status_code=204, summary="Take a channel away")
+@router.delete("/calls/channels/{channel}", status_code=204, summary="Take a channel away", responses=_OWN)
 async def remove_channel(channel: RowId, request: Request, user: SignedIn) -> None:
     state = request.app.state
     async with state.database.write() as connection:
@@ -176,7 +180,7 @@ async def remove_channel(channel: RowId, request: Request, user: SignedIn) -> No
         await contacts.remove_channel(connection, channel, state.clock.now_ms(), user.name)
 
 
-@router.put("/calls/contacts", status_code=204, summary="Language, zone and quiet hours of somebody")
+@router.put("/calls/contacts", status_code=204, summary="Language, zone and quiet hours of somebody", responses=_OWN)
 async def set_contact(body: ContactBody, request: Request, user: SignedIn) -> None:
     state = request.app.state
     may_change(user, body.owner)
@@ -202,7 +206,7 @@ def may_change(user: User, owner: str) -> None:
 
 
 @router.post("/calls/test", summary="Send a test message by every channel of somebody",
-             responses=examples.answers({"results": [_TESTED]}))  # fmt: skip
+             responses={**examples.answers({"results": [_TESTED]}), **_OWN})  # fmt: skip
 async def send_test(body: TestBody, request: Request, user: SignedIn) -> dict[str, Any]:
     may_change(user, body.owner)
     state = request.app.state

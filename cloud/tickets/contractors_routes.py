@@ -78,8 +78,9 @@ def address_of(request: Request, token: str) -> str:
 
 
 @router.post(
-    "/tickets/{ticket}/links", status_code=201, summary="Make a link for a contractor; its address is told once"
-)
+    "/tickets/{ticket}/links", status_code=201, summary="Make a link for a contractor; its address is told once",
+    responses=needs(Role.ENGINEER),
+)  # fmt: skip
 async def make(ticket: str, body: LinkBody, request: Request, user: SignedIn) -> LinkMade:
     state, number = request.app.state, number_of(ticket)
     now, actor = state.clock.now_ms(), Actor(user.name, user.role)
