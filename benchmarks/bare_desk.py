@@ -5,6 +5,7 @@ What is counted is read back from the database after the run. A ticket counts on
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from sqlalchemy import ColumnElement, Table, create_engine, select
 
 from benchmarks import ingest_load
@@ -57,8 +59,33 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  a column
     return json.dumps(value) if isinstance(value, dict | list) else value
 
 
-def bare_rate(path: Path, left: Left, items: int, transactions: int) -> float:
-    """Events a processor second, in so many durable transactions, with the driver alone."""
+def bare_rate(url: str, path: Path, left: Left, items: int, transactions: int) -> float:
+    """Events a processor second, in so many durable transactions, with the database's own driver alone."""
+    if url.startswith("postgresql"):
+        return asyncio.run(_bare_postgresql(url, left, items, transactions))
+    return _bare_sqlite(path, left, items, transactions)
+
+
+async def _bare_postgresql(url: str, left: Left, items: int, transactions: int) -> float:
+    """Into copies of the tables, with their indexes. Only this side's processor time counts, as for the cloud."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("DROP SCHEMA IF EXISTS bare CASCADE; CREATE SCHEMA bare")
+        for name in left.rows:
+            await connection.execute(f"CREATE TABLE bare.{name} (LIKE public.{name} INCLUDING ALL)")
+        cpu = ingest_load.own_cpu_s()
+        for turn in range(transactions):
+            async with connection.transaction():
+                for name, rows in left.rows.items():
+                    if part := rows[turn::transactions]:
+                        marks = ", ".join(f"${place}" for place in range(1, len(part[0]) + 1))
+                        await connection.executemany(f"INSERT INTO bare.{name} VALUES ({marks})", part)  # noqa: S608
+        return items / (ingest_load.own_cpu_s() - cpu)
+    finally:
+        await connection.close()
+
+
+def _bare_sqlite(path: Path, left: Left, items: int, transactions: int) -> float:
     engine = create_engine(f"sqlite:///{path}")
     t.metadata.create_all(engine)
     engine.dispose()

@@ -81,10 +81,13 @@ def _series(gateway: str, at: int, number: int, noise: random.Random) -> SampleS
     )
 
 
-def events(gateway: str, envelopes: int, now_ms: int) -> Load:
-    """Alarms that come and go, half of them each, twice for every pump: first it opens a ticket, then it joins the open one."""
+def events(gateway: str, envelopes: int, now_ms: int, at_once: int = EVENTS) -> Load:
+    """Alarms that come and go, half of them each, twice for every pump: first it opens a ticket, then it joins the open one.
+
+    ``at_once`` of them in one envelope: one is a live alarm, ``EVENTS`` what an hour without a line leaves.
+    """
     records: list[Record] = []
-    alarms = envelopes * EVENTS // 2
+    alarms = envelopes * at_once // 2
     for number in range(alarms):
         at = format_instant(now_ms + number)
         name = f"{gateway}_pump_{number % (alarms // 2)}"
@@ -95,7 +98,7 @@ def events(gateway: str, envelopes: int, now_ms: int) -> Load:
             )
         )  # fmt: skip
         records.append(AlarmCleared(equipment=name, rule="overload", raised_at=at, cleared_at=at))
-    return _load(gateway, "events", records, EVENTS, len(records), now_ms)
+    return _load(gateway, "events", records, at_once, len(records), now_ms)
 
 
 def _load(gateway: str, lane: Lane, records: Sequence[Record], at_once: int, items: int, now_ms: int) -> Load:

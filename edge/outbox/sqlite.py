@@ -305,7 +305,8 @@ class Outbox:
         """Rows of one step, read as they are asked for: of a large site each takes megabytes."""
         samples = 0
         for found in self._run("oldest_samples", stage=stage, before=before, most=THIN_ROWS):
-            row = StoredRow(*found[:-1], body=unpack(found[-1]))
+            epoch, seq, at_ms, held, stored = found
+            row = StoredRow(epoch, seq, at_ms, held, unpack(stored))
             yield row
             samples += row.samples
             if samples >= THIN_SAMPLES:
