@@ -61,7 +61,7 @@ def release(connection: Connection, revision: str) -> dict[str, list[dict[str, A
     told.reflect(connection)
     kept = {}
     for table in told.sorted_tables:
-        if table.name != "alembic_version":
+        if table.name != "alembic_version" and is_ours(table.name, "table", {}):
             connection.execute(table.insert().values(_row(table)))
             kept[table.name] = _rows(connection, table)
     return kept
