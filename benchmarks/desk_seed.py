@@ -7,6 +7,7 @@ was late. One open ticket in fifty has an active alarm. Of a hundred tickets 50 
 import json
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,7 @@ DAY = 24 * HOUR
 YEARS = 5
 PIECES = 50
 """Of equipment, at each site."""
-CLASSES = (
+CLASSES: tuple[tuple[Any, ...], ...] = (
     ("lift", "lifts", "Lift", "号电梯", ("door does not close", "电梯门不关闭"), ("levelling off", "平层偏差"), ("overload lasting", "持续超载")),
     ("transformer", "power", "Transformer", "号变压器", ("winding hot", "绕组过热"), ("load high", "负荷过高"), ("fan stopped", "风机停止")),
     ("booster_pump", "water", "Booster pump", "号生活水泵", ("pressure low", "水压过低"), ("does not start", "水泵不启动"), ("leak found", "发现漏水")),
@@ -63,7 +64,7 @@ async def seed(connection: AsyncConnection, size: Size, now: EpochMs, policy: st
     if not is_sqlite:
         for table in ("ticket", "timeline", "deadline"):
             await connection.execute(
-                text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+                text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")  # noqa: S608
             )
 
 
@@ -80,7 +81,9 @@ async def _do(connection: AsyncConnection, statement: str, facts: dict[str, obje
 async def _register(connection: AsyncConnection, size: Size) -> None:
     sites = [{"id": f"site_{n}", "name": f"Tower {n}", "zone": "Asia/Shanghai"} for n in range(size.sites)]
     await connection.execute(t.site.insert(), sites)
-    machines, points, rules = [], [], []
+    machines: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    rules: list[dict[str, Any]] = []
     for site, piece in product(range(size.sites), range(PIECES)):
         kind, system, en, zh, *faults = CLASSES[piece % len(CLASSES)]
         own = {"site_id": f"site_{site}", "equipment_id": f"{kind}_{piece}"}
@@ -109,7 +112,7 @@ async def _cases(connection: AsyncConnection, size: Size, *, is_sqlite: bool) ->
         found = words(texts)
         return " ".join(found) if is_sqlite else found
 
-    cases = []
+    cases: list[dict[str, Any]] = []
     for site, piece, n in product(range(size.sites), range(PIECES), range(3)):
         kind, system, en, zh, *faults = CLASSES[piece % len(CLASSES)]
         title = {"en": f"{en} {piece}: {faults[n][0]}", "zh": f"{piece} {zh}：{faults[n][1]}"}

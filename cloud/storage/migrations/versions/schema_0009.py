@@ -1,5 +1,7 @@
 """Words by which tickets are found"""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -50,7 +52,7 @@ def upgrade() -> None:
     op.add_column("ticket", sa.Column("indexed_version", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.execute(_CLOCKS)
     for name, (columns, where) in _INDEXES.items():
-        only = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)} if where else {}
+        only: dict[str, Any] = {"sqlite_where": sa.text(where), "postgresql_where": sa.text(where)} if where else {}
         op.create_index(name, "ticket", list(columns), **only)
     for statement in _WORDS[op.get_bind().dialect.name]:
         op.execute(statement)
