@@ -87,7 +87,7 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        self.letters.append(message_from_bytes(envelope.content or b""))
+        self.letters.append(message_from_bytes(bytes(envelope.original_content or b"")))
         return "250 taken"
 
     def url(self, to: str) -> str:
