@@ -75,7 +75,9 @@ def figure(line: Mapping[str, Any], words: Words) -> str:
         return words(f"targets.figure.{key}", n=days, calendar=calendar)
     if unit == "none":
         return words("targets.figure.none")
-    return words(f"targets.figure.{unit}", time=present.duration(line["within_s"], words), calendar=calendar)
+    seconds = line["within_s"]  # the documents speak of 48 hours, not of two days
+    time = words("targets.hours", n=f"{seconds / 3600:g}") if seconds >= 3600 else present.duration(seconds, words)
+    return words(f"targets.figure.{unit}", time=time, calendar=calendar)
 
 
 # --- before → after -----------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def line_of(data: Mapping[str, Any], plans: Mapping[str, CalendarPlan], path: st
     target = Target(
         data["clock"], within, str(data.get("clause", "")), str(data.get("source", "")),
         "" if unit == "elapsed" else calendar,
-        is_pausing=data["clock"] == "resolution" and not is_life_safety,
+        is_pausing=data["clock"] == "resolution" and not is_life_safety and unit != "none",
         is_days=unit in {"working_days", "end_of_day"}, is_end_of_day=unit == "end_of_day",
         conflict=str(data.get("conflict", "")),
     )  # fmt: skip
