@@ -189,6 +189,9 @@ async def refused_page(request: Request, refused: Refused) -> Response:
         return await error_page(request, 404, "not_found", code=refused.code)
     key = f"refused.{refused.code}"
     text = words(key) if words.has(key) else refused.message
+    named = [words(f"form.{one.path}") for one in refused.errors if words.has(f"form.{one.path}")]
+    if named:
+        text = words("error.fields", text=text, fields=words("sep_and").join(named))
     remedy = "" if words.language == "zh" else refused.remedy
     back = request.url.path.rsplit("/", 1)[0] if request.method == "POST" and request.url.path.count("/") > 1 else ""
     return web.render("error.html", page, refused.status, title=words("error.title"), text=text, remedy=remedy,

@@ -66,7 +66,9 @@ async def test_a_step_that_does_not_fit_any_more_is_refused_in_words(reader: htt
 async def test_what_a_step_needs_must_be_said(desk: World, reader: httpx.AsyncClient) -> None:
     assert (await reader.post("/tickets/T-000001/hold", data={"reason": "  "})).status_code == 422
     assert (await reader.post("/tickets/T-000001/hold", data={"reason": "part", "until": "soon"})).status_code == 422
-    assert (await reader.post("/tickets/T-000001/resolve", data={"cause": "x"})).status_code == 422
+    answer = await reader.post("/tickets/T-000001/resolve", data={"cause": "x"})
+    assert answer.status_code == 422
+    assert "It is about: What was done." in answer.text
     assert (await ticket(desk, 1)).state == "in_progress"
 
 

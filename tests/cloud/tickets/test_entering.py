@@ -95,8 +95,9 @@ async def test_its_clocks_start_when_it_was_reported_and_both_instants_are_kept(
         assert (ticket["opened_at"], ticket["received_at"]) == (at, START)
         clocks = {row["clock"]: row for row in await rows(d.database, t.deadline)}
         assert (clocks["response"]["start_at"], clocks["response"]["breached_at"]) == (at, at + 2 * HOUR)
-        opened, breach = await rows(d.database, t.timeline)
-        assert (opened["at"], opened["data"]["entered_at"], breach["kind"]) == (at, START, "breached")
+        (opened,) = await rows(d.database, t.timeline, kind="opened")
+        (breach,) = await rows(d.database, t.timeline, kind="breached")
+        assert (opened["at"], opened["data"]["entered_at"], breach["at"]) == (at, START, at + 2 * HOUR)
 
 
 async def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
