@@ -145,7 +145,7 @@ async def _without_indexes(connection: AsyncConnection, *, is_sqlite: bool) -> l
         else "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('ticket', 'timeline', 'deadline', 'ticket_words')"
         " AND indexname NOT LIKE 'pk%%' AND indexname NOT LIKE 'uq%%' AND indexname NOT LIKE '%%pkey'"
     )
-    found = (await connection.exec_driver_sql(query)).all()
+    found = [[str(cell) for cell in row] for row in await connection.exec_driver_sql(query)]
     for name, _ in found:
         await connection.exec_driver_sql(f'DROP INDEX "{name}"')
     return [statement.replace("%%", "%") for _, statement in found]
