@@ -3,7 +3,7 @@
 It shares nothing with the library that draws the code: it only knows the standard's layout.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from PIL.Image import Image
 
@@ -16,7 +16,7 @@ _CORRECTION = {
     "H": (17, 28, 22, 16, 22, 28),
 }
 _LEVELS = ("M", "L", "H", "Q")
-_MASKS = (
+_MASKS: tuple[Callable[[int, int], int], ...] = (
     lambda r, c: (r + c) % 2, lambda r, _: r % 2, lambda _, c: c % 3, lambda r, c: (r + c) % 3,
     lambda r, c: (r // 2 + c // 3) % 2, lambda r, c: r * c % 2 + r * c % 3, lambda r, c: (r * c % 2 + r * c % 3) % 2,
     lambda r, c: ((r + c) % 2 + r * c % 3) % 2,
