@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.errors import Misconfigured
-from cloud.sla.calendar import Calendar, CalendarError
+from cloud.sla.calendar import CalendarError
+from cloud.sla.plan import CalendarPlan
 from cloud.sla.policy import SHIPPED, Grant, Policy, Target
 from cloud.storage.files import FilesAt
 from cloud.storage.session import database_url
@@ -29,15 +30,37 @@ class _Strict(BaseModel):
 
 
 class TargetLine(_Strict):
-    """One target of a site's own policy. It replaces the shipped one of the same clock, priority and emergency."""
+    """One target of a site's own policy. It replaces the shipped one of the same clock and conditions.
 
-    clock: Literal["response", "arrival", "resolution"]
-    within: DurationMs = Field(gt=0)
+    With a calendar ``within`` is working time; ``working_days`` instead of it are whole working days, 0 for the end of the same day.
+    """
+
+    clock: Literal["response", "arrival", "service", "resolution"]
+    within: DurationMs | None = Field(default=None, gt=0)
+    working_days: int | None = Field(default=None, ge=0, le=366)
+    end_of_day: bool = False
+    kind: Literal["", "fault", "test", "maintenance", "request", "complaint", "inspection", "outage"] = ""
+    category: Literal["", "special", "objection", "interruption"] = ""
+    system: str = ""
+    site: str = ""
     priority: Literal["general", "major", "urgent", "life_safety"] | None = None
     emergency: Literal["", "entrapment", "fire"] = ""
     clause: ClauseId | Literal[""] = ""
     source: str = ""
     calendar: str = ""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """One figure, and a calendar for days."""
+        if (self.within is None) == (self.working_days is None):
+            raise ValueError("write either within, such as 2h, or working_days, such as 1")
+        if self.working_days is not None and not self.calendar:
+            raise ValueError("working_days need a calendar, such as office")
+        if self.end_of_day and self.working_days is None:
+            raise ValueError("end_of_day goes with working_days")
+        if self.working_days is not None and (self.priority == "life_safety" or self.emergency):
+            raise ValueError("life safety knows no calendar; write within")
+        return self
 
 
 class HistoryLine(_Strict):
@@ -203,17 +226,17 @@ def _wrong_urls(urls: Mapping[str, str]) -> Iterator[Finding]:
 def _wrong_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iterator[Finding]:
     for name, data in told.calendars.items():
         try:
-            Calendar.from_dict(data)
-        except (CalendarError, AttributeError, TypeError) as error:
+            _plan(name, data).calendar("UTC")
+        except (CalendarError, AttributeError, TypeError, ValueError) as error:
             yield finding(
-                file or "", lines, ("calendars", name), str(error), "See docs/tickets.md for the shape of a calendar"
+                file or "", lines, ("calendars", name), str(error), "See docs/targets.md for the shape of a calendar"
             )
 
 
 def _unknown_calendars(told: CloudFile, lines: LineMap, file: Path | None) -> Iterator[Finding]:
     for index, line in enumerate(told.targets):
-        if line.calendar and line.calendar not in told.calendars:
-            known = ", ".join(told.calendars) or "none"
+        if line.calendar and line.calendar not in {**SHIPPED.plans, **told.calendars}:
+            known = ", ".join({**SHIPPED.plans, **told.calendars})
             path = ("targets", index, "calendar")
             yield finding(file or "", lines, path, f"there is no calendar {line.calendar}", f"Known here: {known}")
 
@@ -226,16 +249,33 @@ def _policy(told: CloudFile) -> Policy:
     return Policy(
         version=f"{SHIPPED.version}+site" if own else SHIPPED.version,
         grants=(*own, *kept),
-        calendars={name: Calendar.from_dict(data) for name, data in told.calendars.items()},
-        plans={name: plan for name, plan in SHIPPED.plans.items() if name not in told.calendars},
+        plans={**SHIPPED.plans, **{name: _plan(name, data) for name, data in told.calendars.items()}},
         reopen_window=timedelta(milliseconds=told.reopen_window),
     )
 
 
+def _plan(name: str, data: Mapping[str, Any]) -> CalendarPlan:
+    """A calendar of the file; ``country`` and ``subdivision`` name whose public holidays are copied, ``confirmed`` which years."""
+    own = ("country", "subdivision", "confirmed")
+    hours = {key: value for key, value in data.items() if key not in own}
+    years = tuple(sorted(int(year) for year in data.get("confirmed", ())))
+    country, subdivision = (str(data.get(key, "")).upper() for key in own[:2])
+    plan = CalendarPlan(name, hours, country, subdivision, confirmed=years)
+    return CalendarPlan.of_json(plan.as_json())  # dates become text, as in the database
+
+
 def _grant(line: TargetLine) -> Grant:
-    is_pausing = line.clock == "resolution" and line.priority != "life_safety"
-    calendar = "" if line.priority == "life_safety" or line.emergency else line.calendar  # life safety knows none
+    is_life_safety = line.priority == "life_safety" or bool(line.emergency)
+    days = line.working_days
+    length = timedelta(days=days) if days is not None else timedelta(milliseconds=line.within or 0)
     target = Target(
-        line.clock, timedelta(milliseconds=line.within), line.clause, line.source or "cloud.yaml", calendar, is_pausing
+        line.clock,
+        length,
+        line.clause,
+        line.source or "cloud.yaml",
+        "" if is_life_safety else line.calendar,  # life safety knows none
+        is_pausing=line.clock == "resolution" and not is_life_safety,
+        is_days=days is not None,
+        is_end_of_day=days is not None and (line.end_of_day or days == 0),
     )
-    return Grant(target, line.priority, line.emergency)
+    return Grant(target, line.priority, line.emergency, line.kind, line.category, line.system, line.site)

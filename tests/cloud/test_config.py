@@ -119,3 +119,37 @@ def test_a_rule_of_history_that_makes_no_sense_is_named_with_its_line(tmp_path: 
     (found,) = findings(written(tmp_path, f"host: here\nhistory_rules:\n  - {line}\n"))
     assert found.startswith("3: history_rules")
     assert told in found
+
+
+def test_targets_of_the_file_name_kinds_sites_and_working_days_and_its_calendars_a_country(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        "targets:\n"
+        "  - {clock: resolution, working_days: 2, end_of_day: true, calendar: depot, kind: request, site: riverside}\n"
+        "  - {clock: response, within: 30min, kind: fault, system: lifts}\n"
+        "calendars:\n"
+        "  depot: {country: cn, confirmed: [2026], week: {mon: [['22:00', '06:00']]}, dates: {2026-02-14: [['09:00', '18:00']]}}\n",
+    )
+    policy = load_config({}, file, tmp_path).policy
+    request = {one.clock: one for one in policy.targets("major", kind="request", site="riverside")}
+    assert (request["resolution"].target, request["resolution"].is_end_of_day) == (timedelta(days=2), True)
+    lift = {one.clock: one for one in policy.targets("major", kind="fault", system="lifts")}
+    assert lift["response"].target == timedelta(minutes=30)
+    depot = policy.plans["depot"]
+    assert (depot.country, depot.confirmed, list(depot.hours["dates"])) == ("CN", (2026,), ["2026-02-14"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{clock: response}", "either within"),
+        ("{clock: response, within: 1h, working_days: 1}", "either within"),
+        ("{clock: response, working_days: 1}", "need a calendar"),
+        (
+            "{clock: response, working_days: 1, calendar: office, priority: life_safety}",
+            "life safety knows no calendar",
+        ),
+    ],
+)
+def test_a_target_that_contradicts_itself_is_named(tmp_path: Path, line: str, message: str) -> None:
+    assert message in findings(written(tmp_path, f"targets: [{line}]\n"))[0]
