@@ -116,7 +116,9 @@ class World:
         self._dice = random.Random(f"{self.seed}/posts")
         async with httpx.AsyncClient() as self.http, asyncio.TaskGroup() as group:
             killer = group.create_task(self._kill())
-            await self._tell(0, announcement())
+            await self._tell(
+                0, announcement(interval_ms=3_600_000)
+            )  # its silence between faults is no fault of its own
             async with asyncio.TaskGroup() as work:
                 dice = random.Random(f"{self.seed}/faults")
                 for number in range(1, faults + 1):
