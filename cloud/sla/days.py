@@ -50,8 +50,12 @@ def due_days(
 
     Holds move it by the working-day time that they cover. Raises as ``due`` does.
     """
+    if days < 0 or (not days and not is_end_of_day):
+        raise ValueError("a target of days is at least one, or ends with the same day")
     kept = calendar or _ALWAYS
     zone, first, cuts = _on_the_wall(start, kept, holds)
+    if not (is_end_of_day or cuts):
+        return _instant(zone, kept.wall_days().used_up(first, days * _DAY_US))
     if not is_end_of_day:
         return _instant(zone, to_us(due(from_us(first), timedelta(days=days), kept.wall_days(), _instants(cuts))))
     return _instant(zone, _end_of_day(kept, first, days, cuts))
@@ -131,8 +135,9 @@ def _instants(spans: Sequence[tuple[int, int]]) -> list[Hold]:
 
 def _wall(zone: ZoneInfo, us: int) -> int:
     """Instant to wall microseconds that never go back."""
-    if not from_us(us).astimezone(zone).fold:
-        return us + offset_us(zone, us)
+    local = from_us(us).astimezone(zone)
+    if not local.fold:
+        return to_us(local.replace(tzinfo=UTC))
     changed = offset_change(zone, us - _FOLD_US, us)
     return max(us + offset_us(zone, us), changed + offset_us(zone, us - _FOLD_US))
 

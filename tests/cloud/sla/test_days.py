@@ -68,6 +68,12 @@ def test_the_second_pass_of_a_repeated_hour_stands_still() -> None:
     assert elapsed_days(first, last, always) == timedelta(minutes=30)
 
 
+def test_no_days_at_all_are_refused() -> None:
+    for days in (-1, 0):
+        with pytest.raises(ValueError, match="at least one"):
+            due_days(local("2026-02-12T10:00"), days, KEPT)
+
+
 @_fast
 @given(starts, st.integers(1, 40), holds)
 def test_the_days_elapsed_up_to_due_are_the_target(
