@@ -21,6 +21,7 @@ import yaml
 
 from benchmarks.bench_mqtt import broker
 from benchmarks.modbus_plant import BLOCKS, PANEL
+from edge.outbox.record import unpack
 
 __all__ = [
     "BareLoop",
@@ -225,7 +226,7 @@ class Gateway:
     def first_sample_s(self) -> float:
         """From the start of the process to the instant of the first good value it saved."""
         sql = "SELECT body FROM outbox WHERE lane = 'samples' AND samples > 0 ORDER BY epoch, seq LIMIT 1"
-        record = json.loads(bytes(self._ask(sql)[0]))
+        record = json.loads(unpack(bytes(self._ask(sql)[0])))
         first = min(
             at
             for series in record["series"]

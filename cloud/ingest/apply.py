@@ -46,6 +46,10 @@ SENSELESS = (ValueError, OverflowError, DataError)
 """What an event raises that will never make sense: it goes to quarantine, and the lane moves on."""
 
 
+class NothingWritten(ValueError):
+    """An event makes no sense, and was looked through before anything was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Around one event: who tells it, its id for ever, when it was accepted, and what else the same breath said."""
@@ -107,15 +111,24 @@ async def apply_alarms(told: Sequence[tuple[Context, Record]]) -> tuple[str, ...
     """Apply plain events of one gateway, in their order, as ``apply`` does one by one. When one makes no sense, none is applied."""
     connection = told[0][0].connection
     alarms = [(context, record) for context, record in told if isinstance(record, _Alarm)]
-    keys = [_told(context, record) for context, record in alarms]
-    try:  # most alarms only join their ticket: what is written about it already need not be read
+    try:
+        keys = [_told(context, record) for context, record in alarms]
+        docket = await _noted(connection, keys, alarms)
+    except (ValueError, OverflowError) as error:
+        raise NothingWritten(str(error)) from error
+    await docket.write()
+    return ("alarms", "tickets")
+
+
+async def _noted(connection: AsyncConnection, keys: Sequence[Told], alarms: Sequence[tuple[Context, _Alarm]]) -> Docket:
+    """Most alarms only join their ticket: what is written about it already is read when that is not enough."""
+    try:
         docket = await docket_of(connection, *keys, has_lines=False)
         await _note(docket, alarms)
     except UnreadError:
         docket = await docket_of(connection, *keys)
         await _note(docket, alarms)
-    await docket.write()
-    return ("alarms", "tickets")
+    return docket
 
 
 async def _note(docket: Docket, alarms: Sequence[tuple[Context, _Alarm]]) -> None:

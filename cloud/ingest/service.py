@@ -208,7 +208,7 @@ class _Ingest:
             async with self._connection.begin_nested() if self._is_careful else nullcontext():
                 topics = await (apply.apply_alarms(events) if len(events) > 1 else apply.apply(*events[0]))
         except apply.SENSELESS as error:
-            if not self._is_careful:
+            if not (self._is_careful or isinstance(error, apply.NothingWritten)):
                 raise _Senseless from error
             if len(run) == 1:
                 return [str(error)]

@@ -87,7 +87,7 @@ def body_of(samples: Sequence[Sample]) -> bytes:
 
 
 def pack(body: bytes) -> bytes:
-    """A body in a fifth of its size, for samples that will wait for long."""
+    """A body as it is stored, in a tenth of its size: that costs less processor time than writing it would."""
     packer = zlib.compressobj(level=1, zdict=_COMMON)
     return packer.compress(body) + packer.flush()
 

@@ -32,8 +32,6 @@ MEMORY_BYTES = 64 * 1024 * 1024
 """The budget while everything is in memory."""
 _TABLES = ("epoch", "outbox", "state", "directive", "quarantine")
 NO_BOUND = 2**63 - 1
-PACKED_AFTER_MS = 60_000
-"""When samples wait for longer than this, what comes is packed: a fifth of the room, for a sixth more of a large site's processor time."""
 ANSWERS_KEPT_MS = 90 * 86_400_000
 
 
@@ -192,17 +190,13 @@ class Outbox:
             self._fault("events_written")
             for first in range(0, len(samples), MOST_A_ROW):
                 part = samples[first : first + MOST_A_ROW]
-                self._add("samples", seq, now_ms, self._body_of(part, now_ms), len(part))
+                self._add("samples", seq, now_ms, pack(body_of(part)), len(part))
             for key, body in state:
                 self._run("put_state", key=key, body=body)
             for directive in answered:
                 self._run("answer", id=directive, at=now_ms)
             self._run("count_up", epoch=self.epoch, **seq)
         self._grew(seq, now_ms)
-
-    def _body_of(self, samples: Sequence[Sample], now_ms: int) -> bytes:
-        body, oldest_ms = body_of(samples), self.depths["samples"].oldest_ms
-        return body if oldest_ms is None or now_ms - oldest_ms < PACKED_AFTER_MS else pack(body)
 
     def _grew(self, seq: dict[Lane, int], now_ms: int) -> None:
         for lane in LANES:

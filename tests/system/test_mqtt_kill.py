@@ -11,6 +11,7 @@ import pytest
 
 from contract.codec import decode_record
 from contract.messages import SampleBatch
+from edge.outbox.record import unpack
 from simulators.processes import Family, program
 from tests.support.brokers import Mosquitto, mosquitto
 
@@ -70,7 +71,7 @@ def committed(data: Path) -> list[int]:
         db.close()
     found: list[int] = []
     for (body,) in rows:
-        record = decode_record(body)
+        record = decode_record(unpack(body))
         if isinstance(record, SampleBatch):
             found += [int(value) for one in record.series for value in one.value if isinstance(value, int | float)]
     return found

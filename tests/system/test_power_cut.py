@@ -15,6 +15,7 @@ import pytest
 
 from contract.codec import decode_record
 from contract.messages import GatewayStatus, Lane
+from edge.outbox.record import unpack
 from edge.outbox.sqlite import LANES, Outbox
 from tests.support import power, power_cloud, power_outbox
 from tests.support.power import Cut
@@ -67,7 +68,7 @@ def check_outbox(cut: Cut, found: Path) -> None:
 def waiting(outbox: Outbox, lane: Lane) -> list[int]:
     rows = outbox._db.execute("SELECT seq, body FROM outbox WHERE lane = ? ORDER BY epoch, seq", (lane,)).fetchall()
     for seq, body in rows:
-        record = decode_record(body)
+        record = decode_record(unpack(body))
         assert not isinstance(record, GatewayStatus) or record.version == str(seq)
     return [seq for seq, _ in rows]
 

@@ -1,1 +1,1 @@
--- Bodies of samples may be packed (record.py): an older release cannot read them and must not start on this file.
+-- Bodies of samples are packed (record.py): an older release cannot read them and must not start on this file.
