@@ -312,7 +312,7 @@ async def proof(folder: Path, url: str, faults: int, say: Callable[[str], None])
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 async def test_in_two_hundred_faults_no_ticket_doubles_no_call_is_missed_and_none_is_sent_twice(
     tmp_path: Path, url: str, say: Callable[[str], None]
 ) -> None:
