@@ -136,7 +136,11 @@ def facts(plan: CalendarPlan, words: Words) -> dict[str, str]:
     week = plan.hours.get("week")
     found = {
         words("targets.zone"): plan.hours.get("tz") or words("targets.site_zone"),
-        **{words(f"weekday.{n}"): windows_text((week or {}).get(day, [])) for n, day in enumerate(DAYS, 1) if week is not None},
+        **{
+            words(f"weekday.{n}"): windows_text((week or {}).get(day, []))
+            for n, day in enumerate(DAYS, 1)
+            if week is not None
+        },
         words("targets.country"): " ".join(filter(None, (plan.country, plan.subdivision))),
         words("targets.confirmed"): " ".join(map(str, plan.confirmed)),
         words("targets.by_hand"): dates_text(plan.hours),

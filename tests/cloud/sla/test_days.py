@@ -100,7 +100,7 @@ def test_splitting_a_hold_changes_nothing(
 def test_another_holiday_never_makes_it_due_earlier(
     start: datetime, days: int, day: date, paused: list[tuple[datetime, datetime]], is_end: bool
 ) -> None:
-    more = Calendar.from_dict({**OFFICE, "holidays": [*OFFICE["holidays"], day.isoformat()]})  # type: ignore[misc]
+    more = Calendar.from_dict({**OFFICE, "holidays": [*OFFICE["holidays"], day.isoformat()]})
     is_end = (is_end or not days) and not paused
     if days or is_end:
         assert due_days(start, days, more, [], is_end_of_day=is_end) >= due_days(
