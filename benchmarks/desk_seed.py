@@ -55,6 +55,8 @@ async def seed(connection: AsyncConnection, size: Size, now: EpochMs, policy: st
     dropped = await _without_indexes(connection, is_sqlite=is_sqlite)
     facts = {"now": now, "open": size.open, "closed": size.closed, "all": size.all, "never": NEVER, "policy": policy,
              "step": YEARS * 365 * DAY // size.closed, "hour": HOUR, "cases": size.sites * PIECES * 3, "said": len(SAID)}  # fmt: skip
+    if not is_sqlite:  # what is made here refers to what was made before it
+        await connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
     for statement in _STATEMENTS:
         await _do(connection, statement, facts, is_sqlite=is_sqlite)
     words_of = _WORDS_SQLITE if is_sqlite else _WORDS_POSTGRESQL
