@@ -62,7 +62,7 @@ def asked(query: Mapping[str, str], points: Iterable[str], wanted: Range) -> Ask
     """Read an address. What it names wrongly is left out, at most eight points are taken."""
     keys = [tuple(text.split("/")) for text in points]
     known = [(key[0], key[1], key[2]) for key in keys if len(key) == 3 and all(key)]
-    compare = next((one for one in COMPARISONS if one == query.get("compare")), "")
+    compare: Compare = next((one for one in COMPARISONS if one == query.get("compare")), "")
     return Asked(tuple(dict.fromkeys(known))[:MOST_POINTS], wanted, compare, query.get("apart") == "1")
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from cloud.dashboard import trends, words
-from cloud.dashboard.chart import Bucket
+from cloud.dashboard.chart import LEFT, Bucket
 from cloud.dashboard.history import Range
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import EquipmentRow, LimitMark, PointRow
@@ -79,7 +79,7 @@ def test_a_bad_or_uncertain_stretch_is_marked_with_its_time_and_cause() -> None:
 def test_what_it_is_compared_with_lies_on_the_same_axis() -> None:
     before = trends.moved([Bucket(SATURDAY - HOUR - trends.WEEK_MS, 0.7)], trends.WEEK_MS)
     (panel,) = trends.panels(HOURLY, [read("a", "", steady(0.95), before)], [], here())
-    assert panel.curves[0].was[0].path.startswith(f"M{trends.chart.LEFT:.1f},")
+    assert panel.curves[0].was[0].path.startswith(f"M{LEFT:.1f},")
 
 
 def test_a_store_that_fails_costs_its_curve_and_names_it() -> None:
