@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlalchemy import update
 
 from cloud.storage import tables as t
@@ -257,3 +259,19 @@ async def test_the_button_shows_the_address_once_with_its_qr_code(tmp_path: Path
         assert again.headers["location"] == "/tickets/T-000001"
         d.http.cookies.clear()
         assert "was revoked" in (await d.http.get(found[1])).text
+
+
+async def test_a_photo_comes_with_the_report_in_the_contractors_name(tmp_path: Path) -> None:
+    drawn = BytesIO()
+    Image.new("RGB", (640, 480), "grey").save(drawn, "JPEG")
+    async with desk(tmp_path) as d:
+        path = await with_link(d)
+        assert await press(d, path, "accept") == 303
+        photo = {"photo": ("door.jpg", drawn.getvalue(), "image/jpeg")}
+        bad = {"photo": ("door.jpg", b"no picture", "image/jpeg")}
+        refused = await d.http.post(f"{path}/done", data=DONE, files=bad, headers=ORIGIN)
+        assert (refused.status_code, "could not be taken over" in refused.text) == (415, True)
+        assert (await d.http.post(f"{path}/done", data=DONE, files=photo, headers=ORIGIN)).status_code == 303
+        assert [line for line in await lines(d) if line[1] == "contractor"][-2:] == [
+            ("attached", "contractor", "Northside Lifts"), ("resolved", "contractor", "Northside Lifts"),
+        ]  # fmt: skip
