@@ -158,13 +158,11 @@ def facts(plan: CalendarPlan, words: Words) -> dict[str, str]:
 def _settings(old: Mapping[str, Any], new: Mapping[str, Any], words: Words) -> list[tuple[str, str, str]]:
     found = []
     if old["shares"] != new["shares"]:
-        found.append(
-            (words("targets.shares"), *(" ".join(f"{share:.0%}" for share in one["shares"]) for one in (old, new)))
-        )
+        shares = [" ".join(f"{share:.0%}" for share in one["shares"]) for one in (old, new)]
+        found.append((words("targets.shares"), shares[0], shares[1]))
     if old["reopen_window_s"] != new["reopen_window_s"]:
-        found.append(
-            (words("targets.reopen"), *(present.duration(one["reopen_window_s"], words) for one in (old, new)))
-        )
+        windows = [present.duration(one["reopen_window_s"], words) for one in (old, new)]
+        found.append((words("targets.reopen"), windows[0], windows[1]))
     return found
 
 
