@@ -117,7 +117,7 @@ async def test_a_database_that_is_away_is_said_to_be_so_and_when_to_come_again(
         gateway = await d.gateway()
         envelope = gateway.envelope()
 
-        def refuse() -> None:
+        def refuse(**_how: object) -> None:
             raise ConnectionRefusedError("connect call failed")
 
         monkeypatch.setattr(d.database, "write", refuse)
