@@ -114,8 +114,9 @@ async def names_of(o: Opened) -> tuple[Names, list[str]]:
 
 async def _tab_counts(o: Opened) -> dict[str, search_pages.Count]:
     here = o.page.here
-    wanted = {name: read(find_page.VIEWS[name], o.user.name, here.zone).wanted for name in find_page.COUNTED}
-    return {name: await search_pages.count(o.db, one, here.now, MOST_IN_TAB) for name, one in wanted.items()}
+    wanted = [read(find_page.VIEWS[name], o.user.name, here.zone).wanted for name in find_page.COUNTED]
+    found = await search_pages.counts(o.db, wanted, here.now, MOST_IN_TAB)
+    return dict(zip(find_page.COUNTED, found, strict=True))
 
 
 # --- my work ----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from cloud.errors import Refused
 from cloud.escalation import showing
 from cloud.people import access
 from cloud.people.service import User
-from cloud.tickets import targets
+from cloud.tickets import search_pages, targets
 from cloud.tickets.search_filter import Wanted
 from device_profiles import library
 from device_profiles.library import Library
@@ -89,9 +89,12 @@ def _calendars(request: Request, user: User) -> str:
 
 async def _counts(db: AsyncConnection, user: User, page: Page) -> Counts:
     now = page.here.now
+    everything, mine = await search_pages.counts(
+        db, [Wanted(is_open=True), Wanted(is_open=True, holder=user.name)], now
+    )
     return Counts(
-        alarms=await many.count_alarms(db, now), tickets=web.some(await many.count_open(db, now)),
-        mine=web.some(await many.count_open(db, now, Wanted(holder=user.name))), missed=await many.count_missed_tests(db, now),
+        alarms=await many.count_alarms(db, now), tickets=web.some(everything), mine=web.some(mine),
+        missed=await many.count_missed_tests(db, now),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import DDL, Column, Index, Table, event, text
 OVER: Final = ("closed", "cancelled", "merged")
 """States of a ticket that is over, as the partial indexes name them."""
 IS_OPEN: Final = f"state NOT IN ({', '.join(repr(state) for state in OVER)})"
+IS_OVER: Final = f"state IN ({', '.join(repr(state) for state in OVER)})"
 """Written out and never bound: both databases use a partial index only for a condition that they can read."""
 IS_LATE: Final = "breached_at IS NOT NULL"
 IS_UNINDEXED: Final = "indexed_version < version"
@@ -35,6 +36,7 @@ ORDERED: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "ix_ticket_due": (("next_due_at", "id"), IS_OPEN),
     "ix_ticket_worst": (("severity", "next_due_at", "id"), IS_OPEN),
     "ix_ticket_machine": (("site_id", "equipment_id", "id"), IS_OPEN),
+    "ix_ticket_closed": (("id", "next_due_at"), IS_OVER),
     "ix_ticket_late": (("id",), IS_LATE),
     "ix_ticket_unindexed": (("id",), IS_UNINDEXED),
     "ix_ticket_hold": (("hold_until",), IS_HELD),

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import text as sql
 
 from cloud.storage import tables as t
-from cloud.storage.tables_search import IS_LATE, IS_OPEN, OVER
+from cloud.storage.tables_search import IS_LATE, IS_OPEN, IS_OVER, OVER
 from cloud.tickets.search_words import Question, ask
 from cloud.tickets.ticket import Kind, State
 from contract.conventions import EpochMs, instant_ms, to_ms
@@ -209,7 +209,7 @@ def conditions(wanted: Wanted, now: EpochMs, *, is_sqlite: bool) -> list[ColumnE
     if wanted.is_only_open:
         found.append(is_open())
     elif wanted.is_open is False:
-        found.append(not_(is_open()))
+        found.append(literal_column(f"({IS_OVER})", Boolean))
     for column, values in (wanted.equal or {}).items():
         found.append(c[column] == values[0] if len(values) == 1 else c[column].in_(values))
     if wanted.holder is not None:

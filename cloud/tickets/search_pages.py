@@ -47,10 +47,20 @@ async def page(
 
 async def count(connection: AsyncConnection, wanted: Wanted, now: EpochMs, most: int = MOST_COUNTED) -> Count:
     """How many tickets a list has, ``most`` at most."""
-    where = conditions(wanted, now, is_sqlite=connection.dialect.name == "sqlite")
-    some = select(t.ticket.c.id).where(*where).limit(most + 1).subquery()
-    found = int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
-    return Count(min(found, most), found > most)
+    return (await counts(connection, [wanted], now, most))[0]
+
+
+async def counts(
+    connection: AsyncConnection, wanted: Sequence[Wanted], now: EpochMs, most: int = MOST_COUNTED
+) -> list[Count]:
+    """How many tickets each of several lists has, asked in one statement."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    asked = []
+    for one in wanted:
+        some = select(t.ticket.c.id).where(*conditions(one, now, is_sqlite=is_sqlite)).limit(most + 1).subquery()
+        asked.append(select(func.count()).select_from(some).scalar_subquery())
+    found = (await connection.execute(select(*asked))).one()
+    return [Count(min(n, most), n > most) for n in found]
 
 
 _PLACES: Final[Mapping[str, tuple[Column[Any], ...]]] = {

@@ -17,6 +17,7 @@ _INDEXES = {
     "ix_ticket_due": (("next_due_at", "id"), _IS_OPEN),
     "ix_ticket_worst": (("severity", "next_due_at", "id"), _IS_OPEN),
     "ix_ticket_machine": (("site_id", "equipment_id", "id"), _IS_OPEN),
+    "ix_ticket_closed": (("id", "next_due_at"), "state IN ('closed', 'cancelled', 'merged')"),
     "ix_ticket_late": (("id",), "breached_at IS NOT NULL"),
     "ix_ticket_unindexed": (("id",), "indexed_version < version"),
     "ix_ticket_hold": (("hold_until",), "hold_until IS NOT NULL"),
