@@ -175,6 +175,7 @@ def quarantine_replay(
 ) -> None:
     """Try records again, after what was wrong has been put right; exit code 1 while one of them still cannot be used."""
     from cloud.ingest import replay
+    from cloud.tickets import targets
     from cloud.tickets.desk import Desk
 
     settings = settings_of(data, config)
@@ -182,6 +183,7 @@ def quarantine_replay(
     for one in number:
 
         async def work(connection: Any, now: int, one: int = one) -> str:  # noqa: ANN401
+            await targets.settle(connection, desk, now)
             return (await replay.replay(desk, connection, one, "console", now))[0]
 
         reason = write(settings, work)
