@@ -18,7 +18,8 @@ GATEWAY: dict[str, Any] = {
     "is_enrolled": True, "last_seen_at": _AT, "offline_since": None, "revoked_at": None,
 }  # fmt: skip
 TRANSITION: dict[str, Any] = {
-    "action": "start", "kinds": ["fault", "request"], "from": ["acknowledged", "on_site"], "to": "in_progress", "role": "technician", "needs": [],
+    "action": "start", "kinds": ["fault", "test", "maintenance", "request", "complaint", "inspection"],
+    "from": ["acknowledged", "on_site"], "to": "in_progress", "role": "technician", "needs": [],
 }  # fmt: skip
 EQUIPMENT: dict[str, Any] = {
     "site": "riverside", "id": "incomer_1", "class": "lv_switchgear", "system": "power", "gateway": "gw_1", "has_telemetry": True,
