@@ -36,7 +36,7 @@ _FORM: Final[dict[str, Any]] = {
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": ACCEPTED},
                         "shows": {"type": "string", "enum": list(attachments.SHOWS), "default": "fault"},
-                        "note": {"type": "string", "maxLength": 4000},
+                        "note": {"type": "string", "maxLength": 4000, "examples": ["contactor K5, coil burnt"]},
                     },
                 }
             }

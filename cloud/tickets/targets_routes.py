@@ -84,10 +84,15 @@ class VersionShown(BaseModel):
     note: str
 
 
-class TargetsShown(VersionShown):
-    """The targets with where the documents disagree, and calendars with years that nobody has confirmed."""
+class WholeVersionShown(VersionShown):
+    """One version with all its targets and calendars."""
 
     body: dict[str, Any] = Field(examples=[_BODY])
+
+
+class TargetsShown(WholeVersionShown):
+    """The targets with where the documents disagree, and calendars with years that nobody has confirmed."""
+
     conflicts: dict[str, Any]
     unconfirmed: list[dict[str, Any]] = Field(examples=[[{"calendar": "office", "year": 2027}]])
 
@@ -166,10 +171,10 @@ async def list_versions(request: Request, _user: SignedIn) -> list[VersionShown]
 @router.get("/targets/versions/{version}", summary="One version, whole")
 async def show_version(
     version: Annotated[str, Path(max_length=100, examples=["v2"])], request: Request, _user: SignedIn
-) -> dict[str, Any]:
+) -> WholeVersionShown:
     async with request.app.state.database.read() as connection:
         row = await targets.version(connection, version)
-    return {**_version(row).model_dump(), "body": row["body"]}
+    return WholeVersionShown(**_version(row).model_dump(), body=row["body"])
 
 
 @router.post("/targets/preview", summary="What a change would do to open tickets; changes nothing")
