@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.errors import conflict, invalid, not_found
+from cloud.errors import Refused, conflict, invalid, not_found
 from cloud.sla.plan import CalendarPlan
 from cloud.sla.policy import Policy
 from cloud.sla.timeline import Deadline
@@ -52,15 +52,22 @@ async def settle(connection: AsyncConnection, desk: Desk, now: EpochMs) -> None:
 
 
 async def _note_file(connection: AsyncConnection, policy: Policy, newest: RowMapping | None, now: EpochMs) -> None:
-    body = policy_json(policy)
-    if newest is not None and _without_copies(newest["body"]) == _without_copies(body):
+    plans = {name: _copied(plan, from_ms(now).year) for name, plan in policy.plans.items()}
+    whole = policy_json(policy) | {"calendars": {name: plan.as_json() for name, plan in plans.items()}}
+    if newest is not None and _without_copies(newest["body"]) == _without_copies(whole):
         return
     taken = select(func.count()).select_from(t.targets.version).where(t.targets.version.c.label == policy.version)
     label = policy.version if not (await connection.execute(taken)).scalar() else f"{policy.version}.{now}"
-    plans = {name: with_years(plan, from_ms(now).year) for name, plan in policy.plans.items()}
-    whole = body | {"calendars": {name: plan.as_json() for name, plan in plans.items()}}
     values = {"label": label, "at": now, "origin": "file", "actor": "", "note": "", "body": whole}
     await insert_new(connection, t.targets.version, values)  # another replica may start at the same moment
+
+
+def _copied(plan: CalendarPlan, year: int) -> CalendarPlan:
+    """The plan with its holidays; a country that is not known has none, and its years stay unconfirmed and alarmed."""
+    try:
+        return with_years(plan, year)
+    except Refused:
+        return plan
 
 
 def _without_copies(body: Mapping[str, Any]) -> dict[str, Any]:

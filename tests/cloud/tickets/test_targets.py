@@ -1,10 +1,12 @@
 """Versions of targets: previewed, put in force, followed by open tickets with every earlier due time on record."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud.sla.plan import CalendarPlan
 from cloud.sla.policy import SHIPPED
 from cloud.sla.written import PolicyError, policy_json, policy_of
 from cloud.storage import tables as t
@@ -52,6 +54,22 @@ async def test_the_file_is_the_first_version_and_a_saved_one_wins_from_then_on(t
         await targets.begin(d.database, restarted, d.clock.ms)
         assert restarted.policy.version == "v2"
         assert [row["label"] for row in await rows(d.database, t.targets.version)] == ["shipped-1", "v2"]
+
+
+async def test_a_restart_with_the_same_file_makes_no_version_and_a_changed_file_one(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await begun(d)
+        for policy in (SHIPPED, SHIPPED, replace(SHIPPED, shares=(0.8,)), replace(SHIPPED, shares=(0.8,))):
+            await targets.begin(d.database, Rules(policy), d.clock.ms + 1)
+        labels = [row["label"] for row in await rows(d.database, t.targets.version)]
+        assert labels == ["shipped-1", f"shipped-1.{d.clock.ms + 1}"]
+
+
+async def test_a_country_that_nobody_knows_stops_no_start_and_stays_alarmed(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        rules = Rules(replace(SHIPPED, plans={**SHIPPED.plans, "depot": CalendarPlan("depot", country="XX")}))
+        await targets.begin(d.database, rules, d.clock.ms)
+        assert targets.unconfirmed(rules.policy, d.clock.ms) == [("office", 2027), ("depot", 2026), ("depot", 2027)]
 
 
 async def test_open_tickets_follow_and_every_earlier_due_time_stays_on_record(tmp_path: Path) -> None:
