@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.exc import DataError
 from starlette.requests import ClientDisconnect
 
+from cloud.describing import problem_answer
 from cloud.errors import Refused
 from cloud.ingest.accept import LARGEST
 from cloud.ingest.service import ingest
@@ -67,7 +68,8 @@ _RECEIPT: dict[int | str, dict[str, Any]] = {
                 }
             }
         },
-    }
+    },
+    413: problem_answer("Too large: send fewer records in one envelope"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud.describing import problem_answer
 from cloud.errors import Refused, invalid
 from cloud.people import access, gateways, service
 from cloud.people.access import COOKIE, SignedIn
@@ -46,7 +47,11 @@ class Credential(BaseModel):
     credential: str = Field(examples=["pX0w…"])
 
 
-@router.post("/sign-in", summary="Start a session: the answer sets its cookie")
+@router.post(
+    "/sign-in",
+    summary="Start a session: the answer sets its cookie",
+    responses={429: problem_answer("Too many wrong tries of this name: wait as long as `Retry-After` says")},
+)
 async def sign_in(body: SignIn, request: Request, response: Response) -> Person:
     access.check_origin(request)
     state = request.app.state
