@@ -252,7 +252,9 @@ def _css(line: TimelineRow, ticket: TicketRow) -> str:
 def _details(data: Mapping[str, Any], names: Mapping[str, str], here: Here) -> tuple[str, ...]:
     """What was said with it, in the order in which people read it."""
     words = here.words
-    found = [str(data[key]) for key in ("name", "equipment", "cause", "action", "reason", "how", "note") if data.get(key)]
+    found = [
+        str(data[key]) for key in ("name", "equipment", "cause", "action", "reason", "how", "note") if data.get(key)
+    ]
     if data.get("asked"):
         found += [words("timeline.asked", who=data["asked"]), str(data.get("answer", ""))]
     if data.get("holder"):

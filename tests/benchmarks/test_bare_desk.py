@@ -18,4 +18,4 @@ async def test_the_rows_that_events_left_are_counted_and_can_be_inserted_bare(tm
     assert {name: len(rows) for name, rows in left.rows.items()} == {
         "record": 40, "quarantine": 0, "alarm": 20, "ticket": 10, "timeline": 40, "deadline": 20,
     }  # fmt: skip
-    assert bare_desk.bare_rate(tmp_path / "bare.db", left, load.items, 2) > 0
+    assert bare_desk.bare_rate("sqlite://", tmp_path / "bare.db", left, load.items, 2) > 0
