@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from cloud.escalation import contacts
 from cloud.escalation.chain import Chain, Step, Story, calls, choose, from_plain, to_plain
 from cloud.escalation.contacts import Directory
 from cloud.escalation.decide import Decision, Manners, New, Written, decide
+from cloud.sla.timeline import Entry
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_all_new
 from cloud.tickets import repository, targets, watchers
@@ -62,11 +64,13 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
     known = await contacts.directory(connection)
     found_again = update(_notice).where(_notice.c.ticket_id.in_([ticket["id"] for ticket in tickets]), *_lost(now))
     await connection.execute(found_again.values(state="waiting", claim="", is_possible_repeat=True))
-    planned = []
+    files = await _files(connection, [ticket["id"] for ticket in tickets])
+    planned, new = [], []
     for ticket in tickets:
         parts = snapshot(ticket, known)
-        decision = await _decide(desk, connection, ticket, parts, known, now)
-        await _write(connection, ticket, decision, now)
+        decision = _decide(desk, ticket, parts, files[ticket["id"]], known, now)
+        new += [_row(ticket, one, now) for one in decision.new]
+        await _change(connection, decision)
         next_call = _not_before(decision.next_call) if decision.next_call else None
         planned.append({"number": ticket["id"], "seen": ticket["version"], "parts": parts, "at": next_call})
     changed: dict[str, Any] = {
@@ -74,8 +78,26 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
         "chain": bindparam("parts"),
         "next_call_at": bindparam("at"),
     }
+    await insert_all_new(connection, _notice, new)
     await connection.execute(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(changed), planned)
     return len(planned)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is on record of one ticket."""
+
+    entries: list[Entry]
+    watching: list[str]
+    written: list[Written]
+
+
+async def _files(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, _File]:
+    """What is on record of some tickets, read together."""
+    stories = {ticket["id"]: entries for ticket, entries in await repository.stories(connection, numbers)}
+    seen = await watchers.watching_each(connection, numbers)
+    notices = await _written(connection, numbers)
+    return {number: _File(stories[number], seen.get(number, []), notices.get(number, [])) for number in numbers}
 
 
 def snapshot(ticket: Mapping[Any, Any], known: Directory) -> list[dict[str, Any]]:
@@ -101,23 +123,27 @@ async def story_of(
     desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], now: EpochMs
 ) -> Story:  # fmt: skip
     """What a ticket's calls follow from."""
-    entries = await repository.entries(connection, ticket["id"])
+    return _story(desk, ticket, parts, await repository.entries(connection, ticket["id"]), now)
+
+
+def _story(
+    desk: Desk, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], entries: Sequence[Entry], now: EpochMs
+) -> Story:
     return Story(
         entries, desk.deadlines(ticket, entries, now), desk.calendars(ticket, ticket["policy"]), numbered(parts)
     )
 
 
-async def _decide(
-    desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], known: Directory, now: EpochMs
+def _decide(
+    desk: Desk, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], file: _File, known: Directory, now: EpochMs
 ) -> Decision:  # fmt: skip
-    story = await story_of(desk, connection, ticket, parts, now)
-    seen = await watchers.watching(connection, ticket["id"])
+    story = _story(desk, ticket, parts, file.entries, now)
     site, holder = ticket["site_id"], ticket["holder"]
     return decide(
         calls(story),
-        await written(connection, ticket["id"]),
+        file.written,
         story.numbered,
-        lambda step: known.whom(step, site, holder, seen),
+        lambda step: known.whom(step, site, holder, file.watching),
         manners_of(ticket, known),
         from_ms(now),
     )
@@ -130,16 +156,15 @@ def manners_of(ticket: Mapping[Any, Any], known: Directory) -> Manners:
     return Manners(known.quiet(site), known.zone(site), is_past=ticket["is_past"], is_life_safety=is_life_safety)
 
 
-async def written(connection: AsyncConnection, number: int) -> list[Written]:
-    """The notices of a ticket as they stand."""
-    query = select(_notice).where(_notice.c.ticket_id == number).order_by(_notice.c.id)
-    return [
-        Written(
-            row["id"], (row["clock"], row["activation"], row["step"], row["repeat"]), row["owner"], row["state"],
-            from_ms(row["due_at"]), _instant(row["failed_at"]),
-        )
-        for row in (await connection.execute(query)).mappings()
-    ]  # fmt: skip
+async def _written(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Written]]:
+    """The notices of tickets as they stand."""
+    query = select(_notice).where(_notice.c.ticket_id.in_(numbers)).order_by(_notice.c.id)
+    found: dict[int, list[Written]] = {}
+    for row in (await connection.execute(query)).mappings():
+        key = (row["clock"], row["activation"], row["step"], row["repeat"])
+        due, failed = from_ms(row["due_at"]), _instant(row["failed_at"])
+        found.setdefault(row["ticket_id"], []).append(Written(row["id"], key, row["owner"], row["state"], due, failed))
+    return found
 
 
 def _not_before(at: datetime) -> EpochMs:
@@ -151,8 +176,7 @@ def _instant(at: EpochMs | None) -> datetime | None:
     return from_ms(at) if at is not None else None
 
 
-async def _write(connection: AsyncConnection, ticket: Mapping[Any, Any], decision: Decision, now: EpochMs) -> None:
-    await insert_all_new(connection, _notice, [_row(ticket, one, now) for one in decision.new])
+async def _change(connection: AsyncConnection, decision: Decision) -> None:
     change = update(_notice)
     for number, (state, why) in decision.ended.items():
         is_idle = (_notice.c.id == number) & _notice.c.state.in_(("waiting", "nobody"))

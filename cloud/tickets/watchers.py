@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +32,15 @@ async def watching(connection: AsyncConnection, number: int) -> list[str]:
     """The sign-in names of those who watch a ticket, the longest-watching first."""
     query = select(_watcher.c.person).where(_watcher.c.ticket_id == number)
     return list((await connection.execute(query.order_by(_watcher.c.since_at, _watcher.c.person))).scalars())
+
+
+async def watching_each(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[str]]:
+    """The same of several tickets; a ticket that nobody watches is left out."""
+    query = select(_watcher.c.ticket_id, _watcher.c.person).where(_watcher.c.ticket_id.in_(numbers))
+    found: dict[int, list[str]] = {}
+    for number, person in await connection.execute(query.order_by(_watcher.c.since_at, _watcher.c.person)):
+        found.setdefault(number, []).append(person)
+    return found
 
 
 async def watched_by(connection: AsyncConnection, person: str) -> list[int]:
