@@ -159,6 +159,15 @@ async def retarget(desk: Desk, connection: AsyncConnection, number: int, actor: 
     return True
 
 
+async def end_hold(desk: Desk, connection: AsyncConnection, ticket: RowMapping, now: EpochMs) -> RowMapping:
+    """End a hold whose time is over, at that time and whoever looks first; the ticket as it is then."""
+    until = ticket["hold_until"]
+    if until is None or until > now:
+        return ticket
+    happening = Happening(until, "resumed", "system", "", {"ended_by": "until"}, f"hold:{ticket['id']}:{until}")
+    return await record(desk, connection, ticket, happening, now, {"hold_until": None, "state": "in_progress"})
+
+
 async def refresh(desk: Desk, connection: AsyncConnection, ticket: RowMapping, now: EpochMs) -> tuple[Deadline, ...]:
     """Bring the clocks of a ticket to ``now``: a due instant that has passed becomes a breach, stamped at that instant."""
     entries, recorded = await repository.story(connection, ticket["id"])

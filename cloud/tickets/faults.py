@@ -208,6 +208,8 @@ def _open(desk: Desk, docket: Docket, news: News, now: EpochMs, how: _Opening) -
 def _come_again(desk: Desk, case: Case, decision: Decision, news: News, now: EpochMs) -> None:
     facts, row = _facts(news, now), case.row
     more = {"occurrences": row["occurrences"] + 1, "severity": news.severity}
+    if not news.is_over:
+        more["is_past"] = False  # it is there now: people are called at any hour again
     if isinstance(decision, Reopen):
         values = more | {"state": "new", "reopened": row["reopened"] + 1, "resolved_at": None, "closed_at": None}
         enter(desk, case, _by_machine("reopened", news, now, facts), now, values)

@@ -18,7 +18,7 @@ from cloud.sla.timeline import Deadline, Entry, Line
 from cloud.storage import tables as t
 from cloud.storage.session import Database
 from cloud.tickets import joining, repository, work
-from cloud.tickets.desk import Desk, record
+from cloud.tickets.desk import Desk, end_hold, record
 from cloud.tickets.directives import mark_seen
 from cloud.tickets.joining import Step
 from cloud.tickets.repository import Happening
@@ -124,9 +124,13 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     dedupe = f"key:{number}:{action}:{key}" if key else None
     if dedupe and await repository.is_recorded(connection, dedupe):
         return ticket
+    shown, ticket = (
+        ticket,
+        await end_hold(desk, connection, ticket, now),
+    )  # the ticker may be late; the hold is not longer for it
     row = applicable(ticket, action, actor)
     _check(row, details, now)
-    if version is not None and not await repository.is_as_seen(connection, ticket, version):
+    if version is not None and not await repository.is_as_seen(connection, shown, version):
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
     if action is Action.RESOLVE:
@@ -292,7 +296,7 @@ def _check(row: Transition, details: Details, now: EpochMs) -> None:
 
 async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Transition, details: Details) -> None:
     """What the ticket alone does not know: is its alarm still active, is another ticket open for its fault."""
-    if row.action is Action.CLOSE and not details.reason and await _is_active(connection, ticket["id"]):
+    if row.action is Action.CLOSE and not details.reason.strip() and await _is_active(connection, ticket["id"]):
         remedy = "say why it may be closed although the condition lasts, or wait until it clears"
         raise invalid("reason", "its alarm is still active", remedy)
     if row.action is Action.REOPEN and ticket["state"] == State.CLOSED and ticket["fault_key"]:

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.clock import Clock
 from cloud.storage.session import Database
 from cloud.tickets import repository, silence, targets
-from cloud.tickets.desk import Desk, record, refresh
-from cloud.tickets.repository import Happening
+from cloud.tickets.desk import Desk, end_hold, refresh
 from contract.conventions import EpochMs
 
 _DAY_MS = 86_400_000
@@ -113,9 +112,5 @@ class Ticker:
 async def catch_up(desk: Desk, connection: AsyncConnection, number: int, now: EpochMs) -> None:
     """Bring one ticket to ``now``: end a hold whose time is over, at that time, and record breaches."""
     ticket = await repository.ticket(connection, number, is_locked=True)
-    until = ticket["hold_until"]
-    if until is not None and until <= now:
-        happening = Happening(until, "resumed", "system", "", {"ended_by": "until"}, f"hold:{number}:{until}")
-        values = {"hold_until": None, "state": "in_progress"}
-        ticket = await record(desk, connection, ticket, happening, now, values)
+    ticket = await end_hold(desk, connection, ticket, now)
     await refresh(desk, connection, ticket, now)

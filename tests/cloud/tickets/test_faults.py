@@ -132,6 +132,21 @@ async def test_a_fault_that_began_and_ended_while_cut_off_is_marked_as_past(tmp_
         assert [row["state"] for row in await rows(d.database, t.alarm)] == ["cleared"]
 
 
+async def test_a_past_ticket_whose_fault_is_there_now_is_past_no_more(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        d.clock.ms = START + HOUR
+        alarm, later = trapped(START), trapped(START + 2 * MINUTE)
+        await gateway.tell(announcement(), alarm, cleared(alarm, START + MINUTE))
+        await gateway.tell(later, cleared(later, START + 3 * MINUTE))
+        assert [row["is_past"] for row in await rows(d.database, t.ticket)] == [True], "both were over"
+        d.clock.ms += 12 * HOUR
+        await gateway.tell(trapped(d.clock.ms))
+        assert [row["is_past"] for row in await rows(d.database, t.ticket)] == [False], (
+            "somebody is trapped: call at night"
+        )
+
+
 async def test_a_short_press_of_the_alarm_button_is_no_past_event(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()

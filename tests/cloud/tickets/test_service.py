@@ -165,6 +165,7 @@ async def test_a_ticket_whose_alarm_is_still_active_closes_only_with_a_reason(tm
         await walk(d, ("acknowledge", {}), RESOLVE)
         answer = await d.act("T-000001", "close")
         assert (answer.status_code, answer.json()["title"]) == (422, "its alarm is still active")
+        assert (await d.act("T-000001", "close", reason="  \n")).status_code == 422, "blanks are no reason"
         await walk(d, ("close", {"reason": "waived by the owner"}))
 
 
@@ -187,6 +188,26 @@ async def test_a_hold_cannot_end_before_it_begins(tmp_path: Path) -> None:
         await walk(d, ("acknowledge", {}))
         answer = await d.act("T-000001", "hold", reason="part", until=format_instant(START - 1))
         assert [error["path"] for error in answer.json()["errors"]] == ["until"]
+
+
+async def test_a_hold_is_no_longer_than_it_was_given_although_nobody_looked_at_its_end(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await with_ticket(d)
+        await walk(d, ("acknowledge", {}), ("hold", {"reason": "part", "until": format_instant(START + HOUR)}))
+        d.clock.ms += 10 * HOUR
+        await walk(d, RESOLVE)
+        (resolution,) = await rows(d.database, t.deadline, clock="resolution")
+        assert (resolution["due_at"], resolution["used_s"]) == (START + 49 * HOUR, 9 * 3600)
+        assert [row["at"] for row in await rows(d.database, t.timeline, kind="resumed")] == [START + HOUR]
+
+
+async def test_a_step_on_a_page_that_shows_a_hold_which_is_over_is_no_conflict(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await with_ticket(d)
+        await walk(d, ("acknowledge", {}), ("hold", {"reason": "part", "until": format_instant(START + HOUR)}))
+        d.clock.ms += 2 * HOUR
+        seen = (await d.http.get("/api/v1/tickets/T-000001")).json()["version"]
+        assert (await d.act("T-000001", RESOLVE[0], version=seen, **RESOLVE[1])).status_code == 200
 
 
 async def test_a_lowered_priority_keeps_the_earlier_due_instant_and_notes_the_change(tmp_path: Path) -> None:
