@@ -21,10 +21,13 @@ _OVER = frozenset({"resolved", "closed", "cancelled", "merged"})
 STOPS: Mapping[str, frozenset[str]] = {
     "acknowledged": frozenset({"acknowledged", "arrived", "started"}) | _OVER,
     "arrived": frozenset({"arrived"}) | _OVER,
+    "restored": frozenset({"restored"}) | _OVER,
     "resolved": _OVER,
 }
 """Stop condition to the lines of the timeline that meet it."""
-STOP_OF: Mapping[str, str] = {"response": "acknowledged", "arrival": "arrived", "resolution": "resolved"}
+STOP_OF: Mapping[str, str] = {
+    "response": "acknowledged", "arrival": "arrived", "service": "restored", "resolution": "resolved",
+}  # fmt: skip
 """What ends a step that says nothing itself: an acknowledgement ends the calls of the response clock and of no other."""
 
 

@@ -91,6 +91,13 @@ def test_a_step_that_waits_for_the_repair_does_not_warn_of_a_clock_that_was_met(
     assert calls(story(entry(0, "opened"), entry(60, "acknowledged"), steps=steps)) == []
 
 
+def test_calls_about_an_interruption_end_when_service_is_back_and_not_only_with_the_repair() -> None:
+    steps = (Step(("role:manager",), "service", "breached", repeat_every=30 * MINUTE, repeats=2),)
+    entries = [entry(0, "opened"), entry(130, "restored"), entry(300, "resolved")]
+    found = calls(story(*entries, steps=steps, targets=(Target("service", 2 * HOUR),)))
+    assert minutes(found) == [("service", 0, 0, 120)]
+
+
 def test_an_event_calls_each_time_it_happens() -> None:
     steps = (Step(("holder",), trigger="event", event="reopened"),)
     entries = [
