@@ -12,7 +12,9 @@ MOST_MB = 90.0
 """Beside the other proofs, where a turn waits longer and holds more. Alone on a machine `bench_gateway` wants less than 80."""
 MOST_GROWN_MB = 2.0
 """An hour. A leak of a byte a sample would be 29."""
-WARM_UP_S = 120.0
+WARM_UP_S = 1_200.0
+"""Beside other proofs a turn is sometimes late and holds more; Python's allocator keeps the room that it once needed. What grows
+after twenty minutes of that is a leak."""
 
 
 @pytest.mark.proof
@@ -27,6 +29,6 @@ def test_an_hour_of_reading_takes_no_more_memory(
     read = rows[-1][2] - rows[0][2]
     assert read > 0.9 * DEVICES * 40 * rows[-1][0], "and kept what it was asked to read"
     grown = grown_mb(warm, HOUR_S)
-    record_property("MB after two minutes, at the end, grown in an hour", (warm[0][1], warm[-1][1], grown))
+    record_property("MB after twenty minutes, at the end, grown in an hour", (warm[0][1], warm[-1][1], grown))
     assert grown < MOST_GROWN_MB
     assert median(megabytes for _, megabytes in warm) < MOST_MB
