@@ -26,7 +26,8 @@ _TICKETS: Final = (
     *(f"news_late_{part}" for part in _PARTS),
 )  # fmt: skip
 _BEHIND: Final = ("ticket", "clock", "activation", "start_at", "due_at", "stopped_at", "breached_at", "used_s")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20)))
+"""Also the wide ones, which a spreadsheet set to Chinese or Japanese takes for the narrow."""
 
 
 def figures(found: Figures) -> str:

@@ -19,7 +19,7 @@ from cloud.sla.policy import is_higher
 from cloud.sla.timeline import Deadline
 from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
-from cloud.tickets import repository
+from cloud.tickets import repository, work
 from cloud.tickets.desk import Desk, record
 from cloud.tickets.repository import Happening
 from cloud.tickets.ticket import Action, State, parse_ticket, ticket_name, transition
@@ -82,6 +82,12 @@ async def join(action: Action, step: Step, relation: str) -> RowMapping:
 async def _merge(step: Step) -> RowMapping:
     ticket, into = step.ticket, step.other
     _check_merge(ticket, into)
+    if await work.asks_more(step.connection, ticket, into):
+        message = (
+            f"{ticket_name(ticket['id'])} is resolved with evidence that {ticket_name(into['id'])} does not ask for"
+        )
+        remedy = f"merge {ticket_name(into['id'])} into {ticket_name(ticket['id'])}, or link the two"
+        raise conflict("merge_evidence", message, remedy)
     if is_higher(ticket["priority"], into["priority"]):
         data = {"priority": ticket["priority"], "from": into["priority"], "merged": ticket_name(ticket["id"])}
         values = {"priority": ticket["priority"], "severity": ticket["severity"] or into["severity"]}

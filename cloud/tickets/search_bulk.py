@@ -49,7 +49,8 @@ async def _one(hands: Hands, number: int, action: Action, actor: Actor, details:
     try:
         async with hands.database.write() as connection:
             ticket = await repository.ticket(connection, number, is_locked=True)
-            if action is Action.ACKNOWLEDGE and ticket["priority"] == _ALONE:
+            guards_life = _ALONE in {ticket["priority"], ticket["severity"]} or bool(ticket["emergency"])
+            if action is Action.ACKNOWLEDGE and guards_life:  # also after its priority was lowered
                 raise _life_safety(number)
             once = f"bulk:{key}" if key else None
             row = await service.act(hands.desk, connection, number, action, actor, now, details, key=once)

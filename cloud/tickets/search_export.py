@@ -24,7 +24,8 @@ CHUNK: Final = 500
 MOST_ROWS: Final = 1_048_575
 """What a sheet of Excel holds below its head; the rest goes to further sheets."""
 CLOCKS: Final = ("response", "arrival", "resolution")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20)))
+"""Also the wide ones, which a spreadsheet set to Chinese or Japanese takes for the narrow."""
 _PLAIN: Final = ("number", "title", "kind", "priority", "state", "system", "site", "equipment", "equipment_name", "place", "rule", "clause", "holder",
                  "description", "cause", "action", "began", "opened", "closed", "occurrences")  # fmt: skip
 _OF_CLOCK: Final = ("start", "due", "met", "breached", "state", "target", "used")

@@ -97,6 +97,8 @@ class Wanted:
     @property
     def is_only_open(self) -> bool:
         """Whether nothing that is over can be among them."""
+        if self.is_open is False:
+            return False  # with a state that is open nothing is left, and nothing is what is shown
         states = (self.equal or {}).get("state", ())
         return self.is_open is True or (bool(states) and not set(states) & set(OVER))
 

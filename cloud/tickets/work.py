@@ -112,6 +112,12 @@ async def keep(connection: AsyncConnection, ticket: Mapping[Any, Any], seen: Ite
 # --- what is asked for --------------------------------------------------------------------------------------------
 
 
+async def asks_more(connection: AsyncConnection, ticket: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
+    """Whether this ticket's rule asks for evidence that resolving the other one would not ask for."""
+    parts = ("site_id", "equipment_id", "rule")
+    return any(ticket[part] != other[part] for part in parts) and bool(await _told(connection, ticket))
+
+
 async def _told(connection: AsyncConnection, ticket: Mapping[Any, Any]) -> dict[str, Any]:
     r = t.rule.c
     query = select(r.resolve).where(

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from cloud.storage import tables as t
 from cloud.tickets import search_index
+from cloud.tickets.search_export import safe
 from tests.support.desk import HOUR, START, Desk, announcement, desk, raised, rows, trapped
 
 
@@ -145,6 +146,12 @@ async def test_each_ticket_is_done_by_itself_and_life_safety_is_never_acknowledg
     assert await listed(office, "state=new") == ["T-000002"]
 
 
+async def test_a_lowered_priority_opens_no_way_to_acknowledge_an_emergency_with_others(office: Desk) -> None:
+    assert (await in_bulk(office, "set_priority", "T-000002", priority="general", reason="only a test"))["done"] == 1
+    (found,) = (await in_bulk(office, "acknowledge", "T-000002"))["tickets"]
+    assert (found["is_done"], found["code"]) == (False, "bulk_life_safety")
+
+
 async def test_a_repeated_call_with_its_key_does_nothing_more(office: Desk) -> None:
     for _ in range(2):
         assert (await in_bulk(office, "note", "T-000001", "T-000002", note="water is off", key="k1"))["done"] == 2
@@ -183,6 +190,18 @@ async def test_csv_has_every_clock_and_no_formula(office: Desk) -> None:
     assert (row["cause"], row["action"]) == ('\'=HYPERLINK("http://evil")', "'-1+1")
     assert row["response_due"] == "2026-11-21T18:00:00+08:00"
     assert (row["response_state"], row["response_target"], row["arrival_due"]) == ("met", "2.0", "")
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "\n=1", *map(chr, (0xFF1D, 0xFF0B, 0xFF0D, 0xFF20))]
+)
+def test_text_that_a_spreadsheet_takes_for_a_formula_is_text(cell: str) -> None:
+    assert safe(cell) == f"'{cell}"
+
+
+async def test_a_state_that_is_open_among_tickets_that_are_over_is_nobodys(office: Desk) -> None:
+    answer = await office.http.get("/api/v1/tickets?state=new&open=0")
+    assert answer.json()["tickets"] == []
 
 
 async def test_xlsx_has_dates_that_are_dates_in_the_zone_of_the_site(office: Desk) -> None:

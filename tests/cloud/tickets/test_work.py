@@ -10,6 +10,7 @@ import msgspec
 from cloud.storage import tables as t
 from cloud.telemetry.store import Row, Sample
 from cloud.tickets.watchers import watched_by, watching
+from contract.conventions import format_instant
 from contract.messages import AnnouncedPoint, DeviceAnnounced, PointLimit, Resolving, Severity, Text
 from tests.support.desk import HOUR, MINUTE, START, Desk, announcement, desk, raised, rows, words
 from tests.support.photos import photo
@@ -98,6 +99,15 @@ async def test_resolving_waits_for_photos_a_reading_within_limits_and_a_note(tmp
         d.clock.ms += HOUR
         await read(d, 0.5)
         assert (await states(d))["reading:power_factor"] == "measured"  # as it was when it was resolved
+
+
+async def test_a_merge_does_not_lose_the_evidence_that_a_rule_asks_for(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as d:
+        said = {"kind": "fault", "title": "light flickers", "site": "riverside", "equipment": "incomer_1", "reported_at": format_instant(START - HOUR)}  # fmt: skip
+        assert (await d.http.post("/api/v1/tickets", json=said)).status_code == 201
+        answer = await d.act("T-000001", "merge", into="T-000002", reason="same matter")
+        assert (answer.status_code, answer.json()["code"]) == (409, "merge_evidence")
+        assert (await rows(d.database, t.ticket, id=1))[0]["state"] == "acknowledged"
 
 
 async def test_unknown_is_never_within(tmp_path: Path) -> None:
