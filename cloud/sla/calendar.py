@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate
@@ -148,8 +148,13 @@ class Calendar:
             week=_parse_week(data["week"]) if "week" in data else (_ALL_DAY,) * 7,
             dates=_parse_dates(data.get("dates", {}), "dates"),
             breaks=_parse_dates(data.get("breaks", {}), "breaks"),
-            holidays=frozenset(_parse_date(day, "holidays") for day in data.get("holidays", ())),
-            names={_parse_date(day, "names"): _parse_name(name) for day, name in data.get("names", {}).items()},
+            holidays=frozenset(
+                _parse_date(day, "holidays") for day in _listed(data.get("holidays", ()), "holidays", '["2026-02-17"]')
+            ),
+            names={
+                _parse_date(day, "names"): _parse_name(name)
+                for day, name in _keyed(data.get("names", {}), "names").items()
+            },
         )
 
     def windows(self, day: date) -> tuple[Window, ...]:
@@ -319,15 +324,31 @@ def offset_change(zone: ZoneInfo, low: int, high: int) -> int:
     return high
 
 
-def _parse_week(week: Mapping[str, Any]) -> tuple[tuple[Window, ...], ...]:
-    for name in week:
+def _keyed(value: object, path: str) -> Mapping[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise CalendarError(
+            f"{path}: {value!r} has no days; write each day and what belongs to it, or leave {path} out"
+        )
+    return value
+
+
+def _listed(value: object, path: str, example: str) -> Iterable[Any]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise CalendarError(f"{path}: {value!r} is not a list; write {example}, or [] for none")
+    return value
+
+
+def _parse_week(week: object) -> tuple[tuple[Window, ...], ...]:
+    known = _keyed(week, "week")
+    for name in known:
         if name not in _WEEK:
             raise CalendarError(f"week.{name}: unknown; the days are {', '.join(_WEEK)}")
-    return tuple(_parse_windows(week.get(name, ()), f"week.{name}") for name in _WEEK)
+    return tuple(_parse_windows(known.get(name, ()), f"week.{name}") for name in _WEEK)
 
 
-def _parse_dates(dates: Mapping[Any, Any], path: str) -> dict[date, tuple[Window, ...]]:
-    return {_parse_date(day, path): _parse_windows(windows, f"{path}.{day}") for day, windows in dates.items()}
+def _parse_dates(dates: object, path: str) -> dict[date, tuple[Window, ...]]:
+    found = _keyed(dates, path)
+    return {_parse_date(day, path): _parse_windows(windows, f"{path}.{day}") for day, windows in found.items()}
 
 
 def _parse_date(day: object, path: str) -> date:
@@ -343,8 +364,8 @@ def _parse_name(name: object) -> dict[str, str]:
     return {str(key): str(text) for key, text in name.items()} if isinstance(name, Mapping) else {"en": str(name)}
 
 
-def _parse_windows(windows: Sequence[Any], path: str) -> tuple[Window, ...]:
-    return tuple(sorted(_parse_window(window, path) for window in windows))
+def _parse_windows(windows: object, path: str) -> tuple[Window, ...]:
+    return tuple(sorted(_parse_window(window, path) for window in _listed(windows, path, '[["09:00", "18:00"]]')))
 
 
 def _parse_window(window: Any, path: str) -> Window:  # noqa: ANN401  plain data from a file

@@ -141,6 +141,10 @@ def test_zones_with_part_hours_and_changes_at_midnight_are_counted() -> None:
         ({"tz": "UTC", "week": {"mon": [["9", "18:00"]]}}, "week.mon: '9' is not a time of day"),
         ({"tz": "UTC", "week": {"mon": ["09:00-18:00"]}}, "is not a window"),
         ({"tz": "UTC", "week": {"mon": [["09:00", "24:01"]]}}, "'24:01' is not a time of day"),
+        ({"tz": "UTC", "week": None}, "week: None has no days"),
+        ({"tz": "UTC", "week": {"mon": None}}, "week.mon: None is not a list"),
+        ({"tz": "UTC", "dates": ["2026-02-14"]}, "dates: .* has no days"),
+        ({"tz": "UTC", "holidays": 2026}, "holidays: 2026 is not a list"),
         ({"tz": "UTC", "holidays": ["2026-02-30"]}, "holidays: '2026-02-30' is not a date"),
     ],
 )
