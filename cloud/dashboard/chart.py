@@ -19,6 +19,7 @@ RIGHT: Final = 18.0
 TOP: Final = 14.0
 FOOT: Final = 28.0
 _ROOM_FOR_TEXT: Final = 500
+_NOISE: Final = 1e-6
 _STEPS_S: Final = (
     60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000,
 )  # fmt: skip
@@ -154,7 +155,10 @@ def grid_of(points: Sequence[PointRow], buckets: Sequence[Bucket]) -> list[float
     for mark in (mark for point in points for mark in point.limits):
         if low - 2 * reach <= mark.value <= high + 2 * reach:
             low, high = min(low, mark.value), max(high, mark.value)
-    step = _round_step((high - low or reach) * 1.1 / 4)
+    spread = high - low
+    if spread <= _NOISE * max(1.0, abs(high), abs(low)):
+        spread = reach  # a mean of equal values differs from them in its last digit
+    step = _round_step(spread * 1.1 / 4)
     first = int(low // step)
     grid = [round(first * step, 6)]
     while grid[-1] < high or len(grid) < 3:

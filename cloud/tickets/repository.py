@@ -234,10 +234,9 @@ async def store_deadlines(connection: AsyncConnection, number: int, found: Seque
             row |= _broken(old["breached_at"])
         rows.append(row)
     gone = [row["id"] for key, row in before.items() if key not in {(d.clock, d.activation) for d in found}]
-    if gone:  # another policy does not have this clock; one that was late stays
-        await connection.execute(
-            delete(t.deadline).where(t.deadline.c.id.in_(gone), t.deadline.c.breached_at.is_(None))
-        )
+    if gone:  # another policy does not have this clock; one that was met or late stays
+        is_undecided = t.deadline.c.breached_at.is_(None) & t.deadline.c.met_at.is_(None)
+        await connection.execute(delete(t.deadline).where(t.deadline.c.id.in_(gone), is_undecided))
     await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
     await connection.execute(update(t.ticket).where(t.ticket.c.id == number).values(**pressing(rows)))
 

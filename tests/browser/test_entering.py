@@ -13,7 +13,7 @@ async def test_a_request_is_entered_on_a_phone_without_a_script_and_merged(at: O
     OUTPUT.mkdir(parents=True, exist_ok=True)
     async with at("/tickets/new?equipment=riverside/fire_pump_2", width=390, height=844, script=False) as page:
         assert await overflow(page) <= 0
-        await page.screenshot(path=OUTPUT / "new-ticket-390.png", full_page=True)
+        await page.screenshot(path=OUTPUT / "new-ticket-390.png", full_page=True, caret="initial")
         await page.fill("input[name=title]", "Pump hums")
         await page.fill("textarea[name=description]", "Since noon, louder than its neighbour")
         await page.fill("input[name=reporter]", "The guard")
@@ -27,7 +27,7 @@ async def test_a_request_is_entered_on_a_phone_without_a_script_and_merged(at: O
         await page.click("#form-link button")
         assert served.ticket("fire_pump_2") in (await page.text_content("#joined") or "")
         await page.click("#act-resolve > summary") if await page.query_selector("#act-resolve") else None
-        await page.screenshot(path=OUTPUT / "ticket-joined-390.png", full_page=True)
+        await page.screenshot(path=OUTPUT / "ticket-joined-390.png", full_page=True, caret="initial")
 
 
 async def test_both_languages_show_the_form_and_what_a_priority_would_move(at: Open, served: Served) -> None:
@@ -35,11 +35,13 @@ async def test_both_languages_show_the_form_and_what_a_priority_would_move(at: O
     for language, said in (("en", "no due time moves"), ("zh", "时限不变")):
         async with at("/tickets/new", language=language) as page:
             assert await overflow(page) <= 0
-            await page.screenshot(path=OUTPUT / f"new-ticket-{language}.png", full_page=True)
+            await page.screenshot(path=OUTPUT / f"new-ticket-{language}.png", full_page=True, caret="initial")
         for width in (1440, 390):
             async with at(f"/tickets/{served.ticket('incomer_2')}", language=language, width=width) as page:
                 await page.click("#act-set_priority > summary")
                 await page.click("#act-merge > summary")
                 assert said in (await page.text_content("#form-set_priority") or "")
                 assert await overflow(page) <= 0
-                await page.screenshot(path=OUTPUT / f"ticket-steps-{language}-{width}.png", full_page=True)
+                await page.screenshot(
+                    path=OUTPUT / f"ticket-steps-{language}-{width}.png", full_page=True, caret="initial"
+                )

@@ -17,7 +17,9 @@ async def test_the_list_its_filters_and_the_search_fit(at: Open, width: int, lan
         async with at(path, width=width, language=language, may_complain=name == "wrong") as page:
             if name == "list":
                 await page.locator("details.filters > summary").click()
-            await page.screenshot(path=OUTPUT / f"finding-{name}-{width}-{language}.png", full_page=True)
+            await page.screenshot(
+                path=OUTPUT / f"finding-{name}-{width}-{language}.png", full_page=True, caret="initial"
+            )
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
 

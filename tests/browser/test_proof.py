@@ -41,7 +41,7 @@ async def test_a_work_order_is_one_a4_in_black_and_white_whose_code_leads_to_the
             )  # fmt: skip
         await page.goto(f"{served.address}{path}/work-order")
         OUTPUT.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=OUTPUT / f"work-order-{language}.png", full_page=True)
+        await page.screenshot(path=OUTPUT / f"work-order-{language}.png", full_page=True, caret="initial")
         pdf = await page.pdf(path=OUTPUT / f"work-order-{language}.pdf", prefer_css_page_size=True)
         assert pages_of(pdf) == 1
         assert re.search(rb"/MediaBox \[0 0 59[45][.\d]* 84[12]", pdf), "not A4"
@@ -51,11 +51,11 @@ async def test_a_work_order_is_one_a4_in_black_and_white_whose_code_leads_to_the
         assert footer is not None
         assert sheet is not None
         assert footer["y"] + footer["height"] <= sheet["y"] + sheet["height"] + 1  # nothing was cut off
-        with Image.open(io.BytesIO(await page.screenshot(full_page=True))) as picture:
+        with Image.open(io.BytesIO(await page.screenshot(full_page=True, caret="initial"))) as picture:
             grey = picture.convert("L").convert("RGB")
             assert ImageChops.difference(picture.convert("RGB"), grey).getextrema() == ((0, 0), (0, 0), (0, 0))
         await page.emulate_media(media="screen")
-        code = Image.open(io.BytesIO(await page.locator("figure svg").screenshot()))
+        code = Image.open(io.BytesIO(await page.locator("figure svg").screenshot(caret="initial")))
         assert read_picture(code) == f"{served.address}{path}"
 
 
@@ -83,7 +83,7 @@ async def test_a_photo_taken_with_the_phone_is_on_the_ticket_with_its_need_met(
             while not await page.evaluate(IS_UPRIGHT):  # a live update may put another picture in its place
                 await asyncio.sleep(0.1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        await page.screenshot(path=OUTPUT / f"evidence-{width}-{language}.png", full_page=True)
+        await page.screenshot(path=OUTPUT / f"evidence-{width}-{language}.png", full_page=True, caret="initial")
         (row,) = await rows(served.world.database, t.proof.attachment)
         assert (row["shows"], row["added_by"], row["width"], row["height"]) == ("repair", "duty_engineer", 600, 800)
 

@@ -22,12 +22,12 @@ async def test_settings_fit_a_desk_and_a_phone_and_a_change_is_reviewed(
             await page.goto(served.address + path)
             assert await page.evaluate(WIDE) <= width, path
             name = path.strip("/").replace("/", "-").replace("?", "-")
-            await page.screenshot(path=OUTPUT / f"{name}-{width}-{language}.png", full_page=True)
+            await page.screenshot(path=OUTPUT / f"{name}-{width}-{language}.png", full_page=True, caret="initial")
         await page.goto(served.address + "/settings/targets/line?n=1")
         await page.locator("input[name=within]").fill("96")
         await page.locator("form.permit-form button.pri").click()
         await expect(page.locator("input[name=seen]")).to_have_count(1)
         assert await page.evaluate(WIDE) <= width
-        await page.screenshot(path=OUTPUT / f"settings-review-{width}-{language}.png", full_page=True)
+        await page.screenshot(path=OUTPUT / f"settings-review-{width}-{language}.png", full_page=True, caret="initial")
         await page.locator("form.permit-form button.pri").click()
         await expect(page.locator("text=v2").first).to_be_visible()

@@ -54,7 +54,7 @@ async def test_no_figure_names_a_point_or_a_ticket(tmp_path: Path) -> None:
         assert "T-0" not in text
         assert "incomer_1" not in text
         labels = {name for f in text_string_to_metric_families(text) for s in f.samples for name in s.labels}
-        assert labels == {"severity", "priority"}
+        assert labels == {"severity", "priority", "outcome"}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_the_limit_is_dashed_with_its_clause_and_its_forbidden_side_tinted() -> 
     assert zone.y + zone.height == pytest.approx(made.plot_bottom)
 
 
+@pytest.mark.parametrize("value", [0.6, 1e9, 0.0])
+def test_equal_values_whose_mean_differs_in_its_last_digit_have_an_axis(value: float) -> None:
+    noisy = [Bucket(NOW - 60_000, value, value, value), Bucket(NOW, value + abs(value) * 2e-16, value, value)]
+    assert 3 <= len(draw(noisy, FREE).rows) <= 12
+
+
 def test_the_value_axis_holds_every_value_and_the_limit_near_them() -> None:
     made = draw(line(0.95, 0.93, 0.96))
     assert len(made.limits) == 1

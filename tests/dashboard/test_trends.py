@@ -103,8 +103,8 @@ async def test_points_of_several_machines_are_drawn_with_their_limits_alarms_and
     await desk.past("booster_3", "discharge_pressure", {SATURDAY - n * MINUTE: 0.6 for n in range(1, 60)})
     page = (await reader.get(f"/trends?p={POWER_FACTOR}&p={PUMP}&span=24h&compare=before")).text
     assert page.count('class="body plot"') == 2
-    assert "Incomer 2 · Power factor" in page
-    assert "limit 0.90, clause" in page
+    assert "LV incomer 2 · Power factor" in page
+    assert "clause h-5.3.1-pf<" in page
     assert "In this range" in page
     assert re.search(r'<a href="/tickets/T-\d+">\S+ alarm</a>', page)
     assert 'style="' not in page

@@ -108,6 +108,17 @@ async def test_a_change_never_takes_a_breach_back_and_breaks_at_the_change_what_
         assert broken["resolution"]["by_retargeting"]
 
 
+async def test_a_clock_that_a_policy_sets_no_more_goes_unless_it_was_met(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        rules = await begun(d)
+        await d.act("T-000001", "acknowledge")
+        body = policy_json(rules.policy)
+        await put(d, body | {"lines": [line for line in body["lines"] if line["priority"] or line["kind"]]})
+        await d.tick(MINUTE)
+        states = {row["clock"]: row["state"] for row in await rows(d.database, t.deadline, ticket_id=1)}
+        assert states == {"response": "met"}
+
+
 async def test_a_closed_ticket_is_explained_by_the_version_it_was_judged_by(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         rules = await begun(d)
