@@ -80,7 +80,7 @@ def _photo(data: bytes) -> Media:
         raise _not_a_kind(data) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except (OSError, ValueError, TypeError, struct.error, SyntaxError, EOFError, MemoryError) as error:
         raise Refused(422, "damaged", "the photo is damaged", "send it again, or take another") from error
     return Media(
         _TYPES[kind], kept, small, *picture.size, hashlib.sha256(data).hexdigest(), hashlib.sha256(kept).hexdigest(), taken

@@ -16,6 +16,7 @@ AHEAD_DAYS = 60
 """So long before a year begins its dates must be confirmed, or the desk says so."""
 MOST_ICAL_BYTES = 1_000_000
 _LONGEST_EVENT = 60
+_FIRST, _LAST = date(2000, 1, 1), date(2100, 12, 31)
 _WORK = ("班", "workday", "working day", "make-up", "makeup")
 """Words by which a file of Chinese holidays marks a day off that is worked."""
 
@@ -108,13 +109,24 @@ def _events(text: bytes) -> tuple[dict[str, Names], dict[str, Names]]:
 def _days(event: Any, summary: str) -> list[date]:  # noqa: ANN401  icalendar's own
     if "RRULE" in event or "RDATE" in event:
         raise invalid("file", f"{summary}: a repeating event", "export the dates of each year as single events")
-    try:
-        start, end = event.decoded("DTSTART"), event.decoded("DTEND", None)
-    except (KeyError, ValueError) as error:
-        raise invalid("file", f"{summary}: no start that can be read", "export whole-day events") from error
+    wrong = next((why for name, why in event.errors if name in {"DTSTART", "DTEND", "DURATION"}), "")
+    if wrong or isinstance(event.get("DTSTART"), list | None):  # left out it would be a working day that nobody chose
+        raise invalid("file", f"{summary}: no start and end that can be read {wrong}".strip(), "export whole-day events")
+    start = event.decoded("DTSTART")
     if isinstance(start, datetime) or not isinstance(start, date):
         return []
-    last = end if isinstance(end, date) and not isinstance(end, datetime) and end > start else start + timedelta(days=1)
+    if not _FIRST <= start <= _LAST:
+        raise invalid("file", f"{summary}: {start} is no date of a calendar to come", "export the dates of each year")
+    last = _end(event, start)
     if (last - start).days > _LONGEST_EVENT:
         raise invalid("file", f"{summary}: longer than {_LONGEST_EVENT} days", "holidays are days, not seasons")
     return [start + timedelta(days=number) for number in range((last - start).days)]
+
+
+def _end(event: Any, start: date) -> date:  # noqa: ANN401  icalendar's own
+    """The day after an event's last one; an event without an end is one day."""
+    end, length = event.decoded("DTEND", None), event.decoded("DURATION", None)
+    if isinstance(length, timedelta) and end is None:
+        end = start + min(length, timedelta(days=_LONGEST_EVENT + 1))
+    is_day = isinstance(end, date) and not isinstance(end, datetime)
+    return end if is_day and end > start else start + timedelta(days=1)

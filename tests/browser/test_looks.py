@@ -85,6 +85,8 @@ async def test_a_thumb_can_hit_every_button_of_the_phone(served: Served, at: Ope
             assert small == [], path
         await page.goto(f"{served.address}/tickets/{served.ticket('fire_pump_2')}")
         primary = page.locator(".dock .btn.pri")
+        await expect(primary).to_be_visible()
+        await page.wait_for_timeout(700)
         box = await primary.bounding_box()
         assert box
         assert box["height"] >= 56
