@@ -111,7 +111,9 @@ def _days(event: Any, summary: str) -> list[date]:  # noqa: ANN401  icalendar's 
         raise invalid("file", f"{summary}: a repeating event", "export the dates of each year as single events")
     wrong = next((why for name, why in event.errors if name in {"DTSTART", "DTEND", "DURATION"}), "")
     if wrong or isinstance(event.get("DTSTART"), list | None):  # left out it would be a working day that nobody chose
-        raise invalid("file", f"{summary}: no start and end that can be read {wrong}".strip(), "export whole-day events")
+        raise invalid(
+            "file", f"{summary}: no start and end that can be read {wrong}".strip(), "export whole-day events"
+        )
     start = event.decoded("DTSTART")
     if isinstance(start, datetime) or not isinstance(start, date):
         return []
