@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,10 @@ _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 PDF = "application/pdf"
 ACCEPTED = ", ".join((*_TYPES.values(), PDF))
 """HEIC is not among them: no decoder of ours is free of doubtful patents; asked for JPEG, a telephone sends JPEG."""
-_EXIF_FOLDER, _TAKEN, _OFFSET, _MODIFIED = 0x8769, 0x9003, 0x9011, 0x0132
+_EXIF_FOLDER, _TAKEN, _OFFSET, _MODIFIED, _ORIENTATION = 0x8769, 0x9003, 0x9011, 0x0132, 0x0112
+
+_BROKEN = (OSError, ValueError, TypeError, AttributeError, struct.error, SyntaxError, EOFError)
+"""What Pillow raises for a damaged file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def _photo(data: bytes) -> Media:
         raise _not_a_kind(data) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels() from error
-    except (OSError, ValueError, TypeError, struct.error, SyntaxError, EOFError, MemoryError) as error:
+    except (*_BROKEN, MemoryError) as error:
         raise Refused(422, "damaged", "the photo is damaged", "send it again, or take another") from error
     return Media(
         _TYPES[kind], kept, small, *picture.size, hashlib.sha256(data).hexdigest(), hashlib.sha256(kept).hexdigest(), taken
@@ -107,13 +111,28 @@ def _check_size(opened: Image) -> None:
 
 def _upright(opened: Image) -> Image:
     """The picture alone, as a person held the camera: plain colours, no longer than ``LONGEST_PX``."""
-    from PIL import ImageOps
-
     opened.draft("RGB", (LONGEST_PX, LONGEST_PX))  # a JPEG larger than that is never decoded in full
-    turned = ImageOps.exif_transpose(opened)
+    turned = _turned(opened)
     has_alpha = "A" in turned.mode or "transparency" in turned.info
     plain = _srgb(turned).convert("RGBA" if has_alpha and opened.format != "JPEG" else "RGB")
     return _shrunk(plain, LONGEST_PX)
+
+
+def _turned(opened: Image) -> Image:
+    """As it was held. Pillow's own way writes the camera's notes anew, which those of some cameras do not survive."""
+    from PIL.Image import Transpose
+
+    turns = (
+        Transpose.FLIP_LEFT_RIGHT,
+        Transpose.ROTATE_180,
+        Transpose.FLIP_TOP_BOTTOM,
+        Transpose.TRANSPOSE,
+        Transpose.ROTATE_270,
+        Transpose.TRANSVERSE,
+        Transpose.ROTATE_90,
+    )
+    turn = dict(enumerate(turns, 2)).get(opened.getexif().get(_ORIENTATION, 1))
+    return opened if turn is None else opened.transpose(turn)
 
 
 def _srgb(picture: Image) -> Image:

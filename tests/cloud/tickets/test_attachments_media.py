@@ -35,6 +35,21 @@ def test_a_photo_taken_sideways_is_turned_upright() -> None:
         assert picture.getpixel((46, 2)) == (255, 255, 255)  # the white corner came to the upper right
 
 
+@pytest.mark.parametrize(
+    ("turned", "corner"), [*enumerate([(2, 2), (61, 2), (61, 45), (2, 45), (2, 2), (45, 2), (45, 61), (2, 61)], 1)]
+)
+def test_however_the_camera_was_held_the_upper_left_is_where_it_was(turned: int, corner: tuple[int, int]) -> None:
+    with Image.open(io.BytesIO(read_media(photo("PNG", turned=turned)).data)) as picture:
+        assert picture.getpixel(corner) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(("at", "value"), [(17, 9), (19, 12), (94, 1), (141, 0)])
+def test_a_cameras_notes_that_make_no_sense_keep_no_photo_out(at: int, value: int) -> None:
+    odd = bytearray(photo(turned=6))
+    odd[odd.index(b"Exif") + at] = value
+    assert read_media(bytes(odd)).media_type == "image/jpeg"
+
+
 def test_a_large_photo_is_brought_to_a_size_that_can_be_kept_and_has_a_small_one() -> None:
     kept = read_media(photo("JPEG", (6000, 2000)))
     assert (kept.width, kept.height) == (LONGEST_PX, round(2000 * LONGEST_PX / 6000))
