@@ -105,11 +105,18 @@ async def changed(
     docket.change_alarm(alarm, values)
     news, case = _news_of(alarm, event_id), docket.open.get(place.key)
     priority = priority_of(news.severity)
-    if not alarm["ticket_id"]:
+    if not alarm["ticket_id"] or _is_worse_than_ended(docket, place, priority):
         _triage(desk, docket, alarm, news, now)
     elif case is not None and priority is not None and is_higher(priority, case.row["priority"]):
         _raise_priority(desk, case, priority, news, now)
     await docket.write()
+
+
+def _is_worse_than_ended(docket: Docket, place: Place, priority: str | None) -> bool:
+    """Whether a condition whose ticket people ended, although it lasts, is graver now than what they ended."""
+    ended = docket.last.get(place.key)
+    before = priority_of(ended.row["severity"] or "") if ended is not None else None
+    return before is not None and priority is not None and is_higher(priority, before)
 
 
 def note_raised(desk: Desk, docket: Docket, news: News, now: EpochMs) -> Decision:

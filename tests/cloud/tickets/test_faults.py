@@ -220,6 +220,23 @@ async def test_a_worse_severity_raises_the_priority_from_the_original_start(tmp_
         assert line["data"]["due"]["response:1"] == {"before": START + 2 * HOUR, "after": START + HOUR}
 
 
+async def test_a_condition_that_gets_worse_after_people_closed_its_ticket_is_a_ticket_again(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await gateway.tell(announcement(), raised(START))
+        await d.sign_in()
+        for verb, body in (
+            ("acknowledge", {}),
+            ("resolve", {"cause": "a", "action": "b"}),
+            ("close", {"reason": "waived"}),
+        ):
+            assert (await d.act("T-000001", verb, **body)).status_code == 200
+        await gateway.tell(changed("severity", severity=Severity.MAJOR))
+        assert [row["state"] for row in await rows(d.database, t.ticket)] == ["closed"], "they knew as much"
+        await gateway.tell(changed("severity", severity=Severity.CRITICAL))
+        assert [(row["state"], row["priority"]) for row in await rows(d.database, t.ticket)] == [("new", "urgent")]
+
+
 async def test_a_lesser_severity_changes_no_ticket(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
