@@ -69,6 +69,13 @@ class Written:
     state: str
     due: datetime
     failed_at: datetime | None = None
+    not_before: datetime | None = None
+
+    def is_waiting_beyond(self, at: datetime) -> bool:
+        """Whether quiet hours alone, which are over at ``at``, still keep it."""
+        return (
+            self.state == "waiting" and self.failed_at is None and self.not_before is not None and at < self.not_before
+        )
 
     @property
     def has_failed(self) -> bool:
@@ -95,7 +102,8 @@ class Decision:
     ended: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     """Notices that need not be sent any more: id to new state and why."""
     revived: Mapping[int, datetime] = field(default_factory=dict)
-    """Notices that were cancelled and are wanted again (the ticket was reopened): id to when they may be sent."""
+    """Notices that were cancelled and are wanted again (the ticket was reopened), and those that need not wait so long any more
+    (the ticket is past no more): id to when they may be sent."""
     next_call: datetime | None = None
 
 
@@ -208,5 +216,6 @@ def _revived(
 ) -> Iterator[tuple[int, datetime]]:
     for call in reached:
         for row in by_call.get(call.key, ()):
-            if call.is_live and row.state == "cancelled" and row.owner:
-                yield row.id, manners.earliest(row.owner, now)
+            at = manners.earliest(row.owner, now)
+            if call.is_live and row.owner and (row.state == "cancelled" or row.is_waiting_beyond(at)):
+                yield row.id, at

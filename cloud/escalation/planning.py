@@ -163,7 +163,8 @@ async def _written(connection: AsyncConnection, numbers: Sequence[int]) -> dict[
     for row in (await connection.execute(query)).mappings():
         key = (row["clock"], row["activation"], row["step"], row["repeat"])
         due, failed = from_ms(row["due_at"]), _instant(row["failed_at"])
-        found.setdefault(row["ticket_id"], []).append(Written(row["id"], key, row["owner"], row["state"], due, failed))
+        one = Written(row["id"], key, row["owner"], row["state"], due, failed, _instant(row["next_at"]))
+        found.setdefault(row["ticket_id"], []).append(one)
     return found
 
 
@@ -182,8 +183,8 @@ async def _change(connection: AsyncConnection, decision: Decision) -> None:
         is_idle = (_notice.c.id == number) & _notice.c.state.in_(("waiting", "nobody"))
         await connection.execute(change.where(is_idle).values(state=state, why=why, next_at=None))
     for number, at in decision.revived.items():
-        is_over = (_notice.c.id == number) & (_notice.c.state == "cancelled")
-        await connection.execute(change.where(is_over).values(state="waiting", why="", next_at=to_ms(at)))
+        is_kept = (_notice.c.id == number) & _notice.c.state.in_(("cancelled", "waiting"))
+        await connection.execute(change.where(is_kept).values(state="waiting", why="", next_at=to_ms(at)))
 
 
 def _row(ticket: Mapping[Any, Any], one: New, now: EpochMs) -> dict[str, Any]:

@@ -150,6 +150,23 @@ async def test_a_ticket_of_the_past_calls_nobody_at_night(there: Desk) -> None:
     assert box.told() == ["wang"]
 
 
+async def test_what_waits_for_the_morning_waits_no_more_when_the_fault_of_the_past_is_there_now(there: Desk) -> None:
+    await people(there, wang="technician")
+    gateway = await there.gateway()
+    there.clock.ms += 9 * HOUR  # midnight at the site
+    alarm = raised(there.clock.ms - HOUR)
+    await gateway.tell(announcement(), alarm, cleared(alarm, there.clock.ms - 30 * MINUTE))
+    box = Postbox()
+    calls = notifier(there, box)
+    await calls.tick()
+    assert box.told() == []
+    there.clock.ms += MINUTE
+    await gateway.tell(raised(there.clock.ms))
+    await calls.tick()
+    await calls.tick()
+    assert box.told() == ["wang"]
+
+
 async def test_a_failed_channel_falls_over_to_the_next_and_then_to_the_next_people_at_once(there: Desk) -> None:
     await people(there, wang="technician", lin="engineer")
     async with there.database.write() as connection:
