@@ -92,7 +92,7 @@ async def _about(o: Opened, ticket: TicketRow) -> dict[str, Any]:
         "storms": await storms.of_ticket(o.db, ticket.id, here), "part_of": await storms.part_of(o.db, ticket.id, here),
         "calls": await calls_page.of_ticket(o, ticket.id), "evidence": await evidence.of_ticket(o.db, ticket, here), "joined": around,
         **await contractor_page.beside(o.db, ticket, o.user.role, here),
-        "may_unlink": any(step.id == "unlink" for step in steps), "hidden_steps": _hidden(ticket),
+        "may_unlink": any(step.id == "unlink" for step in steps), "hidden_steps": _hidden(ticket, o),
         "proof": await proof.of_ticket(o, ticket),
     }  # fmt: skip
 
@@ -104,10 +104,11 @@ async def _around(
     return ticket_steps.Around(people, around.offered, around.resolvable, dict(moves), around.reporter)
 
 
-def _hidden(ticket: TicketRow) -> tuple[str, ...]:
-    """Service is back only where a clock waits for it."""
+def _hidden(ticket: TicketRow, o: Opened) -> tuple[str, ...]:
+    """Service is back only where a clock waits for it; what was closed long ago is not opened again."""
     waits = any(d.clock == "service" and d.met_at is None for d in ticket.deadlines)
-    return () if waits else ("restore",)
+    may_reopen = service.may_reopen(o.request.app.state.desk, {"closed_at": ticket.closed_at}, o.page.here.now)
+    return (*(() if waits else ("restore",)), *(() if may_reopen else ("reopen",)))
 
 
 def _head(ticket: TicketRow, sums: Sequence[ticket_page.Sum], alarm: AlarmRow | None, o: Opened) -> dict[str, Any]:

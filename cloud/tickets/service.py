@@ -133,6 +133,8 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     if version is not None and not await repository.is_as_seen(connection, shown, version):
         raise repository.changed_meanwhile(number)
     await _check_world(connection, ticket, row, details)
+    if action is Action.REOPEN and not may_reopen(desk, ticket, now):
+        raise _closed_too_long(ticket, desk)
     if action is Action.RESOLVE:
         await work.require(connection, ticket, seen.get(number, ()))
     happening = Happening(now, row.entry, actor.kind, actor.name, details.given(), dedupe)
@@ -308,6 +310,17 @@ async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Tra
         raise conflict("no_interruption", f"{ticket_name(ticket['id'])} is no interruption of service", remedy)
     if row.action is Action.LEAVE_PARENT and ticket["parent_ticket_id"] is None:
         raise conflict("no_parent", f"{ticket_name(ticket['id'])} has no parent", "nothing to do")
+
+
+def may_reopen(desk: Desk, ticket: Mapping[Any, Any], now: EpochMs) -> bool:
+    """Whether a closed ticket is still within the reopen window; what comes later is a new ticket, as when its fault comes back."""
+    return ticket["closed_at"] is None or now - ticket["closed_at"] <= desk.reopen_window_ms
+
+
+def _closed_too_long(ticket: Mapping[Any, Any], desk: Desk) -> Refused:
+    name, hours = ticket_name(ticket["id"]), desk.reopen_window_ms // 3_600_000
+    remedy = f"enter a new ticket and link {name} to it as the previous one"
+    return conflict("reopen_window", f"{name} was closed more than {hours} h ago", remedy)
 
 
 def _fault_open(name: str) -> Refused:

@@ -182,6 +182,22 @@ async def test_a_closed_ticket_is_not_reopened_beside_an_open_one_of_the_same_fa
         assert (answer.status_code, answer.json()["code"]) == (409, "fault_open")
 
 
+async def test_people_too_reopen_within_the_reopen_window_only(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        await with_ticket(d)
+        await walk(d, ("acknowledge", {}), RESOLVE, ("close", {"reason": "waived"}))
+        d.clock.ms += 72 * HOUR
+        await d.sign_in("second")
+        button = 'action="/tickets/T-000001/reopen"'
+        assert button in (await d.http.get("/tickets/T-000001")).text
+        await walk(d, ("reopen", {"reason": "noise again"}), RESOLVE, ("close", {"reason": "waived"}))
+        d.clock.ms += 72 * HOUR + 1
+        await d.sign_in("third")
+        assert button not in (await d.http.get("/tickets/T-000001")).text
+        answer = await d.act("T-000001", "reopen", reason="noise again")
+        assert (answer.status_code, answer.json()["code"]) == (409, "reopen_window")
+
+
 async def test_a_hold_cannot_end_before_it_begins(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         await with_ticket(d)
