@@ -124,17 +124,12 @@ async def act(  # noqa: PLR0913  the two last are guards that a caller may leave
     dedupe = f"key:{number}:{action}:{key}" if key else None
     if dedupe and await repository.is_recorded(connection, dedupe):
         return ticket
-    shown, ticket = (
-        ticket,
-        await end_hold(desk, connection, ticket, now),
-    )  # the ticker may be late; the hold is not longer for it
+    shown, ticket = ticket, await end_hold(desk, connection, ticket, now)  # the ticker may be late
     row = applicable(ticket, action, actor)
     _check(row, details, now)
     if version is not None and not await repository.is_as_seen(connection, shown, version):
         raise repository.changed_meanwhile(number)
-    await _check_world(connection, ticket, row, details)
-    if action is Action.REOPEN and not may_reopen(desk, ticket, now):
-        raise _closed_too_long(ticket, desk)
+    await _check_world(desk, connection, ticket, row, details, now)
     if action is Action.RESOLVE:
         await work.require(connection, ticket, seen.get(number, ()))
     happening = Happening(now, row.entry, actor.kind, actor.name, details.given(), dedupe)
@@ -296,7 +291,9 @@ def _check(row: Transition, details: Details, now: EpochMs) -> None:
         raise invalid("until", "the hold would end before it begins", "give a later instant, or none")
 
 
-async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Transition, details: Details) -> None:
+async def _check_world(
+    desk: Desk, connection: AsyncConnection, ticket: RowMapping, row: Transition, details: Details, now: EpochMs
+) -> None:
     """What the ticket alone does not know: is its alarm still active, is another ticket open for its fault."""
     if row.action is Action.CLOSE and not details.reason.strip() and await _is_active(connection, ticket["id"]):
         remedy = "say why it may be closed although the condition lasts, or wait until it clears"
@@ -305,6 +302,8 @@ async def _check_world(connection: AsyncConnection, ticket: RowMapping, row: Tra
         other = await repository.open_by_fault(connection, ticket["fault_key"])
         if other is not None:
             raise _fault_open(ticket_name(other["id"]))
+    if row.action is Action.REOPEN and not may_reopen(desk, ticket, now):
+        raise _closed_too_long(ticket, desk)
     if row.action is Action.RESTORE and ticket["category"] != "interruption":
         remedy = "only an interruption of service is restored; resolve the ticket"
         raise conflict("no_interruption", f"{ticket_name(ticket['id'])} is no interruption of service", remedy)
