@@ -77,12 +77,14 @@ async def _rows_of(connection: Any, numbers: Sequence[int], reader: Reader) -> l
     clocks: dict[int, dict[str, Any]] = {}
     lines = select(t.deadline).where(t.deadline.c.ticket_id.in_(numbers)).order_by(t.deadline.c.activation)
     for line in (await connection.execute(lines)).mappings():
-        clocks.setdefault(line["ticket_id"], {})[line["clock"]] = line
+        own = clocks.setdefault(line["ticket_id"], {})
+        before = own.get(line["clock"], {}).get("breached_at")  # a later activation hides no breach
+        own[line["clock"]] = {**line, "breached_at": line["breached_at"] if before is None else before}
     return [row_of(tickets[number], clocks.get(number, {}), reader) for number in numbers if number in tickets]
 
 
 def row_of(ticket: Mapping[str, Any], clocks: Mapping[str, Mapping[str, Any]], reader: Reader) -> tuple[Cell, ...]:
-    """One ticket with the clocks of its newest activation. Instants are in the reader's zone."""
+    """One ticket with the clocks of its newest activation, and the first breach of each. Instants are in the reader's zone."""
     label, site = reader.label, ticket["site_id"]
     plain: tuple[Cell, ...] = (
         ticket_name(ticket["id"]), _text(ticket["title"], reader), label("kind", ticket["kind"]), label("priority", ticket["priority"]),

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from cloud.storage import tables as t
 from cloud.tickets import search_index
 from cloud.tickets.search_export import safe
-from tests.support.desk import HOUR, START, Desk, announcement, desk, raised, rows, trapped
+from tests.support.desk import HOUR, START, Desk, announcement, cleared, desk, raised, rows, trapped
 
 
 @pytest.fixture
@@ -212,6 +212,19 @@ async def test_xlsx_has_dates_that_are_dates_in_the_zone_of_the_site(office: Des
     assert sheet.count("<row ") == 4
     assert "功率因数" in sheet
     assert "<v>46347.625</v>" in sheet  # 2026-11-21 15:00, when the first was opened, at the site
+
+
+async def test_an_export_keeps_the_breach_of_an_earlier_activation(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        await d.sign_in()
+        first = trapped(START)
+        await gateway.tell(announcement(), first)
+        await d.tick(2 * HOUR)
+        await gateway.tell(cleared(first, d.clock.ms), trapped(d.clock.ms))
+        answer = await d.http.get("/api/v1/tickets/export?priority=life_safety")
+        (row,) = csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))
+        assert (row["response_state"], row["response_breached"]) == ("running", "2026-11-21T16:00:00+08:00")
 
 
 async def test_a_long_list_is_exported_whole(office: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
