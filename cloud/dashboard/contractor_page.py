@@ -18,7 +18,7 @@ from cloud.tickets.contractors import DEFAULT_DAYS, MOST_DAYS, LinkState, Verb
 from cloud.tickets.repository import stored_deadlines
 from cloud.tickets.ticket import Kind, Role, State, ticket_name
 
-_WAS: Final = ("seen_at", "accepted_at", "arrived_at", "done_at")
+_WAS: Final = ("seen_at", "accepted_at", "arrived_at", "done_at", "closed_at")
 _CLOCKS: Final = ("response", "arrival", "resolution")
 
 
@@ -104,7 +104,7 @@ def _result(ticket: RowMapping, here: Here) -> list[tuple[str, str]]:
 
 
 def _steps(link: RowMapping, here: Here) -> tuple[str, ...]:
-    keys = (("accepted_at", "accepted"), ("arrived_at", "arrived"), ("done_at", "reported"))
+    keys = (("accepted_at", "accepted"), ("arrived_at", "arrived"), ("done_at", "reported"), ("closed_at", "closed"))
     return tuple(
         here.words(f"contractor.page.{key}", at=here.when(link[name])) for name, key in keys if link[name] is not None
     )

@@ -59,7 +59,7 @@ async def make(request: Request, name: str) -> Response:
     state = request.app.state
     now = state.clock.now_ms()
     async with state.database.write() as db:
-        wanted = Wanted(text["name"], text["contact"], int(text["days"]))
+        wanted = Wanted(text["name"], text["contact"], int(text["days"]), given.get("may_close") == "1")
         actor = Actor(user.name, user.role)
         link_id, token = await contractors.make(state.desk, db, number, wanted, actor, now, state.tokens)
         link = await contractors.link_of(db, link_id)

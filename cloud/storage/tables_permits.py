@@ -47,7 +47,8 @@ contractor_link = Table(
     *texts("name", "contact", "created_by"),
     at("created_at", null=False),
     at("expires_at", null=False),
-    *ats("revoked_at", "seen_at", "accepted_at", "arrived_at", "done_at"),
+    *ats("revoked_at", "seen_at", "accepted_at", "arrived_at", "done_at", "closed_at"),
+    Column("may_close", Boolean, nullable=False, server_default=sql("false")),
     text("revoked_by"),
     Index("ix_contractor_link_ticket", "ticket_id"),
 )

@@ -1,8 +1,9 @@
 """Outside contractors → tickets: a link to one ticket that expires, and what its holder may do through it.
 
 The link's secret is told once and kept as a hash. Through it a contractor accepts (the response clock stops), says that he
-is on site (the arrival clock stops) and reports the work done; each is a line of the timeline in the contractor's name. The
-link opens nothing else, and after the report, its end or its revocation it opens only the result.
+is on site (the arrival clock stops), reports the work done and, where the engineer who made the link allowed it, closes the
+ticket; each is a line of the timeline in the contractor's name. The link opens nothing else, and after its last act, its end
+or its revocation it opens only the result.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Verb(enum.StrEnum):
     ACCEPT = "accept"
     ARRIVE = "arrive"
     DONE = "done"
+    CLOSE = "close"
 
 
 class LinkState(enum.StrEnum):
@@ -48,7 +50,7 @@ class LinkState(enum.StrEnum):
 
     GOOD = "good"
     USED = "used"
-    """The work was reported done through it."""
+    """All that it allows was done through it."""
     OVER = "over"
     """The ticket is closed or cancelled."""
     REVOKED = "revoked"
@@ -57,7 +59,7 @@ class LinkState(enum.StrEnum):
 
 _ACTIONS = {Verb.ACCEPT: Action.ACKNOWLEDGE, Verb.ARRIVE: Action.ARRIVE}
 _ENTRIES = {Verb.ACCEPT: "acknowledged", Verb.ARRIVE: "arrived"}
-_COLUMNS = {Verb.ACCEPT: "accepted_at", Verb.ARRIVE: "arrived_at", Verb.DONE: "done_at"}
+_COLUMNS = {Verb.ACCEPT: "accepted_at", Verb.ARRIVE: "arrived_at", Verb.DONE: "done_at", Verb.CLOSE: "closed_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def link_state(link: RowMapping, ticket_state: str, now: EpochMs) -> LinkState:
         return LinkState.EXPIRED
     if not State(ticket_state).is_open:
         return LinkState.OVER
-    return LinkState.USED if link["done_at"] is not None else LinkState.GOOD
+    return LinkState.USED if link["done_at"] is not None and not link["may_close"] else LinkState.GOOD
 
 
 def verbs(link: RowMapping, ticket: RowMapping, stage: str | None) -> tuple[Verb, ...]:
@@ -85,6 +87,8 @@ def verbs(link: RowMapping, ticket: RowMapping, stage: str | None) -> tuple[Verb
     found = []
     if link["accepted_at"] is None:
         return (Verb.ACCEPT,)
+    if link["done_at"] is not None:
+        return (Verb.CLOSE,) if stage is None and _may(Action.CLOSE, ticket) else ()
     if link["arrived_at"] is None:
         found.append(Verb.ARRIVE)
     is_ready = stage == "cut" if stage is not None else _may(Action.RESOLVE, ticket)
@@ -105,6 +109,8 @@ class Wanted:
     name: str
     contact: str = ""
     days: int = DEFAULT_DAYS
+    may_close: bool = False
+    """Whether its holder may also close the ticket once the work is reported done. Nobody follows up then."""
 
 
 async def make(
@@ -125,10 +131,11 @@ async def make(
     values = {
         "ticket_id": number, "token_hash": hash_secret(token), "name": name, "contact": wanted.contact.strip(),
         "created_by": actor.name, "created_at": now, "expires_at": now + wanted.days * DAY_MS,
+        "may_close": wanted.may_close,
     }  # fmt: skip
     c = t.permits.contractor_link
     link = int((await connection.execute(c.insert().values(**values).returning(c.c.id))).scalar_one())
-    data = {"link": link, "name": name, "until": values["expires_at"]}
+    data = {"link": link, "name": name, "until": values["expires_at"], "may_close": wanted.may_close}
     await record(desk, connection, ticket, Happening(now, "link_made", actor.kind, actor.name, data), now)
     return link, token
 
@@ -219,6 +226,9 @@ async def do(
     actor = Actor(link["name"], Role.TECHNICIAN, "contractor")
     if verb is Verb.DONE:
         await _report(desk, connection, ticket, actor, said, now, seen)
+    elif verb is Verb.CLOSE:  # by the right of the engineer who made the link so
+        actor = Actor(link["name"], Role.ENGINEER, "contractor")
+        await service.act(desk, connection, number, Action.CLOSE, actor, now, Details(note=said.note))
     else:
         await _say(desk, connection, ticket, verb, actor, said, now)
     c = t.permits.contractor_link

@@ -31,6 +31,7 @@ class LinkBody(BaseModel):
     name: str = Field(min_length=1, max_length=200, pattern=_STORABLE, examples=["Northside Lifts"])
     contact: str = Field(default="", max_length=200, pattern=_STORABLE, examples=["+86 10 5555 0100"])
     days: int = Field(default=DEFAULT_DAYS, ge=1, le=MOST_DAYS)
+    may_close: bool = Field(default=False, description="Whether the contractor may close the ticket after the report")
 
 
 class LinkShown(BaseModel):
@@ -48,6 +49,8 @@ class LinkShown(BaseModel):
     accepted_at: str | None
     arrived_at: str | None
     done_at: str | None
+    closed_at: str | None
+    may_close: bool = Field(examples=[False])
 
 
 class LinkMade(LinkShown):
@@ -85,7 +88,7 @@ async def make(ticket: str, body: LinkBody, request: Request, user: SignedIn) ->
     state, number = request.app.state, number_of(ticket)
     now, actor = state.clock.now_ms(), Actor(user.name, user.role)
     async with state.database.write() as connection:
-        wanted = Wanted(body.name, body.contact, body.days)
+        wanted = Wanted(body.name, body.contact, body.days, body.may_close)
         link, token = await contractors.make(state.desk, connection, number, wanted, actor, now, state.tokens)
         made = await contractors.link_of(connection, link)
         found = await repository.ticket(connection, number)
@@ -117,9 +120,18 @@ async def revoke(link: RowId, request: Request, user: SignedIn) -> LinkShown:
 
 
 def _values(row: RowMapping, ticket_state: str, now: EpochMs) -> dict[str, object]:
-    instants = ("created_at", "expires_at", "revoked_at", "seen_at", "accepted_at", "arrived_at", "done_at")
+    instants = (
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "seen_at",
+        "accepted_at",
+        "arrived_at",
+        "done_at",
+        "closed_at",
+    )
     return {
-        **{name: row[name] for name in ("id", "name", "contact", "created_by")},
+        **{name: row[name] for name in ("id", "name", "contact", "created_by", "may_close")},
         **{name: instant(row[name]) for name in instants},
         "state": str(contractors.link_state(row, ticket_state, now)),
     }

@@ -165,6 +165,21 @@ async def test_after_the_report_and_after_closing_the_link_shows_the_result_only
         assert "<form" not in page
 
 
+async def test_a_link_made_so_also_closes_and_one_that_is_not_leaves_closing_to_us(tmp_path: Path) -> None:
+    async with desk(tmp_path) as d:
+        path = await with_link(d, may_close=True)
+        await press(d, path, "accept")
+        assert await press(d, path, "close") == 409
+        await press(d, path, "done", **DONE)
+        assert await press(d, path, "close") == 422  # the alarm is still active
+        async with d.database.write() as connection:
+            await connection.execute(update(t.alarm).values(state="cleared", cleared_at=d.clock.ms))
+        assert await press(d, path, "close") == 303
+        assert await press(d, path, "close") == 303
+        assert [line for line in await lines(d) if line[0] == "closed"] == [("closed", "contractor", "Northside Lifts")]
+        assert "This ticket is closed" in (await d.http.get(path)).text
+
+
 async def test_a_secret_is_told_once_and_kept_as_a_hash(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         path = await with_link(d)
