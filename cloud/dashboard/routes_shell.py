@@ -29,6 +29,8 @@ from device_profiles import library
 from device_profiles.library import Library
 
 _MOST_UNREACHED = 100
+_MOST_BESIDE = 1_000
+"""Beside a link a number counts so far, and has a plus where there are more: every page pays for it."""
 
 
 class SignInNeeded(Exception):
@@ -90,7 +92,7 @@ def _calendars(request: Request, user: User) -> str:
 async def _counts(db: AsyncConnection, user: User, page: Page) -> Counts:
     now = page.here.now
     everything, mine = await search_pages.counts(
-        db, [Wanted(is_open=True), Wanted(is_open=True, holder=user.name)], now
+        db, [Wanted(is_open=True), Wanted(is_open=True, holder=user.name)], now, _MOST_BESIDE
     )
     return Counts(
         alarms=await many.count_alarms(db, now), tickets=web.some(everything), mine=web.some(mine),

@@ -271,11 +271,7 @@ def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
 
 async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
     """Tickets with a clock that has something to record or a hold past its end, longest past first."""
-    clocks = (
-        select(t.deadline.c.ticket_id, func.min(t.deadline.c.next_at).label("at"))
-        .where(t.deadline.c.next_at <= now)
-        .group_by(t.deadline.c.ticket_id)
-    )
+    clocks = select(t.deadline.c.ticket_id, t.deadline.c.next_at).where(t.deadline.c.next_at <= now)
     holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(text(IS_HELD), t.ticket.c.hold_until <= now)
     both = [*(await connection.execute(clocks)).all(), *(await connection.execute(holds)).all()]
     return list(dict.fromkeys(number for number, _ in sorted(both, key=lambda row: (row[1], row[0]))))

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
     and_,
     exists,
@@ -211,7 +210,7 @@ def conditions(wanted: Wanted, now: EpochMs, *, is_sqlite: bool) -> list[ColumnE
     if wanted.is_only_open:
         found.append(is_open())
     elif wanted.is_open is False:
-        found.append(literal_column(f"({IS_OVER})", Boolean))
+        found.append(_written(IS_OVER))
     for column, values in (wanted.equal or {}).items():
         found.append(c[column] == values[0] if len(values) == 1 else c[column].in_(values))
     if wanted.holder is not None:
@@ -230,14 +229,20 @@ def conditions(wanted: Wanted, now: EpochMs, *, is_sqlite: bool) -> list[ColumnE
     return found
 
 
+def _written(condition: str) -> ColumnElement[bool]:
+    """A condition as it is written. As a Boolean SQLAlchemy would compare it with 1 on SQLite, which then knows no partial index."""
+    found: ColumnElement[bool] = literal_column(f"({condition})")
+    return found
+
+
 def is_open() -> ColumnElement[bool]:
     """The condition of a ticket that is not over."""
-    return literal_column(f"({IS_OPEN})", Boolean)
+    return _written(IS_OPEN)
 
 
 def has_breach() -> ColumnElement[bool]:
     """The condition of a ticket with a breached clock, whatever its state: a breach stays visible after closing."""
-    return literal_column(f"({IS_LATE})", Boolean)
+    return _written(IS_LATE)
 
 
 def is_late(now: EpochMs) -> ColumnElement[bool]:
