@@ -18,7 +18,7 @@ demo: setup ## a simulated plant, a gateway and the service desk, on this machin
 .PHONY: dev
 dev:
 	@scripts/environment.sh dev
-	@scripts/assets.sh
+	@scripts/assets.sh dev
 
 .PHONY: servers
 servers:

@@ -151,7 +151,17 @@ def test_the_browser_files_are_fetched_once(checkout: Checkout) -> None:
     served = {path.name for path in (checkout.root / "cloud/dashboard/static/vendor").iterdir()}
     assert served == {"htmx.min.js", "sse.js", "uPlot.iife.min.js", "uPlot.min.css", ".ready"}
     assert checkout.run("assets.sh").stderr == ""
-    assert checkout.calls.read_text().count("ci --ignore-scripts") == 1
+    assert checkout.calls.read_text().count("ci --omit=dev --ignore-scripts") == 1
+
+
+def test_what_tests_judge_with_is_fetched_for_developers_only(checkout: Checkout) -> None:
+    checkout.put("npm", FAKE_NPM)
+    assert checkout.run("assets.sh").returncode == 0
+    assert checkout.run("assets.sh", "dev").returncode == 0
+    assert checkout.run("assets.sh", "dev").stderr == ""
+    assert checkout.run("assets.sh").stderr == ""
+    calls = [call for call in checkout.calls.read_text().splitlines() if "ci " in call]
+    assert ["--omit=dev" in call for call in calls] == [True, False]
 
 
 def test_without_npm_node_comes_as_a_wheel(checkout: Checkout) -> None:
