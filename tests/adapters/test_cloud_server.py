@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cloud.config import Config
+from cloud.server import _listen
 from contract.conventions import Exit
 
 _WAIT_S = 40
@@ -41,3 +44,18 @@ async def test_it_answers_until_it_is_stopped_and_ends_without_a_traceback(
         assert (await http.post("/api/v1/sign-in", json=sign_in)).json()["role"] == "admin"
         assert (await http.get("/api/v1/tickets")).json() == {"tickets": [], "next": None}
     assert await ended(process, number) == (code, "")
+
+
+async def test_no_answer_waits_until_the_other_side_has_acknowledged_its_first_bytes() -> None:
+    is_prompt: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        is_prompt.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener = _listen(Config(host="127.0.0.1", port=0))
+    async with await asyncio.start_server(answer, sock=listener), asyncio.timeout(_WAIT_S):
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        assert await is_prompt
+        writer.close()
