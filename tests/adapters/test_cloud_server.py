@@ -46,7 +46,7 @@ async def test_it_answers_until_it_is_stopped_and_ends_without_a_traceback(
     assert await ended(process, number) == (code, "")
 
 
-async def test_no_answer_waits_until_the_other_side_has_acknowledged_its_first_bytes() -> None:
+async def test_no_answer_waits_until_the_other_side_has_acknowledged_its_first_bytes(tmp_path: Path) -> None:
     is_prompt: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +54,7 @@ async def test_no_answer_waits_until_the_other_side_has_acknowledged_its_first_b
         is_prompt.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         writer.close()
 
-    listener = _listen(Config(host="127.0.0.1", port=0))
+    listener = _listen(Config(tmp_path, "sqlite://", port=0))
     async with await asyncio.start_server(answer, sock=listener), asyncio.timeout(_WAIT_S):
         _, writer = await asyncio.open_connection(*listener.getsockname())
         assert await is_prompt
