@@ -60,8 +60,22 @@ def sample_row(sample: Any) -> SampleRow:  # noqa: ANN401
 
 
 async def latest_of_all(store: Any, rows: Iterable[EquipmentRow]) -> dict[tuple[str, str], dict[str, SampleRow]]:  # noqa: ANN401
-    """Newest samples of all equipment that has telemetry."""
-    return {row.key: await latest(store, row.site, row.id) for row in rows if row.gateway is not None}
+    """Newest samples of all equipment that has telemetry: one question a site, nothing where the store is down."""
+    kept = [row.key for row in rows if row.gateway is not None]
+    found: dict[tuple[str, str], dict[str, SampleRow]] = {key: {} for key in kept}
+    for site in sorted({site for site, _ in kept}):
+        for equipment, samples in (await _latest_of_site(store, site)).items():
+            if (site, equipment) in found:
+                found[site, equipment] = {point: sample_row(sample) for point, sample in samples.items()}
+    return found
+
+
+async def _latest_of_site(store: Any, site: str) -> Mapping[str, Mapping[str, Any]]:  # noqa: ANN401
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return dict(await store.latest_of_all(site))
+    except _BROKEN:
+        return {}
 
 
 async def last_good(store: Any, site: str, equipment: str, point: str, sample: SampleRow) -> SampleRow:  # noqa: ANN401
@@ -77,14 +91,18 @@ async def last_good(store: Any, site: str, equipment: str, point: str, sample: S
     return SampleRow(sample.at, sample.value, sample.quality, sample.cause, good[-1].at, good[-1].mean)
 
 
-async def read(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int = BUCKETS) -> list[Bucket]:  # noqa: ANN401
-    """A range in at most ``buckets`` pieces. Raises HistoryUnavailable."""
+async def stretches(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int) -> list[Any]:  # noqa: ANN401
+    """A range as the store tells it. Raises HistoryUnavailable."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            found = await store.range(site, equipment, point, span.start, span.end, buckets)
+            return list(await store.range(site, equipment, point, span.start, span.end, buckets))
     except _BROKEN as error:
         raise HistoryUnavailable from error
-    return [bucket_of(one) for one in found]
+
+
+async def read(store: Any, site: str, equipment: str, point: str, span: Range, buckets: int = BUCKETS) -> list[Bucket]:  # noqa: ANN401
+    """A range in at most ``buckets`` pieces. Raises HistoryUnavailable."""
+    return [bucket_of(one) for one in await stretches(store, site, equipment, point, span, buckets)]
 
 
 def bucket_of(one: Any) -> Bucket:  # noqa: ANN401
