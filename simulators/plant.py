@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from contract.conventions import EpochMs
 from contract.messages import Value
 from device_profiles.schema import Point
+from simulators import sensors
 from simulators.clock import Clock
 from simulators.modbus_device import Misbehaviour, ModbusServer
 from simulators.mqtt_device import LOOK_S, MqttDevice
-from simulators.physics import Plant, create
+from simulators.physics import Plant, create, make_calendar
 from simulators.registers import ModelRegisters
+from simulators.sensors import Lie
 from simulators.site import Broker, SimulatedDevice, SimulatedSite, SiteError, broker_of
 
 TICK_MS = 100
@@ -38,22 +41,29 @@ class Change:
     do: Literal["inject", "clear"]
     equipment: str
     fault: str
+    onset_s: float = 0.0
+    """How long the fault takes to show in full."""
 
 
 class SimulatedPlant:
-    """Everything of one site that lives: true values by equipment, faults in and out."""
+    """Everything of one site that lives: true values by equipment, faults in and out, sensors that lie about them."""
 
-    def __init__(self, site: SimulatedSite, clock: Clock, *, seed: int = 0) -> None:
-        self.site = site
+    def __init__(self, site: SimulatedSite, clock: Clock, *, seed: int = 0, holidays: Iterable[date] = ()) -> None:
+        self.site, self._seed = site, seed
         self._clock = clock
+        calendar = make_calendar(site.zone, holidays)
         self._physics: dict[str, Plant] = {
-            name: create(of.equipment_class.id, _seed(seed, name), of.ratings, of.limits, of.equipment_class.points)
+            name: create(
+                of.equipment_class.id, _seed(seed, name), of.ratings, of.limits, of.equipment_class.points,
+                calendar=calendar, roles=of.roles,
+            )
             for name, of in site.equipment.items()
-        }
+        }  # fmt: skip
         self.history: list[Change] = []
         """Every fault that came or went, whoever caused it, oldest first."""
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
+        self._lies: dict[str, dict[str, tuple[Lie, ...]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
     def values(self, equipment: str) -> Mapping[str, Value]:
@@ -72,9 +82,51 @@ class SimulatedPlant:
         known = self._shown.get(device.id)
         if known is not None and known[0] == tick:
             return known[1]
-        values = {point: self.values(owner)[name] for point, (owner, name) in device.sources.items()}
+        values = self.device_truth(device)
+        if lies := self._lies.get(device.id):
+            now_s, seed = tick * TICK_MS / 1000, _seed(self._seed, device.id)
+            values = sensors.shown(values, lies, self.device_points(device), now_s, seed)
         self._shown[device.id] = (tick, values)
         return values
+
+    def device_truth(self, device: SimulatedDevice) -> Mapping[str, Value]:
+        """What a device would show if none of its sensors lied: device point → value."""
+        return {point: self.values(owner)[name] for point, (owner, name) in device.sources.items()}
+
+    def lie(self, device: str, point: str, kind: str, **figures: object) -> EpochMs:
+        """From now on a sensor is wrong about one device point; kinds and figures stand in ``simulators.sensors``.
+
+        Other kinds on the same point stay. Raises UnknownFault for a device that does not exist, BadLie for a lie that
+        cannot be told.
+        """
+        of, now_ms = self._device(device), self._clock.now_ms()
+        shown = self.device_values(of).get(point)
+        made = sensors.make_lie(kind, self.device_points(of), point, shown, now_ms / 1000, figures)
+        lies = self._lies.setdefault(device, {})
+        lies[point] = (*(one for one in lies.get(point, ()) if one.kind != kind), made)
+        return self._sensor_changed(of)
+
+    def truth(self, device: str, point: str | None = None, kind: str | None = None) -> EpochMs:
+        """From now on the sensor tells the truth again: of one kind, of one point, or of the whole device."""
+        of = self._device(device)
+        lies = self._lies.get(device, {})
+        for name in [point] if point else list(lies):
+            lies[name] = tuple(one for one in lies.get(name, ()) if kind is not None and one.kind != kind)
+            if not lies[name]:
+                del lies[name]
+        return self._sensor_changed(of)
+
+    def _sensor_changed(self, device: SimulatedDevice) -> EpochMs:
+        self._shown.pop(device.id, None)
+        for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
+            self._tell(owner)
+        return self._clock.now_ms()
+
+    def _device(self, device: str) -> SimulatedDevice:
+        found = next((one for one in self.site.devices if one.id == device), None)
+        if found is None:
+            raise UnknownFault(f"no device {device}; this plant has {', '.join(one.id for one in self.site.devices)}")
+        return found
 
     def device_points(self, device: SimulatedDevice) -> dict[str, Point]:
         """Device point → the standard point it shows."""
@@ -83,24 +135,30 @@ class SimulatedPlant:
             for point, (owner, name) in device.sources.items()
         }
 
-    def inject(self, equipment: str, fault: str) -> EpochMs:
-        """Let a fault happen now; its effect is readable at once. Raises UnknownFault."""
-        return self._change("inject", equipment, fault)
+    def inject(self, equipment: str, fault: str, onset_s: float = 0.0) -> EpochMs:
+        """Let a fault happen now. Its effect is readable at once, or develops over ``onset_s``. Raises UnknownFault."""
+        return self._change("inject", equipment, fault, onset_s)
 
     def clear(self, equipment: str, fault: str) -> EpochMs:
         """Repair it. Raises UnknownFault."""
         return self._change("clear", equipment, fault)
 
-    def _change(self, do: Literal["inject", "clear"], equipment: str, fault: str) -> EpochMs:
+    def _change(self, do: Literal["inject", "clear"], equipment: str, fault: str, onset_s: float = 0.0) -> EpochMs:
         self._check(equipment, fault)
         now_ms, physics = self._clock.now_ms(), self._physics[equipment]
-        (physics.inject if do == "inject" else physics.clear)(fault, now_ms / 1000)
-        self.history.append(Change(now_ms, do, equipment, fault))
+        if do == "inject":
+            physics.inject(fault, now_ms / 1000, onset_s)
+        else:
+            physics.clear(fault, now_ms / 1000)
+        self.history.append(Change(now_ms, do, equipment, fault, onset_s))
         self._truth.pop(equipment, None)
         self._shown.clear()
+        self._tell(equipment)
+        return now_ms
+
+    def _tell(self, equipment: str) -> None:
         for listener in self._listeners.get(equipment, ()):
             listener()
-        return now_ms
 
     def _check(self, equipment: str, fault: str) -> None:
         if equipment not in self._physics:

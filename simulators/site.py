@@ -65,6 +65,7 @@ class SimulatedSite:
     devices: tuple[SimulatedDevice, ...]
     buses: Mapping[str, Mapping[str, Any]]
     """Bus id to its entry in the site file."""
+    zone: str = "Asia/Shanghai"
 
     def on_bus(self, bus: str) -> tuple[SimulatedDevice, ...]:
         return tuple(device for device in self.devices if device.bus == bus)
@@ -111,7 +112,7 @@ def build_site(data: Mapping[str, Any], library: Library) -> SimulatedSite:
             f"the site names {error.args[0]!r}, which does not exist; see `plantroom-edge check`"
         ) from error
     buses = {entry["id"]: entry for entry in data.get("buses", [])}
-    return SimulatedSite(data["site"]["id"], equipment, devices, buses)
+    return SimulatedSite(data["site"]["id"], equipment, devices, buses, data["site"].get("zone", "Asia/Shanghai"))
 
 
 def _equipment(entry: Mapping[str, Any], data: Mapping[str, Any], library: Library) -> SimulatedEquipment:

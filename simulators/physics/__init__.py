@@ -21,9 +21,10 @@ from simulators.physics import (
     tank,
     transformer,
 )
+from simulators.physics.calendar import Calendar, make_calendar
 from simulators.physics.plant import Behaviour, Plant, PointValue
 
-__all__ = ["Plant", "create"]
+__all__ = ["Calendar", "Plant", "create", "make_calendar"]
 
 _BEHAVIOURS: dict[str, tuple[Behaviour, tuple[str, ...]]] = {
     "ats": (ats.values, ats.FAULTS),
@@ -49,19 +50,23 @@ def create(
     ratings: Mapping[str, float | str],
     limits: Mapping[str, float],
     points: Mapping[str, Point] | None = None,
+    *,
+    calendar: Calendar | None = None,
+    roles: tuple[str, ...] = (),
 ) -> Plant:
-    """One piece of equipment of a class. ``limits`` are in their own units.
+    """One piece of equipment of a class. ``limits`` are in their own units; ``calendar`` is the site's (China's by default).
 
     ``points`` lets a class of a site's own library show constant healthy values; raises ValueError for a class that has
     neither behaviour nor points.
     """
     constants = {name: _constant(point) for name, point in (points or {}).items()}
+    days = calendar or Calendar()
     if equipment_class in _BEHAVIOURS:
         behaviour, faults = _BEHAVIOURS[equipment_class]
-        return Plant(behaviour, faults, seed, ratings, limits, constants)
+        return Plant(behaviour, faults, seed, ratings, limits, constants, days, roles)
     if points is None:
         raise ValueError(f"nothing is known of how a {equipment_class} behaves; there are {', '.join(_BEHAVIOURS)}")
-    return Plant(lambda _: {}, (), seed, ratings, limits, constants)
+    return Plant(lambda _: {}, (), seed, ratings, limits, constants, days, roles)
 
 
 def _constant(point: Point) -> PointValue:

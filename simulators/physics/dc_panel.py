@@ -19,7 +19,7 @@ def values(now: Circumstances) -> Values:
         "battery_current": -4.0 + now.noise("current", 0.2) if on_battery else 0.2 + now.noise("current", 0.1),
         "cell_voltage_lowest": cell - 0.01,
         "cell_voltage_highest": cell + 0.012,
-        "battery_temperature": 25 + now.daily(8, 2) + now.noise("warmth", 0.3, 60),
+        "battery_temperature": 25 + now.daily(16, 2) + now.noise("warmth", 0.3, 60),
         "insulation": 12.0 if now.has("earth_fault") else 900 + now.noise("insulation", 40, 60),
         "mains_present": not now.has("mains_lost"),
         "charger_fault": now.has("charger_failed"),

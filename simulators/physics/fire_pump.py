@@ -60,7 +60,7 @@ def _stores(now: Circumstances) -> Values:
     level = now.limit("tank_min", 90) - 8 if now.has("tank_low") else 98.5 + now.noise("tank", 0.4, 120)
     return {
         "tank_level": level,
-        "storage_temperature": 16 + now.daily(8, 1) + now.noise("storage", 0.2, 60),
-        "room_temperature": 20 + now.daily(8, 2) + now.noise("room", 0.3, 60),
+        "storage_temperature": 16 + now.daily(16, 1) + now.noise("storage", 0.2, 60),
+        "room_temperature": 20 + now.daily(16, 2) + now.noise("room", 0.3, 60),
         "fuel_level": 92.0,
     }

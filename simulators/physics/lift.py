@@ -105,7 +105,7 @@ def _chains(now: Circumstances, car: _Car) -> Values:
 
 
 def _warmth(now: Circumstances) -> Values:
-    room = 25 + now.daily(7, 3) + now.noise("room", 0.2)
+    room = 25 + now.daily(15, 3) + now.noise("room", 0.2)
     hot = now.limit("drive_temperature_max", 80) + 9
     return {
         "drive_temperature": hot if now.has("drive_over_temperature") else room + 21 + now.noise("drive", 1.5, 30),
@@ -116,7 +116,7 @@ def _warmth(now: Circumstances) -> Values:
 
 
 def _calls(now: Circumstances) -> Values:
-    shows_code = now.has("repeating_fault") and int(now.faults["repeating_fault"] // _BLINK_S) % 2 == 0
+    shows_code = now.has("repeating_fault") and int(now.faults["repeating_fault"].age_s // _BLINK_S) % 2 == 0
     return {"alarm_button": now.has("entrapment"), "trapped": False, "fault_code": 17.0 if shows_code else 0.0}
 
 

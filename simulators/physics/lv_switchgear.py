@@ -53,7 +53,7 @@ def _share(now: Circumstances) -> float:
     """Load against the rated current, as it is with a healthy power factor."""
     if now.has("overload"):
         return _OVERLOAD_SHARE + now.noise("load", 0.01)
-    return _USUAL_SHARE + now.daily(6, 0.06) + now.noise("load", 0.02)
+    return _USUAL_SHARE + now.daily(14, 0.06) + now.noise("load", 0.02)
 
 
 def _phase(now: Circumstances, index: int) -> _Phase:
@@ -114,7 +114,7 @@ def _quality(now: Circumstances, phases: list[_Phase]) -> Values:
 
 
 def _cabinet(now: Circumstances, share: float) -> Values:
-    room = 26 + now.daily(8, 2) + now.noise("room", 0.2)
+    room = 26 + now.daily(16, 2) + now.noise("room", 0.2)
     joint = room + 35 * min(share, 1.3) ** 2
     stages = now.rating("capacitor_stages", 8)
     return {

@@ -1,23 +1,52 @@
 """physics: one piece of equipment that lives in time. Faults in, true values out (pure).
 
-Values are functions of the instant, the seed and the faults, in closed form: asking twice gives the same answer, asking
-rarely or often gives the same answer, and years may pass between two questions. A fault shows in full at the instant it
-is injected, where nature would take minutes, so that tests and demonstrations measure the gateway and not the iron.
+Values are functions of the instant, the seed and the faults, in closed form or integrated from a fixed anchor: asking
+twice gives the same answer, asking rarely or often gives the same answer, and years may pass between two questions. A
+fault shows in full at the instant it is injected, where nature would take minutes, so that tests and demonstrations
+measure the gateway and not the iron; with an ``onset`` it develops as it would.
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from simulators.physics.calendar import DAY_S, Calendar, Local, Profile, Routine
+
+__all__ = ["COUNTERS_SINCE_S", "DAY_S", "Behaviour", "Circumstances", "Fault", "Plant", "PointValue", "Values"]
 
 PointValue = float | bool | str
 Values = dict[str, PointValue]
 """True value of every point of the class, in the class's units."""
-DAY_S = 86_400.0
+T = TypeVar("T")
 COUNTERS_SINCE_S = 1_760_000_000.0
 """Counters count from here, so that they stay small enough for a meter's four-byte float."""
+CHINA = Calendar()
+_REMEMBERED = 32
+_TIME_CONSTANTS = 4.0
+"""An onset is this many time constants of what develops exponentially; then it is taken for complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault that is there: for how long this time, and how long it takes to show in full."""
+
+    age_s: float
+    onset_s: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1, evenly over the onset."""
+        return 1.0 if self.age_s >= self.onset_s else self.age_s / self.onset_s
+
+    @property
+    def eased(self) -> float:
+        """From 0 to 1 as a time constant has it: fast first, then ever slower."""
+        share = self.share
+        return 1.0 if share >= 1 else math.expm1(-_TIME_CONSTANTS * share) / math.expm1(-_TIME_CONSTANTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +55,35 @@ class Circumstances:
 
     now_s: float
     seed: int
-    faults: Mapping[str, float]
-    """Fault to the seconds it has been there this time."""
+    faults: Mapping[str, Fault]
     past: Mapping[str, float]
     """Fault to the seconds it was there before, all in all."""
     ratings: Mapping[str, float | str]
     limits: Mapping[str, float]
+    calendar: Calendar = CHINA
+    roles: tuple[str, ...] = ()
+    memory: dict[Hashable, Any] = field(default_factory=dict)
+    """What ``once`` remembers; nothing else may look into it."""
 
     def has(self, fault: str) -> bool:
-        return fault in self.faults
+        """True once it is there in full."""
+        found = self.faults.get(fault)
+        return found is not None and found.age_s >= found.onset_s
+
+    def grown(self, fault: str) -> float:
+        """How far a fault has developed, from 0 (not there) to 1, evenly over its onset."""
+        found = self.faults.get(fault)
+        return 0.0 if found is None else found.share
+
+    def towards(self, fault: str, usual: float, target: float) -> float:
+        """A figure on its way from the usual one to what the fault makes of it, along a time constant."""
+        found = self.faults.get(fault)
+        return usual if found is None else usual + (target - usual) * found.eased
 
     def suffered(self, fault: str) -> float:
         """Seconds a fault has been there altogether."""
-        return self.past.get(fault, 0.0) + self.faults.get(fault, 0.0)
+        found = self.faults.get(fault)
+        return self.past.get(fault, 0.0) + (found.age_s if found else 0.0)
 
     def rating(self, name: str, otherwise: float) -> float:
         """A nameplate figure, or a usual one where the site gives none."""
@@ -52,7 +97,27 @@ class Circumstances:
     @property
     def counted_s(self) -> float:
         """Seconds that counters have been counting; never falls as time passes."""
-        return self.now_s - COUNTERS_SINCE_S if self.now_s >= COUNTERS_SINCE_S else self.now_s
+        return self.now_s - self.counting_since_s
+
+    @property
+    def counting_since_s(self) -> float:
+        return COUNTERS_SINCE_S if self.now_s >= COUNTERS_SINCE_S else 0.0
+
+    def local(self) -> Local:
+        """The instant on the site's own wall clock."""
+        return self.calendar.local(self.now_s)
+
+    def counted_hours(self, profile: Profile) -> float:
+        """Hours at full share of a profile since counters count; never falls as time passes."""
+        return profile.hours(self.calendar, self.counting_since_s, self.now_s)
+
+    def under_way(self, routine: Routine) -> float | None:
+        """Seconds since a routine began, while it is under way."""
+        return routine.since(self.calendar, self.now_s)
+
+    def counted_times(self, routine: Routine) -> int:
+        """How often a routine began since counters count."""
+        return routine.times(self.calendar, self.counting_since_s, self.now_s)
 
     def noise(self, name: str, size: float, every_s: float = 7.0) -> float:
         """Smooth noise within ±size that changes its mind every so often; the same for the same instant."""
@@ -67,8 +132,17 @@ class Circumstances:
         return zlib.crc32(f"{self.seed}/{name}/{step}".encode()) / 2**32
 
     def daily(self, peak_h: float, size: float) -> float:
-        """A daily wave of ±size with its crest at the given hour UTC."""
-        return size * math.cos(2 * math.pi * (self.now_s / DAY_S - peak_h / 24))
+        """A daily wave of ±size with its crest at the given hour of the wall clock."""
+        return size * math.cos(2 * math.pi * (self.calendar.wall_s(self.now_s) / DAY_S - peak_h / 24))
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What depends on the seed, the nameplate and this key only, worked out once and then remembered for a while."""
+        known: T | None = self.memory.get(key)
+        if known is None:
+            if len(self.memory) >= _REMEMBERED:
+                self.memory.clear()
+            known = self.memory[key] = make()
+        return known
 
 
 Behaviour = Callable[[Circumstances], Values]
@@ -85,8 +159,12 @@ class Plant:
     limits: Mapping[str, float]
     constants: Values = field(default_factory=dict)
     """What points show that the behaviour says nothing about."""
-    _since: dict[str, float] = field(default_factory=dict)
+    calendar: Calendar = field(default_factory=Calendar)
+    roles: tuple[str, ...] = ()
+    _since: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Fault to when it came and to its onset in seconds."""
     _past: dict[str, float] = field(default_factory=dict)
+    _memory: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -95,21 +173,29 @@ class Plant:
 
     def values(self, now_s: float) -> Values:
         """True values of every point at this instant."""
-        faults = {fault: max(0.0, now_s - since) for fault, since in self._since.items()}
-        circumstances = Circumstances(now_s, self.seed, faults, self._past, self.ratings, self.limits)
-        return self.constants | self.behaviour(circumstances)
+        faults = {fault: Fault(max(0.0, now_s - since), onset) for fault, (since, onset) in self._since.items()}
+        return self.constants | self.behaviour(
+            Circumstances(
+                now_s, self.seed, faults, self._past, self.ratings, self.limits, self.calendar, self.roles, self._memory
+            )
+        )
 
-    def inject(self, fault: str, now_s: float) -> None:
-        """Let a fault happen. Injecting what is there changes nothing. Raises ValueError for an unknown one."""
+    def inject(self, fault: str, now_s: float, onset_s: float = 0.0) -> None:
+        """Let a fault happen; it shows in full at once, or after ``onset_s`` seconds in which it develops.
+
+        Injecting what is there changes nothing. Raises ValueError for an unknown fault or a negative onset.
+        """
         self._check(fault)
-        self._since.setdefault(fault, now_s)
+        if not onset_s >= 0:
+            raise ValueError(f"a fault cannot take {onset_s} s to develop")
+        self._since.setdefault(fault, (now_s, onset_s))
 
     def clear(self, fault: str, now_s: float) -> None:
-        """Repair it. Raises ValueError for an unknown one."""
+        """Repair it; all is as if it had not been, but for what it counted. Raises ValueError for an unknown one."""
         self._check(fault)
-        since = self._since.pop(fault, None)
-        if since is not None:
-            self._past[fault] = self._past.get(fault, 0.0) + max(0.0, now_s - since)
+        found = self._since.pop(fault, None)
+        if found is not None:
+            self._past[fault] = self._past.get(fault, 0.0) + max(0.0, now_s - found[0])
 
     def _check(self, fault: str) -> None:
         if fault not in self.known_faults:

@@ -41,7 +41,7 @@ def values(now: Circumstances) -> Values:
 def _is_running(now: Circumstances) -> bool:
     if now.has("drive_fault") or now.has("supply_lost"):
         return False
-    return not now.has("short_cycling") or now.faults["short_cycling"] % _CYCLE_S >= _CYCLE_S / 2
+    return not now.has("short_cycling") or now.faults["short_cycling"].age_s % _CYCLE_S >= _CYCLE_S / 2
 
 
 def _duty(now: Circumstances) -> _Duty:
@@ -52,7 +52,7 @@ def _duty(now: Circumstances) -> _Duty:
     if now.has("high_discharge_pressure"):
         return _Duty(0.95, 0.15, 0.64, 0.93)
     # Affinity: flow follows speed, and power its cube; a controller holds the pressure.
-    flow = 0.70 + now.daily(12, 0.04) + now.noise("flow", 0.03)
+    flow = 0.70 + now.daily(20, 0.04) + now.noise("flow", 0.03)
     if _NIGHT_UTC[0] <= now.now_s / 3600 % 24 < _NIGHT_UTC[1]:
         flow *= 0.02
     speed = 0.84 + 0.1 * flow
@@ -86,7 +86,7 @@ def _water(now: Circumstances, duty: _Duty) -> Values:
         "suction_pressure": suction,
         "differential_pressure": discharge - suction,
         "flow": duty.flow * now.rating("rated_flow", 20),
-        "tank_level": 2.1 + now.daily(20, 0.15) + now.noise("tank", 0.01),
+        "tank_level": 2.1 + now.daily(4, 0.15) + now.noise("tank", 0.01),
         "sump_level": 0.7 + now.noise("sump", 0.05, 300),
     }
 

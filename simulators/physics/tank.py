@@ -15,7 +15,7 @@ def values(now: Circumstances) -> Values:
         "low_float": False,
         "high_float": False,
         "filling": now.now_s % 7200 < 1800,
-        "water_temperature": 16 + now.daily(9, 3) + now.noise("water", 0.2, 60),
+        "water_temperature": 16 + now.daily(17, 3) + now.noise("water", 0.2, 60),
         "cover_closed": not now.has("cover_open"),
     }
 
@@ -26,4 +26,4 @@ def _share(now: Circumstances) -> float:
         return now.limit("level_low_low", 20) / 100 - 0.05
     if now.has("overflow"):
         return now.limit("level_high_high", 103) / 100 + 0.01
-    return 0.945 + now.daily(2, 0.015) + now.noise("level", 0.005, 300)
+    return 0.945 + now.daily(10, 0.015) + now.noise("level", 0.005, 300)

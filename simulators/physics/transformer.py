@@ -21,18 +21,18 @@ def values(now: Circumstances) -> Values:
 
 
 def _load(now: Circumstances) -> float:
-    return _USUAL_SHARE + now.daily(6, _DAILY_SHARE) + now.noise("load", 0.01)
+    return _USUAL_SHARE + now.daily(14, _DAILY_SHARE) + now.noise("load", 0.01)
 
 
 def _warming_load(now: Circumstances) -> float:
     """The load as the windings feel it: a daily wave through a first-order lag comes out smaller and later."""
     turn = 2 * math.pi * _TIME_CONSTANT_S / DAY_S
     late_h = math.atan(turn) / (2 * math.pi) * 24
-    return _USUAL_SHARE + now.daily(6 + late_h, _DAILY_SHARE / math.hypot(1, turn))
+    return _USUAL_SHARE + now.daily(14 + late_h, _DAILY_SHARE / math.hypot(1, turn))
 
 
 def _ambient(now: Circumstances) -> float:
-    return 27 + now.daily(7, 3)
+    return 27 + now.daily(15, 3)
 
 
 def _windings(now: Circumstances) -> tuple[float, bool]:

@@ -62,7 +62,7 @@ def test_the_history_tells_what_came_and_went_since(plant: SimulatedPlant, clock
     ask(plant, clock, do="clear", equipment="feeder_1", fault="overload")
     assert [one["do"] for one in ask(plant, clock, do="history")["history"]] == ["inject", "clear"]
     assert ask(plant, clock, do="history", after=1)["history"] == [
-        {"at_ms": clock.now, "do": "clear", "equipment": "feeder_1", "fault": "overload"}
+        {"at_ms": clock.now, "do": "clear", "equipment": "feeder_1", "fault": "overload", "onset_s": 0.0}
     ]
 
 
