@@ -7,25 +7,16 @@ run on the loop, HTTP goes straight into the application. Ids and chance are cou
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import Table, select
 
-from cloud.app import Parts, create_app
-from cloud.config import Config
-from cloud.people import gateways, service
-from cloud.storage import tables as t
-from cloud.storage.files import Files
-from cloud.storage.session import Database, open_database
-from cloud.telemetry.embedded import EmbeddedStore
 from contract.conventions import EpochMs
 from device_profiles.library import Library
 from edge.acquire.health import HealthBoard
@@ -42,27 +33,9 @@ from simulators.clock import VirtualClock
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.site import build_site, load_file
 from simulators.virtual_broker import MemoryBroker, MemoryLink
+from simulators.virtual_cloud import LONG_NAP_S, Line, Person, VirtualCloud
 
-CODE = "VIRTUAL-CODE"
-LONG_NAP_S = 3600.0
-"""Background tasks are woken by what happens; they need not look around in between."""
 SETTLE_S = 1.0
-DUMPED: tuple[Table, ...] = (t.record, t.quarantine, t.alarm, t.ticket, t.timeline, t.deadline, t.test_result, t.device)
-
-
-class Line(httpx.AsyncBaseTransport):
-    """The way from the gateway to the cloud's application. ``is_cut`` is an outage."""
-
-    def __init__(self, app: FastAPI) -> None:
-        self._way = httpx.ASGITransport(app)
-        self.is_cut = False
-        self.carried = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.is_cut:
-            raise httpx.ConnectError("the line is cut", request=request)
-        self.carried += 1
-        return await self._way.handle_async_request(request)
 
 
 class VirtualMqttBus(MqttBus):
@@ -87,23 +60,44 @@ class VirtualSite:
     """A site that lives on a virtual loop: what a test or a scenario may touch."""
 
     clock: VirtualClock
+    """True time, which the plant follows."""
+    gateway_clock: VirtualClock
+    cloud_clock: VirtualClock
     site: Site
     plant: SimulatedPlant
     servers: PlantServers
     broker: MemoryBroker
-    app: FastAPI
+    cloud: VirtualCloud
     line: Line
-    people: httpx.AsyncClient
-    """Signed in as an engineer."""
+    """From the gateway to the cloud."""
+    persons: Mapping[str, Person]
     folder: Path
     group: asyncio.TaskGroup
     gateway: asyncio.Task[None] | None = None
+    kills: int = 0
+
+    @property
+    def app(self) -> FastAPI:
+        """The cloud's application, while it runs."""
+        assert self.cloud.app is not None, "the cloud is down"  # noqa: S101 - a mistake of the caller
+        return self.cloud.app
+
+    @property
+    def people(self) -> httpx.AsyncClient:
+        """Signed in as an engineer."""
+        return self.persons["engineer"].client
+
+    @property
+    def gateway_folder(self) -> Path:
+        """Where the gateway's data is now; another one after each kill."""
+        return self.folder / (f"gateway_{self.kills}" if self.kills else "gateway")
 
     def start_gateway(self) -> None:
         """Start the gateway's process, so to speak, on the data it had."""
+        self.gateway_folder.mkdir(parents=True, exist_ok=True)
         running = run_gateway(
-            self.site, clock=self.clock, data=self.folder, transport=self.line, bus_factory=self._bus, inline=True,
-            jitter=lambda: 0.5, page=None,
+            self.site, clock=self.gateway_clock, data=self.gateway_folder, transport=self.line, bus_factory=self._bus,
+            inline=True, jitter=lambda: 0.5, page=None,
         )  # fmt: skip
         self.gateway = self.group.create_task(running, name="gateway")
 
@@ -113,6 +107,13 @@ class VirtualSite:
             self.gateway.cancel()
             await asyncio.wait([self.gateway])
             self.gateway = None
+
+    async def kill_gateway(self) -> None:
+        """A power cut: what it had committed at this instant remains, and nothing else."""
+        if self.gateway is not None:
+            old, self.kills = self.gateway_folder, self.kills + 1
+            shutil.copytree(old, self.gateway_folder)
+            await self.stop_gateway()  # onto the folder that nobody reads any more
 
     def _bus(self, bus: Bus, devices: Sequence[Device], clock: Clock, sink: Intake, health: HealthBoard) -> Runs:
         if bus.kind == "mqtt":
@@ -138,84 +139,88 @@ class VirtualSite:
 
     async def dump(self) -> bytes:
         """Every row that events, tickets and clocks left, one JSON line each, in the order of their keys."""
-        database: Database = self.app.state.database
-        lines = []
-        async with database.read() as connection:
-            for table in DUMPED:
-                rows = (await connection.execute(select(table).order_by(*table.primary_key))).mappings()
-                lines += [f"{table.name} {json.dumps(dict(row), sort_keys=True, default=_text)}" for row in rows]
-        return "\n".join(lines).encode()
+        return await self.cloud.dump()
 
 
-def _text(value: object) -> str:
-    return bytes(value).decode() if isinstance(value, bytes | memoryview) else str(value)
+@dataclass(frozen=True, slots=True)
+class World:
+    """How a world differs from the plainest one."""
+
+    people: Mapping[str, str] = field(default_factory=lambda: {"engineer": "engineer"})
+    """Name to role."""
+    reachable: tuple[str, ...] = ()
+    """Who of them can be called."""
+    cloud: Mapping[str, Any] = field(default_factory=dict)
+    """What stands in cloud.yaml."""
+    keeps_history: bool = True
 
 
 @asynccontextmanager
 async def running(
-    site_file: Path, folder: Path, clock: VirtualClock, *, seed: int = 0, library: Library | None = None
+    site_file: Path,
+    folder: Path,
+    clock: VirtualClock,
+    *,
+    seed: int = 0,
+    library: Library | None = None,
+    world: World = World(),
 ) -> AsyncIterator[VirtualSite]:
     """A site with its gateway delivering to its cloud. Must run on a VirtualLoop; all data lands in ``folder``."""
     site = load_site(site_file, library)
     plant = SimulatedPlant(build_site(load_file(site_file), site.library), clock, seed=seed)
     servers, broker = PlantServers(plant, clock), MemoryBroker()
-    app = _cloud(folder, clock)
-    async with app.router.lifespan_context(app), asyncio.TaskGroup() as group, _people(app) as people:
-        await _enrol(app, site, people)
-        await _sign_in(app, people)
-        virtual = VirtualSite(clock, site, plant, servers, broker, app, Line(app), people, folder, group)
-        await servers.start_modbus()
-        virtual.start_gateway()
-        await clock.sleep(SETTLE_S)  # what is said before anybody listens is lost, as with a real broker
-        with _speaking(servers, broker, group):
-            yield virtual
-            await virtual.stop_gateway()
-        await servers.stop_modbus()
+    gateway_clock, cloud_clock = _clock_like(clock), _clock_like(clock)
+    cloud = VirtualCloud(folder, cloud_clock, world.cloud, keeps_history=world.keeps_history)
+    await cloud.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            await _enrol(cloud, site)
+            persons = await _people(cloud, world)
+            virtual = VirtualSite(
+                clock,
+                gateway_clock,
+                cloud_clock,
+                site,
+                plant,
+                servers,
+                broker,
+                cloud,
+                Line(cloud),
+                persons,
+                folder,
+                group,
+            )
+            await servers.start_modbus()
+            virtual.start_gateway()
+            await clock.sleep(SETTLE_S)  # what is said before anybody listens is lost, as with a real broker
+            with _speaking(servers, broker, group):
+                yield virtual
+                await virtual.stop_gateway()
+            await servers.stop_modbus()
+    finally:
+        await cloud.stop()
 
 
-def _cloud(folder: Path, clock: VirtualClock) -> FastAPI:
-    numbers = itertools.count(1)
-    address = f"sqlite:///{folder / 'cloud.db'}"
-    config = Config(data=folder, database_url=address)
-    parts = Parts(
-        clock=clock,
-        database=open_database(address, is_inline=True),
-        store=EmbeddedStore(config.telemetry_path, is_inline=True),
-        files=Files(config.files_at, is_inline=True),
-        tokens=lambda: f"token-{next(numbers)}",
-        longest_nap_s=LONG_NAP_S,
-    )
-    app = create_app(config, parts)
-    mover = app.state.mover
-    app.state.background = [
-        (name, (lambda: mover.run(LONG_NAP_S)) if name == "mover" else run) for name, run in app.state.background
-    ]
-    return app
+def _clock_like(clock: VirtualClock) -> VirtualClock:
+    """A machine's own clock, right so far."""
+    since_ms: EpochMs = round(asyncio.get_running_loop().time() * 1000)
+    return VirtualClock(clock.steady_ms() - since_ms)
 
 
-@asynccontextmanager
-async def _people(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://desk.example") as client:
-        yield client
-
-
-async def _enrol(app: FastAPI, site: Site, people: httpx.AsyncClient) -> None:
-    database: Database = app.state.database
-    now: EpochMs = app.state.clock.now_ms()
-    async with database.write() as connection:
-        await gateways.add(connection, site.gateway.id, site.id, CODE, now)
-    reply = await people.post("/api/v1/gateways/enrol", json={"gateway": site.gateway.id, "code": CODE})
+async def _enrol(cloud: VirtualCloud, site: Site) -> None:
+    code = await cloud.register(site.gateway.id, site.id)
+    async with httpx.AsyncClient(transport=Line(cloud), base_url="http://desk.example") as client:
+        reply = await client.post("/api/v1/gateways/enrol", json={"gateway": site.gateway.id, "code": code})
     reply.raise_for_status()
     site.gateway.credential_file.write_text(reply.json()["credential"], encoding="utf-8")
 
 
-async def _sign_in(app: FastAPI, people: httpx.AsyncClient) -> None:
-    database: Database = app.state.database
-    now: EpochMs = app.state.clock.now_ms()
-    async with database.write() as connection:
-        user = await service.add_user(connection, "engineer", "engineer", None, now)
-        code = await service.new_sign_in_code(connection, user, now, app.state.tokens)
-    (await people.post("/api/v1/sign-in", json={"code": code})).raise_for_status()
+async def _people(cloud: VirtualCloud, world: World) -> dict[str, Person]:
+    for name, role in world.people.items():
+        await cloud.add_person(name, role, has_channel=name in world.reachable)
+    persons = {name: Person(name, cloud) for name in world.people}
+    await persons["engineer"].sign_in()
+    return persons
 
 
 @contextmanager
