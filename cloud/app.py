@@ -30,6 +30,7 @@ from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
 from cloud.ingest.routes import router as ingest_router
+from cloud.maintenance import keeper
 from cloud.maintenance.keeper import Keeper
 from cloud.maintenance.routes import router as maintenance_router
 from cloud.metrics import router as metrics_router
@@ -43,7 +44,7 @@ from cloud.storage.soundness import Inspector
 from cloud.telemetry.choosing import choose_store
 from cloud.telemetry.mover import Mover, bounds_of
 from cloud.telemetry.store import Store
-from cloud.tickets import targets
+from cloud.tickets import permits_keeper, search_index, targets
 from cloud.tickets.attachments_routes import router as attachments_router
 from cloud.tickets.attachments_sweep import Sweeper
 from cloud.tickets.contractors_routes import router as contractors_router
@@ -99,9 +100,13 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.files = parts.files or Files(config.files_at)
     state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
-    state.keeper = Keeper(state.database, state.desk, clock, hub.publish)
-    state.permit_keeper = PermitKeeper(state.database, state.desk, clock, hub.publish)
-    state.indexer = Indexer(state.database, clock)
+    state.keeper = Keeper(
+        state.database, state.desk, clock, hub.publish, max(parts.longest_nap_s, keeper.LONGEST_NAP_S)
+    )
+    state.permit_keeper = PermitKeeper(
+        state.database, state.desk, clock, hub.publish, max(parts.longest_nap_s, permits_keeper.LONGEST_NAP_S)
+    )
+    state.indexer = Indexer(state.database, clock, max(parts.longest_nap_s, search_index.NAP_S))
     state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper, state.indexer)
     state.background = [
         ("ticker", state.ticker.run), ("mover", state.mover.run), ("keeper", state.keeper.run),

@@ -15,12 +15,11 @@ from contract.messages import Directive, DirectiveApplied, Record, SamplesThinne
 from edge.clock import Clock
 from edge.decode.sample import Moment, Sample
 from edge.errors import Transient
+from edge.pace import USUAL
 from edge.rules.directives import apply
 from edge.rules.engine import STORMS_KEY, Engine
 from edge.store import AsyncOutbox, Log
 
-SAMPLES_EVERY_MS = 1_000
-"""Samples are committed at least this often: a kill costs no more."""
 SAMPLES_TOGETHER = 4_000
 """So many are committed at once, however young: what waits is memory, and a large site's second is tens of thousands."""
 ACKNOWLEDGE_WITHIN_MS = 50
@@ -89,6 +88,7 @@ class Unsaved:
     answered: list[str] = field(default_factory=list)
     committed: list[Committed] = field(default_factory=list)
     samples_since: int | None = None
+    commit_ms: int = USUAL.commit_ms
 
     def is_due(self, now: Moment) -> bool:
         """Events and alarms that moved at once: a kill restarts no delay. Samples and windows with the next group."""
@@ -103,7 +103,7 @@ class Unsaved:
         """``steady_ms`` at which the waiting group must be committed; sooner where a broker waits for it."""
         if self.samples_since is None:
             return None
-        return self.samples_since + (ACKNOWLEDGE_WITHIN_MS if self.committed else SAMPLES_EVERY_MS)
+        return self.samples_since + (ACKNOWLEDGE_WITHIN_MS if self.committed else self.commit_ms)
 
     def thin(self) -> None:
         """When the disk takes nothing for long, memory stays bounded: the oldest samples go, and that is said."""
@@ -149,13 +149,21 @@ class Cycle:
 
     async def run(self) -> None:
         """Turn until cancelled. The announcement is the first event of every epoch."""
+        self.unsaved.commit_ms = self.engine.pace.commit_ms
         self.unsaved.events += self.announcement()
         await self.turn(0)
         while True:
             await self.turn(self._wait_s())
 
+    def _empty(self) -> Unsaved:
+        return Unsaved(commit_ms=self.engine.pace.commit_ms)
+
     async def turn(self, wait_s: float) -> None:
         samples, committed = await self.intake.take(wait_s)
+        if samples and self.engine.pace.gather_ms:
+            await self.clock.sleep(self.engine.pace.gather_ms / 1000)
+            more = await self.intake.take(0)
+            samples, committed = samples + more[0], committed + more[1]
         now = self.clock.moment()
         self.turned_at = now.steady_ms
         self.taken += len(samples)
@@ -169,7 +177,8 @@ class Cycle:
         events += self.routine(now)
         unsaved = self.unsaved
         unsaved.events += events
-        unsaved.samples += samples
+        if self.engine.pace.keeps_samples:
+            unsaved.samples += samples
         unsaved.committed += committed
         unsaved.state |= dict(self.engine.take_dirty(now))
         if unsaved.samples_since is None and (unsaved.samples or unsaved.state or unsaved.committed):
@@ -208,7 +217,7 @@ class Cycle:
     async def _save(self, now: Moment) -> None:
         if self.outbox.outbox.is_away and now.steady_ms >= self._disk_at:
             await self._try_disk(now)
-        saving, self.unsaved = self.unsaved, Unsaved()
+        saving, self.unsaved = self.unsaved, self._empty()
         try:
             await self.outbox.save(
                 now.wall_ms, events=saving.events, samples=saving.samples, state=list(saving.state.items()),
@@ -255,7 +264,7 @@ class Cycle:
 
     def _wait_s(self) -> float:
         now = self.clock.moment().steady_ms
-        dues = [self.engine.next_due(), now + SAMPLES_EVERY_MS]
+        dues = [self.engine.next_due(), now + self.engine.pace.tick_ms]
         if (due := self.unsaved.due_at()) is not None:
             dues.append(max(due, self._retry_at))
         return max(min(dues) - now, 1) / 1000

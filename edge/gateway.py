@@ -27,6 +27,7 @@ from edge.errors import Transient
 from edge.hooks import Call, Caller, LifeSafety
 from edge.machine import Machine
 from edge.outbox.sqlite import IN_MEMORY, LANES, Outbox
+from edge.pace import USUAL, Pace
 from edge.plans import device_plans, plan_site
 from edge.routine import Routine
 from edge.rules.engine import Engine
@@ -114,15 +115,16 @@ async def run_gateway(  # noqa: PLR0913 - what a run in virtual time replaces, e
     page: Side | None = status_page,
     beside: Mapping[str, Side] | None = None,
     look: Callable[[], Machine] | None = None,
+    pace: Pace = USUAL,
 ) -> None:
     """Run one gateway until cancelled; then everything read is judged and saved.
 
-    ``transport``, ``bus_factory``, ``inline`` (database calls on the loop), ``jitter`` and ``page`` (given the running
+    ``transport``, ``bus_factory``, ``inline`` (database calls on the loop), ``jitter``, ``pace`` and ``page`` (given the running
     parts; None for no status page) are what a run in virtual time replaces. ``beside`` names what else works on the running
     parts: the reloader, the desk. With ``look`` the gateway is a piece of equipment of its own. Raises Misconfigured or Transient when it cannot start.
     """
     log: Log = structlog.get_logger("edge")
-    parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter, look=look)
+    parts = build(site, clock, data, inline=inline, log=log, transport=transport, jitter=jitter, look=look, pace=pace)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(parts.cycle.run(), name="cycle")
@@ -151,7 +153,7 @@ def _maker(parts: Parts, factory: BusFactory) -> Callable[[Bus, Sequence[Device]
     return make
 
 
-def build(
+def build(  # noqa: PLR0913 - as run_gateway
     site: Site,
     clock: Clock,
     data: Path,
@@ -161,6 +163,7 @@ def build(
     transport: httpx.AsyncBaseTransport | None = None,
     jitter: Callable[[], float] = random.random,
     look: Callable[[], Machine] | None = None,
+    pace: Pace = USUAL,
 ) -> Parts:
     """Open the outbox, restore the rules and connect the parts; nothing runs yet."""
     now = clock.moment()
@@ -169,7 +172,7 @@ def build(
         log.warning(
             "outbox_set_aside", file=str(outbox.set_aside), remedy="it was damaged; what it held is in that file"
         )
-    engine = Engine(site if look is None else own.joined(site, look()), now, outbox.load_state())
+    engine = Engine(site if look is None else own.joined(site, look()), now, outbox.load_state(), pace=pace)
     plans = device_plans(plan_site(site))
 
     def tell() -> Sequence[Record]:

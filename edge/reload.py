@@ -201,7 +201,7 @@ def make_engine(old: Engine, site: Site, now: Moment, saved: Mapping[str, bytes]
 
     Other equipment keeps its alarms and windows, and the values of the points that are read as before.
     """
-    engine = Engine(site, now, saved)
+    engine = Engine(site, now, saved, pace=old.pace)
     for runtime in engine.runtimes():
         before = old.runtime(runtime.equipment.id)
         if before is None:

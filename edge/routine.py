@@ -13,7 +13,6 @@ from edge.rules.engine import Engine
 from edge.site import Site
 from edge.uplink.deliver import Link
 
-STATUS_EVERY_MS = 30_000
 CHANGED_EVERY_MS = 2_000
 """A device that falls silent or answers again is told this soon."""
 ALONE_EVERY_MS = 3_600_000
@@ -67,7 +66,7 @@ class Routine:
         since = now.steady_ms - self._last
         if not self._link.is_up:
             return since >= ALONE_EVERY_MS
-        return since >= STATUS_EVERY_MS or states != self._states
+        return since >= self._engine.pace.status_ms or states != self._states
 
     def _status(self, now: Moment, rows: list[DeviceHealth]) -> Record:
         events, samples = (self._outbox.depths[lane] for lane in LANES)

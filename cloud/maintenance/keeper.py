@@ -22,8 +22,16 @@ _SHORTEST_NAP_MS = 1000
 class Keeper:
     """Opens due dates, records missed ones and wakes the ticker when that made a ticket."""
 
-    def __init__(self, database: Database, desk: Desk, clock: Clock, publish: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        publish: Callable[..., None],
+        longest_nap_s: float = LONGEST_NAP_S,
+    ) -> None:
         self._database, self._desk, self._clock, self._publish = database, desk, clock, publish
+        self._longest_nap_s = longest_nap_s
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -51,6 +59,6 @@ class Keeper:
         async with self._database.read() as connection:
             missed_at = (await connection.execute(query)).scalar_one_or_none()
         if missed_at is None:
-            return LONGEST_NAP_S
+            return self._longest_nap_s
         left_ms = missed_at - self._clock.now_ms()
-        return float(min((left_ms if left_ms > 0 else _SHORTEST_NAP_MS) / 1000, LONGEST_NAP_S))
+        return float(min((left_ms if left_ms > 0 else _SHORTEST_NAP_MS) / 1000, self._longest_nap_s))

@@ -7,6 +7,7 @@ follow from the line. ``permit.look_at`` says when to look: a restart and two re
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -31,8 +32,16 @@ LONGEST_NAP_S = 30.0
 class PermitKeeper:
     """Sleeps until the earliest permit wants to be looked at."""
 
-    def __init__(self, database: Database, desk: Desk, clock: Clock, publish: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        desk: Desk,
+        clock: Clock,
+        publish: Callable[..., None],
+        longest_nap_s: float = LONGEST_NAP_S,
+    ) -> None:
         self._database, self._desk, self._clock, self._publish = database, desk, clock, publish
+        self._longest_nap_s = longest_nap_s
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -69,8 +78,9 @@ class PermitKeeper:
         query = select(func.min(t.permits.permit.c.look_at))
         async with self._database.read() as connection:
             at = (await connection.execute(query)).scalar()
-        left_s = LONGEST_NAP_S if at is None else (at - self._clock.now_ms()) / 1000
-        return min(max(left_s, 1.0), LONGEST_NAP_S)
+            ends = [row["out_of_service"]["until"] for row in await _marked(connection)]
+        left_s = (min([*ends, *([] if at is None else [at])], default=math.inf) - self._clock.now_ms()) / 1000
+        return min(max(left_s, 1.0), self._longest_nap_s)
 
 
 async def look_at(desk: Desk, connection: AsyncConnection, number: int, now: EpochMs) -> None:
@@ -124,14 +134,16 @@ def _line(number: int, kind: str, at: EpochMs, until: EpochMs, said: str, thing:
 # --- equipment that no gateway serves -----------------------------------------------------------------------------
 
 
-async def _over(connection: AsyncConnection, now: EpochMs) -> list[RowMapping]:
-    """Marked in the register only, and past its end: a gateway would watch again by itself."""
+async def _marked(connection: AsyncConnection) -> list[RowMapping]:
+    """Marked in the register only, with an end: a gateway would watch again by itself."""
     c = t.equipment.c
     query = select(c.site_id, c.id, c.out_of_service).where(c.gateway_id.is_(None), c.out_of_service.is_not(None))
     rows = (await connection.execute(query)).mappings().all()
-    return [
-        row for row in rows if row["out_of_service"].get("until") is not None and row["out_of_service"]["until"] <= now
-    ]
+    return [row for row in rows if row["out_of_service"].get("until") is not None]
+
+
+async def _over(connection: AsyncConnection, now: EpochMs) -> list[RowMapping]:
+    return [row for row in await _marked(connection) if row["out_of_service"]["until"] <= now]
 
 
 async def _put_back(connection: AsyncConnection, over: Sequence[RowMapping]) -> None:

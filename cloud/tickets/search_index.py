@@ -176,9 +176,10 @@ async def catch_up(database: Database, most: int = BEFORE_A_SEARCH) -> int:
 class Indexer:
     """Writes the words of changed tickets some seconds after a change, many at once. Of several replicas one does."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, longest_nap_s: float = NAP_S) -> None:
         self._database = database
         self._clock = clock
+        self._longest_nap_s = longest_nap_s
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -193,7 +194,7 @@ class Indexer:
                 if is_ours:
                     await self.index()
             with suppress(TimeoutError):
-                async with asyncio.timeout(NAP_S):
+                async with asyncio.timeout(self._longest_nap_s):
                     await self._woken.wait()
             await self._clock.sleep(CALM_S)
 

@@ -78,8 +78,10 @@ class ModbusBus:
         health: HealthBoard,
         log: Any = None,  # noqa: ANN401 - structlog's loggers share no type
         holes: HoleMemory | None = None,
+        *,
+        is_staggered: bool = True,
     ) -> None:
-        self.bus = bus
+        self.bus, self._is_staggered = bus, is_staggered
         self._clock = clock
         self._sink = sink
         self._health = health
@@ -112,7 +114,7 @@ class ModbusBus:
     async def run(self) -> None:
         """Poll for ever."""
         polls = [poll for reader in self._readers.values() for poll in reader.polls]
-        schedule = Schedule(polls, self._clock.moment().steady_ms)
+        schedule = Schedule(polls, self._clock.moment().steady_ms, is_staggered=self._is_staggered)
         try:
             while (next_ms := schedule.next_ms) is not None:
                 now_ms = self._clock.moment().steady_ms

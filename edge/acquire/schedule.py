@@ -33,9 +33,9 @@ class Due:
 class Schedule:
     """Which poll is next. Each poll runs at ``k × every_ms + offset``, for ever on the same grid."""
 
-    def __init__(self, polls: Sequence[Poll], now_ms: int) -> None:
+    def __init__(self, polls: Sequence[Poll], now_ms: int, *, is_staggered: bool = True) -> None:
         self._polls = tuple(polls)
-        self._offsets = stagger(self._polls)
+        self._offsets = stagger(self._polls) if is_staggered else [0] * len(self._polls)
         self._heap: list[tuple[int, int]] = []
         self._restart(now_ms)
 

@@ -14,6 +14,7 @@ from device_profiles.library import Finding
 from device_profiles.names import CLOCK
 from device_profiles.schema import EquipmentClass, Text
 from edge.decode.sample import Moment, Sample
+from edge.pace import USUAL, Pace
 from edge.rules import checkpoint
 from edge.rules.alarm import AlarmState
 from edge.rules.explain import Explanation, explain_rule, explain_unwatched
@@ -23,10 +24,6 @@ from edge.rules.runtime import Runtime, create_runtime
 from edge.rules.storm import Storms, ended
 from edge.site import Binding, Equipment, Site
 
-TICK_MS = 1_000
-"""How often time alone is looked at where nothing is due earlier."""
-WINDOWS_EVERY_MS = 30_000
-"""How much of a window, and of the samples of a running test, a kill can cost."""
 STORMS_KEY = "storms"
 """Where the storms are saved, beside ``alarms/…`` of each piece of equipment."""
 NO_DATA_NAME = Text(en="No data from the device", zh="设备无数据")
@@ -52,8 +49,10 @@ class ActiveAlarm:
 class Engine:
     """Keeps every runtime; one call per batch of samples, one per second without."""
 
-    def __init__(self, site: Site, now: Moment, saved: Mapping[str, bytes] | None = None) -> None:
-        self.site = site
+    def __init__(
+        self, site: Site, now: Moment, saved: Mapping[str, bytes] | None = None, *, pace: Pace = USUAL
+    ) -> None:
+        self.site, self.pace = site, pace
         self._runtimes = {one.id: runtime for one, runtime in _runtimes(site)}
         self._served_by: dict[str, list[Runtime]] = {}
         for runtime in self._runtimes.values():
@@ -66,7 +65,7 @@ class Engine:
         """Equipment in which a delay runs. A turn costs by what happens in it, not by the size of the site."""
         self._touched: dict[str, Runtime] = {}
         self._next_tick = now.steady_ms
-        self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
+        self._next_windows = now.steady_ms + self.pace.windows_ms
         self.storms = Storms(site.gateway.storms)
         if (body := (saved or {}).get(STORMS_KEY)) is not None:
             self.storms.restore(body, now)
@@ -132,7 +131,7 @@ class Engine:
     def _let_time_pass(self, now: Moment) -> Iterator[Record]:
         is_tick = now.steady_ms >= self._next_tick
         if is_tick:
-            self._next_tick = now.steady_ms + TICK_MS
+            self._next_tick = now.steady_ms + self.pace.tick_ms
         some = {one.equipment.id: one for one in [*self._clocked, *self._waiting.values()]}
         for runtime in list((self._runtimes if is_tick else some).values()):
             if is_tick or runtime.changed or (runtime.due_at is not None and runtime.due_at <= now.steady_ms):
@@ -203,7 +202,7 @@ class Engine:
                 runtime.is_dirty = False
                 rows.append((f"alarms/{name}", checkpoint.alarms_body(runtime, self.cloud_limits[name], now)))
         if everything or now.steady_ms >= self._next_windows:
-            self._next_windows = now.steady_ms + WINDOWS_EVERY_MS
+            self._next_windows = now.steady_ms + self.pace.windows_ms
             for name, runtime in self._runtimes.items():
                 rows.append((f"values/{name}", checkpoint.values_body(runtime, now)))
                 if runtime.windows or any(test.is_running for test in runtime.tests):

@@ -7,7 +7,8 @@ import pytest
 from contract.messages import Cause, GatewayStatus
 from edge.acquire.health import HealthBoard
 from edge.outbox.sqlite import Outbox
-from edge.routine import ALONE_EVERY_MS, STATUS_EVERY_MS, Routine
+from edge.pace import USUAL
+from edge.routine import ALONE_EVERY_MS, Routine
 from edge.rules.engine import Engine
 from edge.uplink.deliver import Link
 from tests.support.clock import FakeClock
@@ -40,7 +41,7 @@ class Floor:
 def test_a_gateway_tells_of_itself_at_the_start_and_then_twice_a_minute(tmp_path: Path) -> None:
     floor = Floor(tmp_path)
     assert floor.count(1) == 1
-    assert floor.count(10 * STATUS_EVERY_MS // 1000) == 10
+    assert floor.count(10 * USUAL.status_ms // 1000) == 10
 
 
 def test_a_device_that_falls_silent_is_told_within_seconds(tmp_path: Path) -> None:
