@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,16 +14,15 @@ import typer
 
 from contract.conventions import Exit, json_line
 from device_profiles.library import LibraryError
+from simulators import cli_site
 from simulators.broker import BrokerUnavailable, embedded_broker
+from simulators.cli_demo import DemoFailed, serve_demo
 from simulators.clock import SystemClock
 from simulators.control import Control, ControlError, command
-from simulators.demo import run_demo
-from simulators.demo_lines import language_of
-from simulators.demo_setup import DemoMisconfigured, Options, prepare
-from simulators.demo_teller import Teller
+from simulators.demo_setup import Options
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.player import endless, play
-from simulators.processes import ProcessFailed
+from simulators.raw_lines import Where
 from simulators.scenario import PlannedFault, Scenario, ScenarioError, check_scenario, load_scenario
 from simulators.site import SiteError, build_site, load_file, load_library
 
@@ -57,27 +55,13 @@ def demo(
     seed: Seed = 0,
 ) -> None:
     """Run everything on this machine: simulated plant, broker, gateway, cloud; faults become tickets."""
-    _demo(Options(seconds, as_json, devices, port, data, seed))
-
-
-@app.command()
-def site(file: SiteFile, seconds: Seconds = None, port: Port = None, data: Data = None, seed: Seed = 0) -> None:
-    """Run a site file of your own against simulated devices; `inject` causes faults by hand."""
-    _demo(Options(seconds, is_json=False, port=port, data=data, seed=seed, site=file, scenario=None))
-
-
-def _demo(options: Options) -> None:
     try:
-        setup = prepare(options)
-    except DemoMisconfigured as error:
-        _fail(str(error), Exit.MISCONFIGURED)
-    stream = sys.stderr if options.is_json else sys.stdout
-    teller = Teller(setup.site, language_of(os.environ), stream, sys.stdout if options.is_json else None)
-    try:
-        outcome = asyncio.run(run_demo(options, setup, teller))
-    except ProcessFailed as error:
-        _fail(f"{error}\n  The logs are kept in {setup.logs}.", Exit.FINDING)
-    raise typer.Exit(outcome)
+        raise typer.Exit(serve_demo(Options(seconds, as_json, devices, port, data, seed)))
+    except DemoFailed as failed:
+        _fail(str(failed), failed.code)
+
+
+app.command()(cli_site.site)
 
 
 @app.command()
@@ -109,7 +93,7 @@ async def _serve_plant(file: Path, control: int, seed: int, listen: str, faults:
     simulated = SimulatedPlant(build_site(data, load_library(data, file.parent)), clock, seed=seed)
     if problems := check_scenario(Scenario(faults=list(faults)), simulated.site):
         raise ScenarioError("\n".join(problems))
-    servers, started = PlantServers(simulated, clock, listen=listen, folder=file.parent), asyncio.Event()
+    servers, started = PlantServers(simulated, clock, where=Where(listen), folder=file.parent), asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(servers.run(started), name="plant")

@@ -18,12 +18,14 @@ from device_profiles.schema import DeviceModel, Point
 from device_profiles.units import factor
 from edge.decode.payload import MessageCodec, compile_messages, encode_messages
 from simulators.clock import Clock
+from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.site import SimulatedDevice
 
 RETRY_S = 1.0
 LOOK_S = 1.0
 """How often a device looks whether something changed by itself."""
 _EARLY_MS = 50
+_MUTE = ("silent", "half_open", "busy", "exception")
 
 
 def compile_for_points(model: DeviceModel, points: Mapping[str, Point], address: int | str) -> MessageCodec:
@@ -34,6 +36,10 @@ def compile_for_points(model: DeviceModel, points: Mapping[str, Point], address:
         if name in points and mapping.unit and mapping.unit != points[name].unit
     }
     return compile_messages(model, points, address, units)
+
+
+MessageWitness = Callable[[str, bytes, str], None]
+"""Told of each message: topic, payload as it should be, and what was done to it."""
 
 
 class Publisher(Protocol):
@@ -64,7 +70,9 @@ class MqttDevice:
         self._codec = compile_for_points(device.model, points, device.address)
         self._look_s = min(look_s, device.every_ms / 1000)
         self._woken = asyncio.Event()
-        self._fault = "none"
+        self.witness: MessageWitness | None = None
+        self._how = HEALTHY
+        self._count = 0
         self._noise = random.Random(device.id)
         self.published = 0
 
@@ -72,9 +80,13 @@ class MqttDevice:
         """Something changed: publish now."""
         self._woken.set()
 
-    def misbehave(self, fault: str) -> None:
-        """``silent`` and ``half_open`` stop publishing, ``garbage`` spoils payloads, ``duplicate`` repeats, ``none`` heals."""
-        self._fault = fault
+    def misbehave(self, how: Misbehaviour = HEALTHY) -> None:
+        """Let it speak wrongly from now on; without ``how`` it is healthy again.
+
+        ``silent``, ``half_open`` and ``busy`` publish nothing, ``garbage``, ``noise`` and ``truncated`` spoil payloads, ``duplicate`` repeats, ``slow`` and ``late`` publish ``delay_s`` after the values were taken,
+        ``restart`` vanishes for ``delay_s`` and is then healthy. What only frames can suffer leaves a message whole.
+        """
+        self._how, self._count = how, 0
         self.wake()
 
     async def run(self) -> None:
@@ -100,8 +112,7 @@ class MqttDevice:
 
     async def speak(self, client: Publisher) -> None:
         """Say hello, then publish for as long as the connection lasts."""
-        if self._codec.availability:
-            await client.publish(self._codec.availability, self._codec.online, qos=1, retain=True)
+        await self._tell_available(client, self._codec.online)
         last_ms, last_notable = -self._device.every_ms, None
         while True:
             # Cleared before the look: a change during the publishing wakes the next round.
@@ -126,12 +137,39 @@ class MqttDevice:
             return
 
     async def _publish(self, client: Publisher, values: Mapping[str, Value], now_ms: int) -> None:
-        if self._fault in ("silent", "half_open"):
-            return
         for topic, payload in encode_messages(self._codec, values, now_ms):
-            for _ in range(2 if self._fault == "duplicate" else 1):
-                await client.publish(topic, self._spoiled(payload), qos=1, retain=False)
+            how = self._due_fault()
+            if self.witness is not None:
+                self.witness(topic, payload, how.fault)
+            if how.fault == "restart":
+                await self._restart(client, how.delay_s)
+                return
+            if how.fault in _MUTE:
+                continue
+            if how.fault in ("slow", "late"):
+                await self._clock.sleep(how.delay_s)
+            for _ in range(2 if how.fault == "duplicate" else 1):
+                await client.publish(topic, self._spoiled(payload, how.fault), qos=1, retain=False)
                 self.published += 1
 
-    def _spoiled(self, payload: bytes) -> bytes:
-        return self._noise.randbytes(len(payload)) if self._fault == "garbage" else payload
+    async def _restart(self, client: Publisher, dark_s: float) -> None:
+        """The broker tells its last will; it comes back healthy."""
+        await self._tell_available(client, self._codec.offline)
+        self._how = HEALTHY
+        await self._clock.sleep(dark_s)
+        await self._tell_available(client, self._codec.online)
+
+    async def _tell_available(self, client: Publisher, word: str) -> None:
+        if self._codec.availability:
+            await client.publish(self._codec.availability, word, qos=1, retain=True)
+
+    def _due_fault(self) -> Misbehaviour:
+        self._count += 1
+        return self._how if self._count % self._how.every == 0 else HEALTHY
+
+    def _spoiled(self, payload: bytes, fault: str) -> bytes:
+        if fault == "garbage":
+            return self._noise.randbytes(len(payload))
+        if fault == "truncated":
+            return payload[: len(payload) // 2]
+        return b"\xff\x00" + payload if fault == "noise" else payload

@@ -18,12 +18,14 @@ from contract.messages import Value
 from device_profiles.schema import Point
 from simulators import sensors
 from simulators.clock import Clock
-from simulators.modbus_device import Misbehaviour, ModbusServer
-from simulators.mqtt_device import LOOK_S, MqttDevice
+from simulators.modbus_device import Misbehaviour, Request, Witness, asked
+from simulators.mqtt_device import LOOK_S, MessageWitness, MqttDevice
 from simulators.physics import Plant, create, make_calendar
+from simulators.raw_lines import LineServer, Where, open_line
 from simulators.registers import ModelRegisters
 from simulators.sensors import Lie
-from simulators.site import Broker, SimulatedDevice, SimulatedSite, SiteError, broker_of
+from simulators.site import Broker, SimulatedDevice, SimulatedSite, broker_of
+from simulators.truth import TruthFile
 
 TICK_MS = 100
 """Values are computed at most this often, however many requests ask."""
@@ -118,6 +120,7 @@ class SimulatedPlant:
 
     def _sensor_changed(self, device: SimulatedDevice) -> EpochMs:
         self._shown.pop(device.id, None)
+        simulated.witness = self._message_witness(device)
         for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
             self._tell(owner)
         return self._clock.now_ms()
@@ -127,6 +130,12 @@ class SimulatedPlant:
         if found is None:
             raise UnknownFault(f"no device {device}; this plant has {', '.join(one.id for one in self.site.devices)}")
         return found
+
+    def true_and_shown(self, device: SimulatedDevice, names: Iterable[str]) -> dict[str, tuple[Value, Value]]:
+        """Of these device points, what is true now and what the device shows."""
+        shown = self.device_values(device)
+        sources = {name: device.sources[name] for name in names if name in device.sources}
+        return {name: (self.values(owner)[point], shown[name]) for name, (owner, point) in sources.items()}
 
     def device_points(self, device: SimulatedDevice) -> dict[str, Point]:
         """Device point → the standard point it shows."""
@@ -177,18 +186,26 @@ def _seed(seed: int, equipment: str) -> int:
 
 
 class PlantServers:
-    """A plant on sockets: a Modbus TCP server for each bus, an MQTT client for each message device.
+    """A plant on sockets and lines: a Modbus server for each bus, an MQTT client for each message device.
 
-    Servers listen on ``listen``; brokers are where the site says, their logins read from files beside it in ``folder``.
+    Servers are found as ``where`` says; brokers are where the site says, their logins read from files beside it in
+    ``folder``. ``truth`` is told of everything that is sent.
     """
 
     def __init__(
-        self, plant: SimulatedPlant, clock: Clock, *, listen: str = "127.0.0.1", folder: Path = Path()
+        self,
+        plant: SimulatedPlant,
+        clock: Clock,
+        *,
+        where: Where = Where(),  # noqa: B008 - frozen
+        folder: Path = Path(),
+        truth: TruthFile | None = None,
     ) -> None:
         self._plant, self._clock = plant, clock
-        self._listen, self._folder = listen, folder
-        self._modbus: dict[str, ModbusServer] = {}
+        self._where, self._folder, self._truth = where, folder, truth
+        self._modbus: dict[str, LineServer] = {}
         self._mqtt: dict[str, MqttDevice] = {}
+        self._restarts: set[asyncio.Task[None]] = set()
 
     async def run(self, started: asyncio.Event) -> None:
         """Serve until cancelled; ``started`` is set once every port listens. Raises SiteError for a port in use."""
@@ -201,41 +218,64 @@ class PlantServers:
         finally:
             await self.stop_modbus()
 
-    def server(self, bus: str) -> ModbusServer:
+    def server(self, bus: str) -> LineServer:
         """The server of one Modbus bus, once started."""
         return self._modbus[bus]
 
     def misbehave(self, device: str, how: Misbehaviour) -> None:
-        """Let a device answer wrongly. Raises UnknownFault for a device this plant does not have."""
+        """Let a device answer wrongly. ``restart`` lets its whole bus vanish for ``delay_s`` and come back healthy.
+
+        Raises UnknownFault for a device this plant does not have.
+        """
         found = next((one for one in self._plant.site.devices if one.id == device), None)
         if found is None:
             known = ", ".join(one.id for one in self._plant.site.devices)
             raise UnknownFault(f"no device {device}; this plant has {known}")
-        if found.model.protocol == "modbus":
-            self._modbus[found.bus].misbehave(int(found.address), how)
+        if found.model.protocol != "modbus":
+            self._mqtt[device].misbehave(how)
+        elif how.fault == "restart":
+            self._restart(found.bus, how.delay_s)
         else:
-            self._mqtt[device].misbehave(how.fault)
+            self._modbus[found.bus].misbehave(int(found.address), how)
+
+    def _restart(self, bus: str, dark_s: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._modbus[bus].restart(dark_s), name=f"restart_{bus}")
+        self._restarts.add(task)
+        task.add_done_callback(self._restarts.discard)
 
     async def start_modbus(self) -> None:
-        """Open the port of every Modbus bus. Raises SiteError for a port in use."""
+        """Open every Modbus bus. Raises SiteError for one that cannot be opened."""
         for name, bus in self._plant.site.buses.items():
             if "modbus" not in bus:
                 continue
-            devices = {
-                int(device.address): ModelRegisters(
-                    device.model, self._plant.device_points(device), _values_of(self._plant, device)
-                )
-                for device in self._plant.site.on_bus(name)
-            }
-            server = ModbusServer(self._clock, devices)
-            try:
-                await server.start(self._listen, bus["port"])
-            except OSError as error:
-                raise SiteError(f"bus {name}: port {bus['port']} cannot be opened: {error.strerror}") from error
-            self._modbus[name] = server
+            on_bus = {int(device.address): device for device in self._plant.site.on_bus(name)}
+            registers = {address: self._registers(device) for address, device in on_bus.items()}
+            server = self._modbus[name] = await open_line(bus, self._clock, registers, self._where)
+            if self._truth is not None:
+                server.witness = self._witness(on_bus, registers, self._truth)
+
+    def _registers(self, device: SimulatedDevice) -> ModelRegisters:
+        return ModelRegisters(device.model, self._plant.device_points(device), _values_of(self._plant, device))
+
+    def _witness(
+        self, on_bus: Mapping[int, SimulatedDevice], registers: Mapping[int, ModelRegisters], truth: TruthFile
+    ) -> Witness:
+        def witness(request: Request, pdu: bytes, how: Misbehaviour) -> None:
+            if request.device not in on_bus or pdu[0] & 0x80:
+                return
+            device, of = on_bus[request.device], registers[request.device]
+            table, first, count = asked(request)
+            points = self._plant.true_and_shown(device, of.points_in(table, first, count))
+            truth.reply(
+                self._clock.now_ms(), device.id, (table, first), of.read(table, first, count), how.fault, points
+            )
+
+        return witness
 
     async def stop_modbus(self) -> None:
         """Close every Modbus port and connection."""
+        for task in list(self._restarts):
+            task.cancel()
         for server in self._modbus.values():
             await server.stop()
 
@@ -253,9 +293,21 @@ class PlantServers:
             device, self._plant.device_points(device), _values_of(self._plant, device), self._clock,
             port=broker.port, host=broker.host, login=broker.login, look_s=look_s,
         )  # fmt: skip
+        simulated.witness = self._message_witness(device)
         for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
             self._plant.on_change(owner, simulated.wake)
         return simulated
+
+    def _message_witness(self, device: SimulatedDevice) -> MessageWitness | None:
+        truth = self._truth
+        if truth is None:
+            return None
+
+        def witness(topic: str, payload: bytes, fault: str) -> None:
+            points = self._plant.true_and_shown(device, device.sources)
+            truth.message(self._clock.now_ms(), device.id, topic, payload, fault, points)
+
+        return witness
 
 
 def _values_of(plant: SimulatedPlant, device: SimulatedDevice) -> Callable[[], Mapping[str, Value]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
@@ -18,6 +19,8 @@ from edge.decode.registers import Image, RegisterCodec, compile_model, store
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused, Table
 
 Values = Mapping[str, Value]
+MOST_SPANS = 256
+"""Different requests of which a device remembers what they read; a gateway asks a handful."""
 
 
 def compile_for_points(model: DeviceModel, points: Mapping[str, Point]) -> dict[str, RegisterCodec]:
@@ -30,6 +33,16 @@ def compile_for_points(model: DeviceModel, points: Mapping[str, Point]) -> dict[
     return compile_model(model, points, units)
 
 
+@dataclass(slots=True)
+class _Span:
+    """One request that the device grants: the points it reads, and its words as of the values last ``shown``."""
+
+    names: tuple[str, ...]
+    places: tuple[tuple[str, int], ...]
+    words: list[int] = field(default_factory=list)
+    shown: Values | None = None
+
+
 class ModelRegisters:
     """One device's tables. ``values`` gives device point → value in the class's unit; the same object means no change."""
 
@@ -39,15 +52,42 @@ class ModelRegisters:
         self._values = values
         self._scales = _scale_codes(self._codecs, points)
         self._ranges = _readable(self._codecs.values(), model)
-        self._points = set(_places(self._codecs.values()))
-        self._image: Image = {}
-        self._shown: Values | None = None
+        self._places = set(_places(self._codecs.values()))
+        self._image: Image = dict(self._scales)
+        self._held: dict[str, Value] = {}
+        """What the image says of each point."""
+        self._spans: dict[tuple[Table, int, int], _Span] = {}
 
     def read(self, table: Table, first: int, count: int) -> list[int]:
         """Words or bits of the moment. Raises Refused as the device would."""
-        self._check(table, first, count)
-        self._refresh()
-        return [self._image.get((table, address), 0) for address in range(first, first + count)]
+        span = self._span(table, first, count)
+        values = self._values()
+        if values is not span.shown:
+            self._show(span.names, values)
+            image = self._image
+            span.words = [image.get(place, 0) for place in span.places]
+            span.shown = values
+        return span.words
+
+    def points_in(self, table: Table, first: int, count: int) -> tuple[str, ...]:
+        """The points that a granted request reads whole. Raises Refused."""
+        return tuple(
+            name
+            for name in self._span(table, first, count).names
+            if first <= self._codecs[name].address
+            and self._codecs[name].address + self._codecs[name].count <= first + count
+        )
+
+    def _span(self, table: Table, first: int, count: int) -> _Span:
+        key = (table, first, count)
+        if (known := self._spans.get(key)) is None:
+            self._check(table, first, count)
+            names = tuple(name for name, codec in self._codecs.items() if _meet(codec, table, first, first + count))
+            places = tuple((table, address) for address in range(first, first + count))
+            if len(self._spans) >= MOST_SPANS:
+                self._spans.clear()
+            known = self._spans[key] = _Span(names, places)
+        return known
 
     def _check(self, table: Table, first: int, count: int) -> None:
         limits = self._model.limits
@@ -56,23 +96,29 @@ class ModelRegisters:
             raise Refused(ILLEGAL_VALUE)
         if not is_bit and first % limits.alignment:
             raise Refused(ILLEGAL_ADDRESS)
-        if limits.one_point_per_request and (table, first, count) not in self._points:
+        if limits.one_point_per_request and (table, first, count) not in self._places:
             raise Refused(ILLEGAL_ADDRESS)
         if not any(low <= first and first + count <= high for low, high in self._ranges.get(table, ())):
             raise Refused(ILLEGAL_ADDRESS)
 
-    def _refresh(self) -> None:
-        values = self._values()
-        if values is self._shown:
-            return
-        self._image.update(self._scales)
-        for name, codec in self._codecs.items():
-            if name in values:
-                scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]
-                # A single contact cannot tell every state; the device then goes on showing what it showed.
-                with contextlib.suppress(ValueError):
-                    store(self._image, codec, values[name], scale)
-        self._shown = values
+    def _show(self, names: Iterable[str], values: Values) -> None:
+        held = self._held
+        for name in names:
+            if name not in values or ((value := values[name]) == held.get(name, _NOTHING)):
+                continue
+            codec = self._codecs[name]
+            scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]
+            # A single contact cannot tell every state; the device then goes on showing what it showed.
+            with contextlib.suppress(ValueError, OverflowError):
+                store(self._image, codec, value, scale)
+            held[name] = value
+
+
+_NOTHING = object()
+
+
+def _meet(codec: RegisterCodec, table: Table, first: int, end: int) -> bool:
+    return codec.table == table and codec.address < end and first < codec.address + codec.count
 
 
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:

@@ -14,6 +14,7 @@ from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
 from simulators.broker import embedded_broker, free_port
 from simulators.clock import SystemClock
+from simulators.modbus_device import Misbehaviour
 from simulators.mqtt_device import MqttDevice
 from simulators.site import SimulatedDevice
 
@@ -108,10 +109,10 @@ async def test_a_door_that_moved_by_itself_is_told_and_a_degree_is_not() -> None
 async def test_a_silent_device_says_nothing_and_a_garbling_one_says_nonsense() -> None:
     async with running(60_000) as bench:
         await bench.next()
-        bench.device.misbehave("silent")
+        bench.device.misbehave(Misbehaviour("silent"))
         with pytest.raises(TimeoutError):
             await bench.next(wait_s=0.3)
-        bench.device.misbehave("garbage")
+        bench.device.misbehave(Misbehaviour("garbage"))
         with pytest.raises(ValueError):  # noqa: PT011 - either not UTF-8 or not JSON
             json.loads(await bench.next())
 
