@@ -120,7 +120,6 @@ class SimulatedPlant:
 
     def _sensor_changed(self, device: SimulatedDevice) -> EpochMs:
         self._shown.pop(device.id, None)
-        simulated.witness = self._message_witness(device)
         for owner in dict.fromkeys(owner for owner, _ in device.sources.values()):
             self._tell(owner)
         return self._clock.now_ms()
