@@ -48,6 +48,13 @@ class DemoCloud:
         found: list[Mapping[str, Any]] = (await self.get("/api/v1/gateways"))["gateways"]
         return found
 
+    async def act(self, ticket: str, action: str) -> None:
+        """Press a button of a ticket. Raises CloudUnreachable, also when it is refused."""
+        try:
+            (await self._client.post(f"/api/v1/tickets/{ticket}/actions/{action}", json={})).raise_for_status()
+        except httpx.HTTPError as error:
+            raise CloudUnreachable(str(error)) from error
+
     async def get(self, path: str) -> dict[str, Any]:
         """One GET. Raises CloudUnreachable, also for an error status."""
         try:
@@ -84,13 +91,13 @@ async def gateway_code(family: Family, setup: Setup) -> str:
     return code
 
 
-async def add_watcher(family: Family, setup: Setup) -> str:
-    """A user of the demo's own, who may only look; the password, known to nobody else."""
+async def add_watcher(family: Family, setup: Setup, role: str = "viewer") -> str:
+    """A user of the demo's own, who may only look unless more is asked for; the password, known to nobody else."""
     password, file = secrets.token_urlsafe(24), setup.folder / "watcher.password"
     file.touch(mode=0o600)
     file.write_text(password, encoding="utf-8")
     command = [
-        *program("plantroom-cloud"), "user", "add", WATCHER, "--role", "viewer", "--password-file", str(file),
+        *program("plantroom-cloud"), "user", "add", WATCHER, "--role", role, "--password-file", str(file),
         "--data", str(setup.folder),
     ]  # fmt: skip
     await family.run("registration of the demo's user", command)

@@ -21,6 +21,7 @@ from device_profiles.library import Library, load
 from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Text, parse_duration_ms
 
 DEFAULT_EVERY_MS: Mapping[str, int] = {"modbus": 5_000, "mqtt": 10_000}
+_OF_THE_REAL_PLACE = ("ca_file", "cert_file", "key_file", "proxy", "proxy_credential_file", "hooks")
 _TIME_UNITS_MS = {"s": 1000, "min": 60_000, "h": 3_600_000}
 
 
@@ -41,6 +42,7 @@ class SimulatedEquipment:
     """Limit id to its figure in the limit's own unit, the site's figures over the class's."""
     on_delays_ms: Mapping[str, int]
     """Rule id to its on-delay; only rules that are enabled and bind this equipment."""
+    off_delays_ms: Mapping[str, int]
     severities: Mapping[str, str]
 
 
@@ -124,10 +126,13 @@ def _equipment(entry: Mapping[str, Any], data: Mapping[str, Any], library: Libra
     ratings = {name: rating.default for name, rating in of.ratings.items() if rating.default is not None}
     roles = tuple(entry.get("roles", ()))
     changes = [overrides.get("rules", {}), entry.get("rules", {})]
-    delays, severities = _rules(of, roles, changes, limits)
+    rules = _rules(of, roles, changes)
     return SimulatedEquipment(
-        entry["id"], _name(entry), of, roles, ratings | entry.get("ratings", {}), limits, delays, severities
-    )
+        entry["id"], _name(entry), of, roles, ratings | entry.get("ratings", {}), limits,
+        {name: _delay_ms(rule["on_delay"], of, limits) for name, rule in rules.items()},
+        {name: _delay_ms(rule["off_delay"], of, limits) for name, rule in rules.items()},
+        {name: rule["severity"] for name, rule in rules.items()},
+    )  # fmt: skip
 
 
 def _name(entry: Mapping[str, Any]) -> Text:
@@ -135,19 +140,16 @@ def _name(entry: Mapping[str, Any]) -> Text:
     return Text(**name) if isinstance(name, dict) else Text(en=name, zh=name)
 
 
-def _rules(
-    of: EquipmentClass, roles: Iterable[str], changes: list[Mapping[str, Any]], limits: Mapping[str, float]
-) -> tuple[dict[str, int], dict[str, str]]:
-    delays: dict[str, int] = {}
-    severities: dict[str, str] = {}
+def _rules(of: EquipmentClass, roles: Iterable[str], changes: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Delays and severity of every rule that is enabled and binds this equipment, as the site sets them."""
+    found: dict[str, Mapping[str, Any]] = {}
     for name, rule in of.rules.items():
-        settings: dict[str, Any] = {"on_delay": rule.on_delay, "severity": rule.severity}
+        settings = {"on_delay": rule.on_delay, "off_delay": rule.off_delay, "severity": rule.severity}
         for change in changes:
             settings |= change.get(name, {})
         if settings.get("enabled", True) and (not rule.roles or set(rule.roles) & set(roles)):
-            delays[name] = _delay_ms(settings["on_delay"], of, limits)
-            severities[name] = settings["severity"]
-    return delays, severities
+            found[name] = settings
+    return found
 
 
 def _delay_ms(delay: object, of: EquipmentClass, limits: Mapping[str, float]) -> int:
@@ -185,9 +187,13 @@ def _channel(setting: object) -> ChannelSetting:
 
 
 def relocate(data: Mapping[str, Any], ports: Ports) -> dict[str, Any]:
-    """The same site with every address on the loopback: what the gateway of a demo reads."""
+    """The same site with every address on the loopback: what the gateway of a demo reads.
+
+    What belongs to the real way to the cloud goes, and so does what a life-safety alarm would set off on the premises.
+    """
     site = copy.deepcopy(dict(data))
-    gateway = site["gateway"]
+    gateway = {key: value for key, value in site["gateway"].items() if key not in _OF_THE_REAL_PLACE}
+    site["gateway"] = gateway
     gateway["cloud"] = f"http://127.0.0.1:{ports.cloud}"
     gateway["status"] = {"host": "127.0.0.1", "port": ports.status}
     site["buses"] = [_relocate_bus(bus, ports) for bus in site.get("buses", [])]

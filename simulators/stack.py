@@ -23,21 +23,23 @@ _SPEAK_LIMIT_S = 5.0
 class Stack:
     """Everything that runs for one ``Setup``. Whatever happens, ``stop`` leaves nothing behind."""
 
-    def __init__(self, setup: Setup, *, seed: int = 0, cloud_config: Path | None = None) -> None:
+    def __init__(
+        self, setup: Setup, *, seed: int = 0, cloud_config: Path | None = None, watcher_role: str = "viewer"
+    ) -> None:
         self.setup = setup
         self.clock = SystemClock()
         self.family = Family(setup.logs)
         self.cloud = DemoCloud(setup.address)
         self.link = ""
         """The visitor's one-time sign-in address, once the cloud runs."""
-        self._seed = seed
+        self._seed, self._watcher_role = seed, watcher_role
         self._cloud_options = ["--config", str(cloud_config)] if cloud_config else []
 
     async def start(self) -> None:
         """Start everything and wait until the gateway's news has arrived. Raises ProcessFailed."""
         await self.family.start("broker", self.setup.broker_command)
         code = await gateway_code(self.family, self.setup)
-        password = await add_watcher(self.family, self.setup)
+        password = await add_watcher(self.family, self.setup, self._watcher_role)
         await self.listening("broker", self.setup.ports.broker)
         await self.start_plant()
         await self.start_cloud()

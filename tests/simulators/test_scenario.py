@@ -50,6 +50,7 @@ def a_site() -> SimulatedSite:
         {},
         {},
         {"too_hot": 2000, "warm": 0},
+        {"too_hot": 0, "warm": 0},
         {"too_hot": "major", "warm": "advisory"},
     )
     return SimulatedSite("here", {"b_1": of}, (), {})

@@ -1,0 +1,43 @@
+"""Work spread over processes, answers as they come: for acceptance tests and searches that use every core."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+import structlog
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def quiet() -> None:
+    """A worker says nothing and ends at Ctrl-C without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(work: Callable[[A], B], items: Sequence[A], jobs: int) -> Iterator[tuple[A, B]]:
+    """Each item with its answer, in the order in which they are done. An error of the work is raised here."""
+    if jobs <= 1 or len(items) == 1:
+        yield from ((item, work(item)) for item in items)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(items)), mp_context=context, initializer=quiet) as pool:
+        waiting: dict[Future[B], A] = {pool.submit(work, item): item for item in items}
+        try:
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
