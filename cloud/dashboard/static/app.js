@@ -119,12 +119,21 @@
       else if (!node.id && opened.includes(index)) node.open = true;
     });
     opened = [];
-    tick(); listen(); ring(swapped); newest(swapped);
+    tick(); listen(); ring(swapped); newest(swapped); reachable();
     if (swapped.id === "wall") body.classList.toggle("has-life", !!swapped.querySelector(".lifeband"));
   });
   // where a trend is wider than its card, its newest end is shown
   function newest(part) { for (const box of all(".body, .drawn", part)) if (box.querySelector(":scope > .trend")) box.scrollLeft = box.scrollWidth; }
   newest(document);
+  // what scrolls is a tab stop, so that the arrow keys move it; what fits is none
+  function reachable() {
+    for (const box of all(".card, .card > .body, .card > footer, .drawn, .scroll")) {
+      const scrolls = box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX);
+      if (scrolls) box.tabIndex = 0; else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+    }
+  }
+  reachable();
+  addEventListener("resize", reachable);
   document.addEventListener("toggle", (event) => {
     if (event.target.open) return;
     for (const [target, html] of parked) if (!isBusy(target)) { parked.delete(target); apply(target, html); }
