@@ -6,12 +6,12 @@ The same file and the same questions, whether the cloud ran on virtual time or a
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from simulators.rows import opened
 
 Row = Mapping[str, Any]
 _QUESTIONS = {
@@ -24,6 +24,18 @@ _QUESTIONS = {
     "occurrences": "SELECT * FROM occurrence ORDER BY due_at, site_id, equipment_id, test",
     "quarantine": "SELECT id, reason, received_at FROM quarantine ORDER BY id",
 }
+DUMPED = (
+    "record",
+    "quarantine",
+    "alarm",
+    "ticket",
+    "timeline",
+    "deadline",
+    "notice",
+    "test_result",
+    "occurrence",
+    "device",
+)
 _LOST = """
 SELECT coalesce(sum(through - first + 1 - held), 0) AS lost FROM (
   SELECT l.through, (SELECT min(seq) FROM record r WHERE r.gateway_id = l.gateway_id AND r.epoch = l.epoch AND r.lane = l.lane) AS first,
@@ -65,11 +77,42 @@ def key_of(row: Row) -> str:
 
 def read_facts(database: Path) -> Facts:
     """Read a cloud's SQLite file, also while it runs."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
+    with opened(database) as connection:
         found = {name: [dict(row) for row in connection.execute(sql)] for name, sql in _QUESTIONS.items()}
         lost = int(connection.execute(_LOST).fetchone()["lost"])
     return Facts(**found, lost=lost)
+
+
+def tickets_of(database: Path, key: str) -> list[Row]:
+    """Tickets of ``equipment/rule[/instance]`` by now, oldest first."""
+    return _of_key(database, "ticket", key)
+
+
+def alarms_of(database: Path, key: str) -> list[Row]:
+    """Alarms of ``equipment/rule[/instance]`` by now, oldest first."""
+    return _of_key(database, "alarm", key)
+
+
+def _of_key(database: Path, table: Literal["ticket", "alarm"], key: str) -> list[Row]:
+    equipment, rule, *instance = key.split("/", 2)
+    sql = f"SELECT * FROM {table} WHERE equipment_id = ? AND rule = ?" + " AND instance = ?" * len(instance)  # noqa: S608 - one of two names
+    with opened(database) as connection:
+        return [dict(row) for row in connection.execute(f"{sql} ORDER BY id", (equipment, rule, *instance))]
+
+
+def dump(database: Path) -> bytes:
+    """Every row that events, tickets and clocks left, one JSON line each, in the order of their keys."""
+    lines = []
+    with opened(database) as connection:
+        for table in DUMPED:
+            keys = [row["name"] for row in connection.execute(f"PRAGMA table_info({table})") if row["pk"]]
+            rows = connection.execute(f"SELECT * FROM {table} ORDER BY {', '.join(keys)}")  # noqa: S608 - names of DUMPED
+            lines += [f"{table} {json.dumps(dict(row), sort_keys=True, default=_text)}" for row in rows]
+    return "\n".join(lines).encode()
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def details_of(line: Row) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -28,11 +28,14 @@ from edge.clock import Clock
 from edge.config import load_site
 from edge.cycle import Intake
 from edge.gateway import run_gateway
+from edge.pace import USUAL, Pace
 from edge.site import Bus, Device, Site
 from simulators.clock import VirtualClock
+from simulators.mqtt_device import MqttDevice
 from simulators.plant import PlantServers, SimulatedPlant
+from simulators.run_facts import dump
 from simulators.site import build_site, load_file
-from simulators.virtual_broker import MemoryBroker, MemoryLink
+from simulators.virtual_broker import BrokerDown, MemoryBroker, MemoryLink
 from simulators.virtual_cloud import LONG_NAP_S, Line, Person, VirtualCloud
 
 SETTLE_S = 1.0
@@ -75,6 +78,7 @@ class VirtualSite:
     group: asyncio.TaskGroup
     gateway: asyncio.Task[None] | None = None
     kills: int = 0
+    pace: Pace = USUAL
 
     @property
     def app(self) -> FastAPI:
@@ -97,7 +101,7 @@ class VirtualSite:
         self.gateway_folder.mkdir(parents=True, exist_ok=True)
         running = run_gateway(
             self.site, clock=self.gateway_clock, data=self.gateway_folder, transport=self.line, bus_factory=self._bus,
-            inline=True, jitter=lambda: 0.5, page=None,
+            inline=True, jitter=lambda: 0.5, page=None, pace=self.pace,
         )  # fmt: skip
         self.gateway = self.group.create_task(running, name="gateway")
 
@@ -118,7 +122,7 @@ class VirtualSite:
     def _bus(self, bus: Bus, devices: Sequence[Device], clock: Clock, sink: Intake, health: HealthBoard) -> Runs:
         if bus.kind == "mqtt":
             return VirtualMqttBus(bus, devices, clock, sink, health, broker=self.broker)
-        return ModbusBus(bus, devices, clock, sink, health)
+        return ModbusBus(bus, devices, clock, sink, health, is_staggered=not self.pace.gather_ms)
 
     async def at(self, seconds: float) -> None:
         """Let time pass until so many seconds after the start."""
@@ -139,7 +143,7 @@ class VirtualSite:
 
     async def dump(self) -> bytes:
         """Every row that events, tickets and clocks left, one JSON line each, in the order of their keys."""
-        return await self.cloud.dump()
+        return dump(self.cloud.database_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,8 @@ class World:
     cloud: Mapping[str, Any] = field(default_factory=dict)
     """What stands in cloud.yaml."""
     keeps_history: bool = True
+    pace: Pace = USUAL
+    """How often the gateway looks around; a longer one makes a year short."""
 
 
 @asynccontextmanager
@@ -189,6 +195,7 @@ async def running(
                 persons,
                 folder,
                 group,
+                pace=world.pace,
             )
             await servers.start_modbus()
             virtual.start_gateway()
@@ -227,7 +234,7 @@ async def _people(cloud: VirtualCloud, world: World) -> dict[str, Person]:
 def _speaking(servers: PlantServers, broker: MemoryBroker, group: asyncio.TaskGroup) -> Iterator[None]:
     """The plant's MQTT devices publish while the block runs."""
     tasks = [
-        group.create_task(device.speak(broker), name=f"mqtt_device_{device.id}")
+        group.create_task(_speak(device, broker), name=f"mqtt_device_{device.id}")
         for device in servers.message_devices(look_s=LONG_NAP_S)
     ]
     try:
@@ -235,3 +242,11 @@ def _speaking(servers: PlantServers, broker: MemoryBroker, group: asyncio.TaskGr
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _speak(device: MqttDevice, broker: MemoryBroker) -> None:
+    """A device on its broker, through any loss of it."""
+    while True:
+        await broker.up.wait()
+        with suppress(BrokerDown):
+            await device.speak(broker)

@@ -9,9 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from edge.acquire.line import NotConnected
 from edge.decode.payload import Publication, matches
 
 Received = Callable[[list[Publication]], None]
+
+
+class BrokerDown(ConnectionError):
+    """Nobody takes what a device publishes."""
 
 
 class MemoryBroker:
@@ -21,9 +26,26 @@ class MemoryBroker:
         self.links: list[MemoryLink] = []
         self._retained: dict[str, bytes] = {}
         self._number = 0
+        self._is_down = False
+        self.up = asyncio.Event()
+        self.up.set()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the broker is away: connections are lost and refused."""
+        return self._is_down
+
+    @is_down.setter
+    def is_down(self, is_down: bool) -> None:
+        self._is_down = is_down
+        (self.up.clear if is_down else self.up.set)()
+        for link in list(self.links) if is_down else ():
+            link.lose()
 
     async def publish(self, topic: str, /, payload: Any, qos: int, retain: bool) -> None:  # noqa: ANN401, FBT001
         """One message of a device."""
+        if self._is_down:
+            raise BrokerDown
         data = payload.encode() if isinstance(payload, str) else bytes(payload)
         if retain:
             self._retained[topic] = data
@@ -57,6 +79,8 @@ class MemoryLink:
         return self in self._broker.links
 
     async def connect(self, topics: Sequence[str]) -> list[str]:
+        if self._broker.is_down:
+            raise NotConnected("connection refused")
         self.generation += 1
         self.topics = tuple(topics)
         self._lost.clear()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 from fastapi import FastAPI
-from sqlalchemy import Table, select
+from sqlalchemy import select
 
 from cloud.app import Parts, create_app
 from cloud.config import Config, load_config
@@ -36,7 +35,6 @@ from simulators.virtual_store import RecentStore
 CODE = "VIRTUAL-CODE"
 LONG_NAP_S = 3600.0
 """Background tasks are woken by what happens; they need not look around in between."""
-DUMPED: tuple[Table, ...] = (t.record, t.quarantine, t.alarm, t.ticket, t.timeline, t.deadline, t.test_result, t.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +202,11 @@ class VirtualCloud:
         assert self.app is not None  # noqa: S101 - as database
         return self.app.state.tokens
 
-    async def dump(self) -> bytes:
-        """Every row that events, tickets and clocks left, one JSON line each, in the order of their keys."""
-        lines = []
-        async with self.database.read() as connection:
-            for table in DUMPED:
-                rows = (await connection.execute(select(table).order_by(*table.primary_key))).mappings()
-                lines += [f"{table.name} {json.dumps(dict(row), sort_keys=True, default=_text)}" for row in rows]
-        return "\n".join(lines).encode()
-
     async def latest(self, site: str, equipment: str) -> Mapping[str, Any]:
         """Point → its newest sample, as the cloud shows it."""
         assert self.app is not None  # noqa: S101 - as database
         found: Mapping[str, Any] = await self.app.state.store.latest(site, equipment)
         return found
-
-
-def _text(value: object) -> str:
-    return bytes(value).decode() if isinstance(value, bytes | memoryview) else str(value)
 
 
 class Line(httpx.AsyncBaseTransport):
@@ -250,16 +235,15 @@ class Person:
         self.name, self._cloud = name, cloud
         self.client = httpx.AsyncClient(transport=Line(cloud), base_url="http://desk.example")
 
-    async def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """One call. Raises httpx.TransportError while the cloud is down."""
-        reply = await self._ask(method, path, body)
+    async def ask(self, method: str, path: str, body: object = None, key: str = "") -> httpx.Response:
+        """One call; ``key`` makes it count once. Raises httpx.TransportError while the cloud is down."""
+        request = {"json": body} if body is not None else {}
+        headers = {"Idempotency-Key": key} if key else {}
+        reply = await self.client.request(method, path, headers=headers, **request)
         if reply.status_code == httpx.codes.UNAUTHORIZED:
             await self.sign_in()
-            reply = await self._ask(method, path, body)
+            reply = await self.client.request(method, path, headers=headers, **request)
         return reply
-
-    async def _ask(self, method: str, path: str, body: object) -> httpx.Response:
-        return await self.client.request(method, path, **({} if body is None else {"json": body}))
 
     async def sign_in(self) -> None:
         code = await self._cloud.sign_in_code(self.name)

@@ -1,0 +1,168 @@
+"""A scenario file → what came of it: plays it on the real code in virtual time, and compares what it expects.
+
+``run_scenario`` makes its own virtual loop; ``play`` runs inside one. Same scenario and seed, same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from contract.conventions import EpochMs
+from device_profiles.library import LibraryError
+from device_profiles.reading import Finding
+from simulators.clock import VirtualClock, run_virtual
+from simulators.expect import Judge, Miss, Times
+from simulators.run_deeds import Conductor
+from simulators.run_facts import Facts, dump, read_facts
+from simulators.run_plan import Deed, plan
+from simulators.run_site import site_of, write_site
+from simulators.run_stage import VirtualStage
+from simulators.run_timeline import Event, timeline
+from simulators.scenario_check import check
+from simulators.scenario_file import Scenario, ScenarioWrong
+from simulators.site import SiteError, build_site, load_library
+from simulators.virtual import VirtualSite, World, running
+
+Tell = Callable[[float], None]
+"""Hears how far a run is: 0 to 1."""
+_TOLD_EVERY_MS = 3_600_000
+"""Progress is told at least so often in simulated time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one scenario. ``misses`` are expectations not met, ``broken`` are invariants that do not hold."""
+
+    name: str
+    title: Mapping[str, str]
+    file: str
+    seed: int
+    start_ms: EpochMs
+    simulated_s: float
+    zone: str
+    misses: tuple[Miss, ...]
+    broken: tuple[str, ...]
+    met: int
+    events: tuple[Event, ...]
+    tickets: int
+    digest: str
+    """SHA-256 over every row that events, tickets and clocks left."""
+
+    @property
+    def is_right(self) -> bool:
+        return not self.misses and not self.broken
+
+    @property
+    def times(self) -> Times:
+        """How to write its instants."""
+        return Times(self.start_ms, ZoneInfo(self.zone))
+
+
+def run_scenario(scenario: Scenario, folder: Path, seed: int | None = None, tell: Tell | None = None) -> Outcome:
+    """Play it on a virtual loop of its own; data lands in ``folder``. Raises ScenarioWrong, SiteError, LibraryError."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return run_virtual(play(scenario, folder, seed, tell))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scenario whose every name exists, its site file on the ports of its own world, and all there is to do."""
+
+    scenario: Scenario
+    site_file: Path
+    times: Times
+    deeds: Sequence[Deed]
+
+
+def prepare(scenario: Scenario, folder: Path) -> Prepared:
+    """Check a scenario against its site. Raises ScenarioWrong with every mistake, SiteError, LibraryError."""
+    data = checked(scenario)
+    times = Times(scenario.head.start, ZoneInfo(data["site"].get("zone", "UTC")))
+    original = (scenario.site_file or folder / "site.yaml").parent
+    return Prepared(scenario, write_site(data, original, folder), times, plan(scenario, times.start_ms, times.zone))
+
+
+def checked(scenario: Scenario) -> dict[str, object]:
+    """The plain data of its site, every name of the scenario checked against it. Raises as ``prepare``."""
+    try:
+        data = site_of(scenario)
+        original = (scenario.site_file or Path("site.yaml")).parent
+        site = build_site(data, load_library(data, original))
+    except (SiteError, LibraryError) as error:
+        line = scenario.line("site" if scenario.site_file else "generate")
+        raise ScenarioWrong([Finding(str(scenario.file), line, "site", str(error))]) from error
+    if mistakes := check(scenario, site, ZoneInfo(data["site"].get("zone", "UTC"))):
+        raise ScenarioWrong(mistakes)
+    return data
+
+
+async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: Tell | None = None) -> Outcome:
+    """Play it on the running virtual loop. Raises as ``run_scenario``."""
+    prepared = prepare(scenario, folder)
+    seed = scenario.head.seed if seed is None else seed
+    async with running(
+        prepared.site_file, folder, VirtualClock(prepared.times.start_ms), seed=seed, world=world_of(scenario)
+    ) as world:
+        stage = VirtualStage(world)
+        conductor = Conductor(stage, prepared.times)
+        await conduct(conductor, stage, prepared, tell or (lambda _: None))
+        facts = read_facts(stage.database)
+        broken = await _invariants(world)
+        return _outcome(prepared, seed, conductor, facts, broken, world)
+
+
+async def _invariants(world: VirtualSite) -> Sequence[str]:
+    try:
+        module = importlib.import_module("simulators.invariants")
+    except ModuleNotFoundError:
+        return ()
+    found: Sequence[str] = await module.check(world)
+    return found
+
+
+def world_of(scenario: Scenario) -> World:
+    """What differs in its world from the plainest one."""
+    people = {one.name: one.role for one in scenario.people}
+    reachable = tuple(one.name for one in scenario.people if one.channel)
+    return World(people, reachable, scenario.head.cloud, keeps_history=scenario.head.history)
+
+
+async def conduct(conductor: Conductor, stage: VirtualStage, prepared: Prepared, tell: Tell) -> None:
+    """Every deed at its instant, until the end."""
+    start_ms, lasts = prepared.times.start_ms, prepared.scenario.head.lasts
+    for deed in prepared.deeds:
+        if deed.at_ms > start_ms + lasts:
+            break
+        await _pass_time(stage, deed.at_ms, start_ms, lasts, tell)
+        await conductor.do(deed)
+    await _pass_time(stage, start_ms + lasts, start_ms, lasts, tell)
+
+
+async def _pass_time(stage: VirtualStage, until_ms: EpochMs, start_ms: EpochMs, lasts: int, tell: Tell) -> None:
+    while (now_ms := stage.now_ms()) < until_ms:
+        await stage.until(min(until_ms, now_ms + max(_TOLD_EVERY_MS, lasts // 200)))
+        tell((stage.now_ms() - start_ms) / lasts)
+
+
+def _outcome(
+    prepared: Prepared, seed: int, conductor: Conductor, facts: Facts, broken: Sequence[str], world: VirtualSite
+) -> Outcome:
+    scenario, times = prepared.scenario, prepared.times
+    judge = Judge(scenario, facts, times)
+    judge.judge()
+    return Outcome(
+        name=scenario.name, title=scenario.head.title.model_dump(), file=str(scenario.file), seed=seed,
+        start_ms=times.start_ms, simulated_s=asyncio.get_running_loop().time(), zone=str(times.zone),
+        misses=(*conductor.misses, *judge.misses), broken=tuple(broken), met=conductor.met + judge.met,
+        events=timeline(facts, world.plant.history, conductor.events), tickets=len(facts.tickets),
+        digest=hashlib.sha256(dump(world.cloud.database_file)).hexdigest(),
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""timeline → deeds: every step at its instant, and the end of every step that ends by itself (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from contract.conventions import EpochMs
+from simulators import scenario_steps as s
+from simulators.scenario_file import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing to do at one instant: a step, or (``is_end``) its end. ``line`` is where it stands in the file."""
+
+    at_ms: EpochMs
+    step: s.Step
+    line: int
+    is_end: bool = False
+
+
+def plan(scenario: Scenario, start_ms: EpochMs, zone: ZoneInfo) -> list[Deed]:
+    """Everything to do in the order of time, steps of one instant in the order of the file. Ends come before beginnings."""
+    deeds: list[Deed] = []
+    for index, step in enumerate(scenario.steps):
+        at_ms, line = step.at.instant(start_ms, zone), scenario.line("timeline", index)
+        deeds.append(Deed(at_ms, step, line))
+        deeds += [Deed(end_ms, step, line, is_end=True) for end_ms in _end(step, at_ms)]
+    for index, value in enumerate(scenario.head.expect.values):
+        look = s.ExpectValue(
+            at=value.at, expect_value=value.point, equipment=value.equipment, between=value.between,
+            quality=value.quality, **{"is": value.is_},
+        )  # fmt: skip
+        deeds.append(Deed(value.at.instant(start_ms, zone), look, scenario.line("expect", "values", index)))
+    return sorted(deeds, key=lambda deed: (deed.at_ms, not deed.is_end))
+
+
+def _end(step: s.Step, at_ms: EpochMs) -> Iterator[EpochMs]:
+    if isinstance(step, s.Restart):
+        yield at_ms + (step.lasts or 0)
+    elif isinstance(step, s.Lasting) and not isinstance(step, s.Shelve) and step.lasts is not None:
+        yield at_ms + step.lasts
+
+
+def late(scenario: Scenario, start_ms: EpochMs, zone: ZoneInfo) -> list[tuple[int, str, bool]]:
+    """Steps outside the scenario: (index, time as written, whether it is before the start)."""
+    end_ms = start_ms + scenario.head.lasts
+    found = []
+    for index, step in enumerate(scenario.steps):
+        at_ms = step.at.instant(start_ms, zone)
+        if not start_ms <= at_ms <= end_ms:
+            found.append((index, step.at.text, at_ms < start_ms))
+    return found
