@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,6 +41,8 @@ from contract.messages import (
 )
 
 UNKNOWN_RULE = "rule_unknown"
+LINES = "lines"
+"""A topic: tickets have lines more, and none of their clocks and calls moved, so that nobody need look at them."""
 _AboutEquipment = AlarmRaised | AlarmCleared | AlarmChanged | RuleUnknown | StormMember | StormBegan | StormEnded
 SENSELESS = (ValueError, OverflowError, DataError)
 """What an event raises that will never make sense: it goes to quarantine, and the lane moves on."""
@@ -56,7 +58,7 @@ class Context:
 
     desk: Desk
     connection: AsyncConnection
-    gateway: RowMapping
+    gateway: Mapping[Any, Any]
     event_id: str
     now: EpochMs
     sent_at: EpochMs
@@ -97,6 +99,11 @@ async def apply(context: Context, record: Record) -> tuple[str, ...]:
     return await handler(context, record) if handler else ()
 
 
+def shown(topics: Iterable[str]) -> tuple[str, ...]:
+    """The topics that a page knows."""
+    return tuple(dict.fromkeys("tickets" if topic == LINES else topic for topic in topics))
+
+
 _Alarm = AlarmRaised | AlarmCleared
 TOGETHER = 200
 """How many alarms are applied together at most."""
@@ -116,8 +123,7 @@ async def apply_alarms(told: Sequence[tuple[Context, Record]]) -> tuple[str, ...
         docket = await _noted(connection, keys, alarms)
     except (ValueError, OverflowError) as error:
         raise NothingWritten(str(error)) from error
-    await docket.write()
-    return ("alarms", "tickets")
+    return ("alarms", "tickets" if await docket.write() else LINES)
 
 
 async def _noted(connection: AsyncConnection, keys: Sequence[Told], alarms: Sequence[tuple[Context, _Alarm]]) -> Docket:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Table, delete, select, update
+from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
@@ -17,7 +17,9 @@ from contract.messages import AnnouncedDevice, AnnouncedEquipment, AnnouncedPoin
 Row = dict[str, Any]
 
 
-async def announce(connection: AsyncConnection, gateway: RowMapping, told: DeviceAnnounced, now: EpochMs) -> None:
+async def announce(
+    connection: AsyncConnection, gateway: Mapping[Any, Any], told: DeviceAnnounced, now: EpochMs
+) -> None:
     """Bring the register to what a gateway says it serves. Raises ValueError when it speaks for what is not its own."""
     if told.site != gateway["site_id"]:
         raise ValueError(f"announces site {told.site}, but this gateway belongs to site {gateway['site_id']}")
@@ -32,7 +34,7 @@ async def announce(connection: AsyncConnection, gateway: RowMapping, told: Devic
     await _devices(connection, gateway["id"], told)
 
 
-async def _check_owner(connection: AsyncConnection, gateway: RowMapping, told: DeviceAnnounced) -> None:
+async def _check_owner(connection: AsyncConnection, gateway: Mapping[Any, Any], told: DeviceAnnounced) -> None:
     for table, ids in ((t.equipment, [e.id for e in told.equipment]), (t.device, [d.id for d in told.devices])):
         query = select(table.c.id, table.c.gateway_id).where(
             table.c.site_id == told.site, table.c.id.in_(ids), table.c.gateway_id != gateway["id"]

@@ -67,4 +67,4 @@ async def replay(
     await insert_new(connection, t.record, {**key, **kept, "applied_at": now if is_event else None})
     await connection.execute(delete(t.quarantine).where(t.quarantine.c.id == number))
     await audit(connection, actor, "quarantine_replayed", str(number), now, {**key, "reason": row["reason"]})
-    return "", (*topics, "gateways")
+    return "", (*apply.shown(topics), "gateways")

@@ -96,7 +96,7 @@ async def _commit(request: Request, body: bytes) -> Response:
     except DataError as error:
         raise Refused(422, "invalid", "a value cannot be stored", "leave out control characters") from error
     state.hub.publish(*outcome.topics)
-    state.wake(outcome.topics)
+    state.wake(outcome.work)
     return Response(encode_receipt(outcome.receipt), media_type="application/json")
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +34,7 @@ from cloud.ingest.accept import (
 from cloud.people import gateways
 from cloud.people.service import audit
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.session import Database
 from cloud.storage.sql import insert_new
 from cloud.tickets import silence
@@ -56,11 +58,11 @@ _TRIES = 3
 """How often a transaction is run again when another replica opened the same ticket first."""
 _WHERE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch == bindparam("number"))
 _SINCE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch >= bindparam("number"))
-_LANES = select(t.lane.c.epoch, t.lane.c.lane, t.lane.c.through, t.lane.c.previous).where(_SINCE)
-_MOVE = update(t.lane).where(_WHERE, t.lane.c.lane == bindparam("name")).values(through=bindparam("last"))
-_STORE = t.record.insert()
+_LANES = Prepared(select(t.lane.c.epoch, t.lane.c.lane, t.lane.c.through, t.lane.c.previous).where(_SINCE))
+_MOVE = Prepared(update(t.lane).where(_WHERE, t.lane.c.lane == bindparam("name")).values(through=bindparam("last")))
+_STORE = Prepared(t.record.insert())
 _WAITING = (t.directive.c.gateway_id == bindparam("gateway")) & t.directive.c.applied_at.is_(None)
-_WISHES = (
+_WISHES = Prepared(
     select(t.directive.c.body, t.directive.c.sent_at)
     .where(_WAITING)
     .order_by(t.directive.c.created_at, t.directive.c.id)
@@ -77,6 +79,9 @@ class Outcome:
 
     receipt: Receipt
     topics: tuple[str, ...]
+    """For whoever looks: what changed."""
+    work: tuple[str, ...]
+    """For whoever follows: what of that may ask for more."""
 
 
 async def ingest(database: Database, desk: Desk, authorization: str, envelope: Envelope, now: EpochMs) -> Outcome:
@@ -110,7 +115,7 @@ class _Ingest:
         self,
         desk: Desk,
         connection: AsyncConnection,
-        gateway: RowMapping,
+        gateway: Mapping[Any, Any],
         envelope: Envelope,
         now: EpochMs,
         *,
@@ -142,7 +147,7 @@ class _Ingest:
         )
         if isinstance(decision, Gap):
             self._topics["gateways"] = None
-        return Outcome(receipt, tuple(self._topics))
+        return Outcome(receipt, apply.shown(self._topics), tuple(self._topics))
 
     async def _through(self) -> int:
         """The lane's number so far; the first word of an epoch is checked against what is known of its past."""
@@ -168,7 +173,7 @@ class _Ingest:
         which = {"gateway": self._envelope.gateway, "number": first_epoch}
         return [
             KnownLane(epoch, lane, through, Previous(**previous) if previous else None)
-            for epoch, lane, through, previous in await self._connection.execute(_LANES, which)
+            for epoch, lane, through, previous in await _LANES.tuples(self._connection, which)
         ]
 
     async def _hear(self) -> None:
@@ -229,8 +234,7 @@ class _Ingest:
             | {"type": type(item.record).__name__, "body": item.body, "received_at": self._now, "applied_at": applied}
             for item, applied in kept
         ]
-        if rows:
-            await self._connection.execute(_STORE, rows)
+        await _STORE.run(self._connection, *rows)
 
     def _lane(self) -> dict[str, object]:
         told = self._envelope
@@ -252,12 +256,12 @@ class _Ingest:
     async def _move_lane(self, through: int) -> None:
         told = self._envelope
         which = {"gateway": told.gateway, "number": told.epoch, "name": told.lane, "last": through}
-        await self._connection.execute(_MOVE, which)
+        await _MOVE.run(self._connection, which)
 
     async def _directives(self) -> list[Directive]:
         """Wishes that the gateway has not answered yet; sent again until it does."""
         which = {"gateway": self._gateway["id"]}
-        rows = (await self._connection.execute(_WISHES, which)).all()
+        rows = await _WISHES.tuples(self._connection, which)
         if any(sent_at is None for _, sent_at in rows):
             unsent = update(t.directive).where(_WAITING, t.directive.c.sent_at.is_(None)).values(sent_at=self._now)
             await self._connection.execute(unsent, which)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +13,7 @@ from cloud.errors import Refused, not_found
 from cloud.people.secrets import Tokens, hash_secret
 from cloud.people.service import audit
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.sql import insert_new
 from contract.conventions import EpochMs
 
@@ -94,7 +97,7 @@ async def find(connection: AsyncConnection, gateway_id: str) -> RowMapping:
 
 
 _LISTENS = t.gateway.c
-_HEAR = (
+_HEAR = Prepared(
     update(t.gateway)
     .where(
         _LISTENS.credential_hash == bindparam("hash"), _LISTENS.id == bindparam("name"), _LISTENS.revoked_at.is_(None)
@@ -106,12 +109,12 @@ _HEAR = (
 
 async def hear(
     connection: AsyncConnection, authorization: str, gateway_id: str, now: EpochMs, clock_offset_ms: int | None
-) -> RowMapping:
+) -> Mapping[Any, Any]:
     """``authenticate`` a gateway and note that it spoke: what ingest needs to know of it. Raises Refused as that does."""
     scheme, _, credential = authorization.partition(" ")
     which = {"hash": hash_secret(credential), "name": gateway_id, "now": now, "offset": clock_offset_ms}
-    row = (await connection.execute(_HEAR, which)).mappings().one_or_none() if scheme.lower() == "bearer" else None
-    return row if row is not None else await authenticate(connection, authorization, gateway_id)
+    rows = await _HEAR.rows(connection, which) if scheme.lower() == "bearer" else []
+    return rows[0] if rows else await authenticate(connection, authorization, gateway_id)
 
 
 async def authenticate(connection: AsyncConnection, authorization: str, gateway_id: str) -> RowMapping:

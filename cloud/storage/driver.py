@@ -111,6 +111,23 @@ class DriverConnection:
     def isolation_level(self) -> str | None:
         return self._conn.isolation_level
 
+    async def ask(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        """The rows of one statement."""
+
+        def work() -> list[Any]:
+            return self._conn.execute(sql, parameters).fetchall()
+
+        return work() if self.is_here else await self.go(work)
+
+    async def tell(self, sql: str, rows: Sequence[Sequence[Any]]) -> int:
+        """One statement for each of ``rows``; how many rows of its table it touched."""
+
+        def work() -> int:
+            done = self._conn.execute(sql, rows[0]) if len(rows) == 1 else self._conn.executemany(sql, rows)
+            return done.rowcount
+
+        return work() if self.is_here else await self.go(work)
+
     def cursor(self) -> Cursor:
         return Cursor(self, self._conn.cursor())
 

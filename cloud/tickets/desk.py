@@ -126,10 +126,23 @@ def enter(desk: Desk, case: Case, happening: Happening, now: EpochMs, values: Ma
     )
     if not case.append(happening):
         return
-    case.row |= {**(values or {}), "version": case.row["version"] + 1}
+    values = {**(values or {}), "version": case.row["version"] + 1}
+    case.row |= {**(_followed(case.row, happening.kind, values) if is_still else {}), **values}
     case.clocks, case.is_changed = found, True
     for line in () if is_still else _told(case.row["id"], found, now):
         case.append(line)
+
+
+def _followed(row: Mapping[str, Any], kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those who follow a ticket's version and have nothing to do for a still line.
+
+    Its words stay, and its calls unless its chain calls for such a line, or it is past no more and may call at any hour.
+    """
+    before, after = row["version"], values["version"]
+    steps = [step for part in (row["chain"] or [])[-1:] for step in part["steps"]]
+    is_calling = any(step["event"] == kind for step in steps) or values.get("is_past", row["is_past"]) != row["is_past"]
+    followed = {"indexed_version": after} if row["indexed_version"] == before else {}
+    return {**followed, "planned_version": after} if row["planned_version"] == before and not is_calling else followed
 
 
 def _consequence(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, RowMapping, and_, bindparam, literal_column, or_, select, update
+from sqlalchemy import BindParameter, and_, bindparam, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql.dml import Update
 
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared, Row
 from cloud.tickets import repository
 from cloud.tickets.repository import Case, Lines
 from cloud.tickets.triage import CHATTERING
@@ -73,8 +73,8 @@ class Docket:
         """The open ticket of each fault that has one; of a merged one's fault the ticket that goes on."""
         self.last: dict[str, Case] = {}
         """The newest closed or cancelled ticket of each fault without an open one."""
-        self.equipment: dict[str, RowMapping] = {}
-        self.rules: dict[tuple[str, str], RowMapping] = {}
+        self.equipment: dict[str, Row] = {}
+        self.rules: dict[tuple[str, str], Row] = {}
 
     # --- alarms
 
@@ -140,27 +140,27 @@ class Docket:
 
     async def _read_alarms(self, keys: Sequence[str], told: Sequence[Told]) -> None:
         raising = [one for one in told if one.event_id]
-        events, instants = [one.event_id for one in raising], [one.raised_at for one in raising]
-        which = {"keys": keys, "events": events, "instants": instants} if raising else {"keys": keys}
-        for row in (await self._connection.execute(_RAISING if raising else _CLEARING, which)).mappings():
+        events, instants = tuple(one.event_id for one in raising), tuple(one.raised_at for one in raising)
+        more = {"events": events, "instants": instants} if raising else {}
+        for row in await (_RAISING if raising else _CLEARING).rows(self._connection, {"keys": tuple(keys), **more}):
             self._known |= {row["raised_event"], (row["fault_key"], row["raised_at"])}
             if row["state"] == "active" and row["fault_key"] in keys:
-                self.active[row["fault_key"]] = dict(row)
+                self.active[row["fault_key"]] = row
 
     async def _read_names(self, places: Sequence[Place]) -> None:
         """What equipment and rules are called; a gateway's events are all of its own site."""
         site_id, ids = places[0].site_id, _unique(place.equipment_id for place in places)
-        for row in (await self._connection.execute(_THINGS, {"site": site_id, "ids": ids})).mappings():
+        for row in await _THINGS.rows(self._connection, {"site": site_id, "ids": ids}):
             self.equipment[row["id"]] = row
         if all(place.key in self.open for place in places):
             return
         names = _unique(one.rule for place in places for one in (place, *place.watched))
         which = {"site": site_id, "ids": ids, "names": names}
-        for row in (await self._connection.execute(_RULES, which)).mappings():
+        for row in await _RULES.rows(self._connection, which):
             self.rules[row["equipment_id"], row["id"]] = row
 
-    async def write(self) -> None:
-        """Write every change. Raises IntegrityError when another replica was faster with one of them."""
+    async def write(self) -> bool:
+        """Write every change; whether any moves a clock or a call. Raises IntegrityError when another replica was faster with one."""
         await repository.write_cases(self._connection, self._cases, self._unwritten)
         for alarm, case in self._joined:
             self.change_alarm(alarm, {"ticket_id": case.row["id"]})
@@ -171,9 +171,9 @@ class Docket:
             names,
             rows,
         ) in groups.items():  # what was active is cleared before what comes now: one alarm of a fault is active
-            await self._connection.execute(_change(names), rows)
-        if self._new:
-            await self._connection.execute(_ADD, self._new)
+            await _change(names).run(self._connection, *rows)
+        await _ADD.run(self._connection, *self._new)
+        return any(case.is_changed and case.row["planned_version"] != case.row["version"] for case in self._cases)
 
 
 async def docket_of(connection: AsyncConnection, *told: Told, has_lines: bool = True) -> Docket:
@@ -188,31 +188,38 @@ _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _IS_ACTIVE = and_(t.alarm.c.fault_key.in_(_KEYS), t.alarm.c.state == literal_column("'active'"))
 _IS_SAME = and_(t.alarm.c.fault_key.in_(_KEYS), t.alarm.c.raised_at.in_(bindparam("instants", expanding=True)))
 _IS_TOLD = t.alarm.c.raised_event.in_(bindparam("events", expanding=True))
-_CLEARING = select(t.alarm).where(_IS_ACTIVE)
-_RAISING = select(t.alarm).where(or_(_IS_ACTIVE, _IS_SAME, _IS_TOLD))
+_CLEARING = Prepared(select(t.alarm).where(_IS_ACTIVE))
+_RAISING = Prepared(select(t.alarm).where(or_(_IS_ACTIVE, _IS_SAME, _IS_TOLD)))
 _THING = t.equipment.c
-_THINGS = select(_THING.id, _THING.gateway_id, _THING.name, _THING.system).where(
-    _THING.site_id == bindparam("site"), _THING.id.in_(_IDS)
+_THINGS = Prepared(
+    select(_THING.id, _THING.gateway_id, _THING.name, _THING.system).where(
+        _THING.site_id == bindparam("site"), _THING.id.in_(_IDS)
+    )
 )
 _RULE = t.rule.c
-_RULES = select(_RULE.equipment_id, _RULE.id, _RULE.name, _RULE.emergency).where(
-    _RULE.site_id == bindparam("site"), _RULE.equipment_id.in_(_IDS), _RULE.id.in_(bindparam("names", expanding=True))
+_RULES = Prepared(
+    select(_RULE.equipment_id, _RULE.id, _RULE.name, _RULE.emergency).where(
+        _RULE.site_id == bindparam("site"),
+        _RULE.equipment_id.in_(_IDS),
+        _RULE.id.in_(bindparam("names", expanding=True)),
+    )
 )
-_ADD = t.alarm.insert()
+_ADD = Prepared(t.alarm.insert())
 
 
 @cache
-def _change(names: tuple[str, ...]) -> Update:
-    return update(t.alarm).where(t.alarm.c.id == bindparam("number")).values({name: bindparam(name) for name in names})
+def _change(names: tuple[str, ...]) -> Prepared:
+    to: dict[str, Any] = {name: bindparam(name) for name in names}
+    return Prepared(update(t.alarm).where(t.alarm.c.id == bindparam("number")).values(to))
 
 
 _NEW_ALARM: Mapping[str, Any] = {"state": "active", "cleared_at": None, "cleared_event": None, "ticket_id": None}
 _NEW_TICKET: Mapping[str, Any] = {
     "state": "new", "occurrences": 1, "activations": 1, "reopened": 0, "version": 1, "hold_until": None,
-    "resolved_at": None, "closed_at": None,
+    "resolved_at": None, "closed_at": None, "planned_version": 0, "indexed_version": 0, "chain": None,
 }  # fmt: skip
 """What the columns of a new row begin with, as in the database."""
 
 
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.errors import conflict, not_found
 from cloud.sla.timeline import Deadline, Entry
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared, Row
 from cloud.storage.sql import insert_all_new, insert_new, upsert
-from cloud.storage.tables_search import IS_HELD, NEVER
+from cloud.storage.tables_search import IS_HELD, IS_OPEN, IS_OVER, NEVER
 from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from cloud.tickets.triage import Known
 from contract.conventions import EpochMs, from_ms, to_ms
@@ -210,7 +211,7 @@ async def append_all(connection: AsyncConnection, number: int, happenings: Seque
     await insert_all_new(connection, t.timeline, [_line(number, happening) for happening in happenings])
 
 
-def entry_of(row: RowMapping) -> Entry:
+def entry_of(row: Mapping[Any, Any]) -> Entry:
     """A stored line as the clocks read it."""
     return _as_entry(row["at"], row["kind"], row["data"])
 
@@ -290,40 +291,37 @@ async def next_instant(connection: AsyncConnection) -> EpochMs | None:
 
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_OPEN_CASES = (
-    select(t.ticket)
-    .where(t.ticket.c.fault_key.in_(_KEYS), t.ticket.c.state.in_(_OPEN))
-    .order_by(t.ticket.c.id)
-    .with_for_update()
+_OPEN_CASES = Prepared(
+    select(t.ticket).where(t.ticket.c.fault_key.in_(_KEYS), text(IS_OPEN)).order_by(t.ticket.c.id).with_for_update()
 )
 _NEWEST_PAST = (
-    select(func.max(t.ticket.c.id))
-    .where(t.ticket.c.fault_key.in_(_KEYS), t.ticket.c.state.not_in(_OPEN))
-    .group_by(t.ticket.c.fault_key)
+    select(func.max(t.ticket.c.id)).where(t.ticket.c.fault_key.in_(_KEYS), text(IS_OVER)).group_by(t.ticket.c.fault_key)
 )
-_LAST_CASES = select(t.ticket).where(t.ticket.c.id.in_(_NEWEST_PAST)).order_by(t.ticket.c.id).with_for_update()
-_LINES = select(t.timeline).where(t.timeline.c.ticket_id.in_(_IDS)).order_by(t.timeline.c.id)
-_BREACHED = select(t.deadline).where(t.deadline.c.ticket_id.in_(_IDS), t.deadline.c.breached_at.is_not(None))
+_LAST_CASES = Prepared(
+    select(t.ticket).where(t.ticket.c.id.in_(_NEWEST_PAST)).order_by(t.ticket.c.id).with_for_update()
+)
+_LINES = Prepared(select(t.timeline).where(t.timeline.c.ticket_id.in_(_IDS)).order_by(t.timeline.c.id))
+_BREACHED = Prepared(select(t.deadline).where(t.deadline.c.ticket_id.in_(_IDS), t.deadline.c.breached_at.is_not(None)))
 
 
-async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
+async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[Row]:
     """The open tickets of faults, locked in one order for everybody."""
-    return list((await connection.execute(_OPEN_CASES, {"keys": fault_keys})).mappings())
+    return await _OPEN_CASES.rows(connection, {"keys": tuple(fault_keys)})
 
 
-async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[RowMapping]:
+async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[Row]:
     """The newest closed or cancelled ticket of each fault, locked."""
-    return list((await connection.execute(_LAST_CASES, {"keys": fault_keys})).mappings())
+    return await _LAST_CASES.rows(connection, {"keys": tuple(fault_keys)})
 
 
-async def heirs(connection: AsyncConnection, past: Sequence[RowMapping]) -> dict[str, RowMapping]:
+async def heirs(connection: AsyncConnection, past: Sequence[Row]) -> dict[str, Row]:
     """By fault the open ticket that goes on with a merged one, locked; asks nothing where none was merged."""
-    found: dict[str, RowMapping] = {}
+    found: dict[str, Row] = {}
     waiting = {row["fault_key"]: row for row in past if row["state"] == "merged"}
     while waiting:
         numbers = sorted({row["merged_into_id"] for row in waiting.values()})
         query = select(t.ticket).where(t.ticket.c.id.in_(numbers)).order_by(t.ticket.c.id).with_for_update()
-        next_ones = {row["id"]: row for row in (await connection.execute(query)).mappings()}
+        next_ones = {row["id"]: dict(row) for row in (await connection.execute(query)).mappings()}
         waiting = {key: next_ones[row["merged_into_id"]] for key, row in waiting.items()}
         found |= {key: row for key, row in waiting.items() if row["state"] in _OPEN}
         waiting = {key: row for key, row in waiting.items() if row["state"] == "merged"}
@@ -331,18 +329,18 @@ async def heirs(connection: AsyncConnection, past: Sequence[RowMapping]) -> dict
 
 
 async def read_cases(
-    connection: AsyncConnection, rows: Sequence[RowMapping], unwritten: Lines, *, has_lines: bool
+    connection: AsyncConnection, rows: Sequence[Row], unwritten: Lines, *, has_lines: bool
 ) -> list[Case]:
     """Tickets, with their timelines and their stored breaches when they are asked for."""
-    cases = {row["id"]: Case(dict(row), unwritten, is_read=has_lines) for row in rows}
+    cases = {row["id"]: Case(row, unwritten, is_read=has_lines) for row in rows}
     if not cases or not has_lines:
         return list(cases.values())
-    ids = {"ids": list(cases)}
-    for row in (await connection.execute(_LINES, ids)).mappings():
+    ids = {"ids": tuple(cases)}
+    for row in await _LINES.rows(connection, ids):
         case = cases[row["ticket_id"]]
         case.entries.append(entry_of(row))
         case.recorded.update([row["dedupe"]] if row["dedupe"] is not None else [])
-    for row in (await connection.execute(_BREACHED, ids)).mappings():
+    for row in await _BREACHED.rows(connection, ids):
         cases[row["ticket_id"]].breaches[row["clock"], row["activation"]] = row["breached_at"]
     return list(cases.values())
 
@@ -362,27 +360,31 @@ async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwrit
 
 _CHANGING = (
     "state", "priority", "severity", "is_past", "occurrences", "activations", "reopened", "hold_until", "resolved_at",
-    "closed_at", "version", "next_due_at", "breached_at",
+    "closed_at", "version", "planned_version", "indexed_version", "next_due_at", "breached_at",
 )  # fmt: skip
 """What an event can change of a ticket."""
 _TO: dict[str, Any] = {name: bindparam(name) for name in _CHANGING}
-_UPDATE = update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_TO)
-_INSERT = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
+_UPDATE = Prepared(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_TO))
+_INSERT_ALL = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
+_INSERT = Prepared(_INSERT_ALL)
 
 
 async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
     rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
-    if rows:
-        await connection.execute(_UPDATE, rows)
+    await _UPDATE.run(connection, *rows)
 
 
 async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
     """New tickets get their numbers in the order in which they were opened, and are known by their faults."""
     if cases:
         rows = [{name: value for name, value in case.row.items() if name != "id"} for case in cases]
-        found = {row.fault_key: row.id for row in await connection.execute(_INSERT, rows)}
+        if connection.dialect.name == "sqlite" or len(rows) == 1:
+            found = [one for row in rows for one in await _INSERT.tuples(connection, row)]
+        else:  # over a network one statement of many rows is better than many of one
+            found = [tuple(one) for one in await connection.execute(_INSERT_ALL, rows)]
+        numbers = {fault_key: number for number, fault_key in found}
         for case in cases:
-            case.row["id"] = found[case.row["fault_key"]]
+            case.row["id"] = numbers[case.row["fault_key"]]
 
 
 def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:

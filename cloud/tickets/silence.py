@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping, or_, select, update
@@ -21,7 +22,7 @@ _MISSED = 2
 """Intervals without a word: one may be lost on the way, two are silence."""
 
 
-def silent_from(gateway: RowMapping, listening_since: EpochMs) -> EpochMs:
+def silent_from(gateway: Mapping[Any, Any], listening_since: EpochMs) -> EpochMs:
     """The instant at which a gateway counts as silent; what was missed while the cloud itself was away does not count."""
     heard = max(gateway["last_seen_at"], listening_since)
     return int(heard + _MISSED * gateway["interval_ms"])
@@ -53,7 +54,7 @@ async def fall_silent(
     return True
 
 
-async def speak_again(desk: Desk, connection: AsyncConnection, gateway: RowMapping, now: EpochMs) -> None:
+async def speak_again(desk: Desk, connection: AsyncConnection, gateway: Mapping[Any, Any], now: EpochMs) -> None:
     """A silent gateway is heard: its alarm clears, and the ticket notes how long the gap was."""
     since = gateway["offline_since"]
     await connection.execute(update(t.gateway).where(t.gateway.c.id == gateway["id"]).values(offline_since=None))
@@ -63,7 +64,11 @@ async def speak_again(desk: Desk, connection: AsyncConnection, gateway: RowMappi
 
 
 async def why_late(
-    connection: AsyncConnection, gateway: RowMapping, raised_at: EpochMs, now: EpochMs, clock_offset_ms: int | None
+    connection: AsyncConnection,
+    gateway: Mapping[Any, Any],
+    raised_at: EpochMs,
+    now: EpochMs,
+    clock_offset_ms: int | None,
 ) -> dict[str, Any]:
     """Why news of an alarm came late, for its ticket: nothing for prompt news, else ``news_late_why`` with what goes with it.
 

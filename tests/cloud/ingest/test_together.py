@@ -1,12 +1,14 @@
 """Alarms of one envelope are applied together; what becomes of them is as if each had come alone."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
 from cloud.ingest import apply
+from cloud.storage import driver
 from cloud.storage import tables as t
 from contract.conventions import format_instant
 from contract.messages import AlarmChanged, Record, Severity
@@ -71,16 +73,24 @@ async def test_alarms_applied_together_leave_exactly_what_they_leave_one_by_one(
     assert together == await outcome(tmp_path / "alone", seed)
 
 
-async def test_forty_alarms_cost_as_many_statements_as_four(tmp_path: Path) -> None:
+async def test_forty_alarms_cost_as_many_statements_as_four(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
         await gateway.tell(announcement())
         said: list[int] = []
         event.listen(d.database.engine.sync_engine, "before_cursor_execute", lambda *_: said.append(1))
+        ask = driver.DriverConnection.ask
+
+        async def counted(connection: driver.DriverConnection, sql: str, parameters: Sequence[object]) -> list[object]:
+            if not sql.startswith("INSERT INTO ticket "):  # one each for its number, where that costs no round trip
+                said.append(1)
+            return await ask(connection, sql, parameters)
+
+        monkeypatch.setattr(driver.DriverConnection, "ask", counted)
         costs = []
         for many in (4, 40):
             said.clear()
             await gateway.tell(*(raised(START + n, "overload", f"pump_{many}_{n}") for n in range(many)))
             costs.append(len(said))
-        assert costs[0] == costs[1] < 30
+        assert 5 < costs[0] == costs[1] < 30
         assert len(await rows(d.database, t.ticket)) == 44
