@@ -60,11 +60,33 @@ class Stepped:
         if at is not None and now <= at:
             return
         first = (now - self._span) // self._step + 1
-        if self._oldest < first:
+        if at is not None and at <= first * self._step:
+            self._renew(first, now)
+        elif self._oldest < first:
             self._expire(first)
-        if at is not None and self._held is not None:
-            self._credit(float(self._held), max(at, first * self._step), now)
+        if at is not None and at > first * self._step and self._held is not None:
+            self._credit(float(self._held), at, now)
         self._held_at = now
+
+    def _renew(self, first: int, now: int) -> None:
+        """Nothing of the window is older than the held value: fill it at once instead of step by step."""
+        value, step, size = self._held, self._step, len(self._ms)
+        self._ms, self._area = array("q", bytes(8 * size)), array("d", bytes(8 * size))
+        self._oldest, self._sum_anew_at = first, first + STEPS
+        self._known, self._integral = 0, 0.0
+        whole = (now - 1) // step - first
+        if value is None or whole < 0:
+            return
+        held = float(value)
+        start = first % size
+        head = min(whole, size - start)
+        rest = whole - head
+        each, area = array("q", [step]), array("d", [held * step])
+        self._ms[start : start + head], self._ms[:rest] = each * head, each * rest
+        self._area[start : start + head], self._area[:rest] = area * head, area * rest
+        self._add(first + whole, held, now - (first + whole) * step)
+        self._known = now - first * step
+        self._integral = held * self._known
 
     def _credit(self, value: float, start: int, end: int) -> None:
         step = self._step

@@ -55,6 +55,12 @@ class Extreme(Stepped):
         if not self._queue or self._queue[-1][0] != index:  # a worse one that leaves at the same time says it all
             self._queue.append((index, value))
 
+    def _renew(self, first: int, now: int) -> None:
+        super()._renew(first, now)
+        self._queue.clear()
+        if self._known:
+            self._queue.append(((now - 1) // self._step, float(self._held or 0)))
+
     def _expire(self, first: int) -> None:
         super()._expire(first)
         while self._queue and self._queue[0][0] < first:
