@@ -14,7 +14,7 @@ import typer
 
 from contract.conventions import Exit, json_line
 from device_profiles.library import LibraryError
-from simulators import cli_site
+from simulators import cli_run, cli_site
 from simulators.broker import BrokerUnavailable, embedded_broker
 from simulators.cli_demo import DemoFailed, serve_demo
 from simulators.clock import SystemClock
@@ -62,6 +62,8 @@ def demo(
 
 
 app.command()(cli_site.site)
+app.command()(cli_run.run)
+app.command()(cli_run.scenarios)
 
 
 @app.command()

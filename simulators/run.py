@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from contract.conventions import EpochMs
-from device_profiles.library import LibraryError
+from device_profiles.library import Library, LibraryError
+from device_profiles.on_demand import load_needed
 from device_profiles.reading import Finding
 from simulators.clock import VirtualClock, run_virtual
 from simulators.expect import Judge, Miss, Times
@@ -29,7 +31,7 @@ from simulators.run_stage import VirtualStage
 from simulators.run_timeline import Event, timeline
 from simulators.scenario_check import check
 from simulators.scenario_file import Scenario, ScenarioWrong
-from simulators.site import SiteError, build_site, load_library
+from simulators.site import SiteError, build_site
 from simulators.virtual import VirtualSite, World, running
 
 Tell = Callable[[float], None]
@@ -79,30 +81,34 @@ class Prepared:
 
     scenario: Scenario
     site_file: Path
+    library: Library
     times: Times
     deeds: Sequence[Deed]
 
 
 def prepare(scenario: Scenario, folder: Path) -> Prepared:
     """Check a scenario against its site. Raises ScenarioWrong with every mistake, SiteError, LibraryError."""
-    data = checked(scenario)
+    data, library = checked(scenario)
     times = Times(scenario.head.start, ZoneInfo(data["site"].get("zone", "UTC")))
     original = (scenario.site_file or folder / "site.yaml").parent
-    return Prepared(scenario, write_site(data, original, folder), times, plan(scenario, times.start_ms, times.zone))
+    return Prepared(
+        scenario, write_site(data, original, folder), library, times, plan(scenario, times.start_ms, times.zone)
+    )
 
 
-def checked(scenario: Scenario) -> dict[str, object]:
-    """The plain data of its site, every name of the scenario checked against it. Raises as ``prepare``."""
+def checked(scenario: Scenario) -> tuple[dict[str, Any], Library]:
+    """The plain data of its site and its library, every name of the scenario checked against it. Raises as ``prepare``."""
     try:
         data = site_of(scenario)
         original = (scenario.site_file or Path("site.yaml")).parent
-        site = build_site(data, load_library(data, original))
+        library = load_needed([original / data["library"]] if data.get("library") else [])
+        site = build_site(data, library)
     except (SiteError, LibraryError) as error:
         line = scenario.line("site" if scenario.site_file else "generate")
         raise ScenarioWrong([Finding(str(scenario.file), line, "site", str(error))]) from error
     if mistakes := check(scenario, site, ZoneInfo(data["site"].get("zone", "UTC"))):
         raise ScenarioWrong(mistakes)
-    return data
+    return data, library
 
 
 async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: Tell | None = None) -> Outcome:
@@ -110,7 +116,12 @@ async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: 
     prepared = prepare(scenario, folder)
     seed = scenario.head.seed if seed is None else seed
     async with running(
-        prepared.site_file, folder, VirtualClock(prepared.times.start_ms), seed=seed, world=world_of(scenario)
+        prepared.site_file,
+        folder,
+        VirtualClock(prepared.times.start_ms),
+        seed=seed,
+        library=prepared.library,
+        world=world_of(scenario),
     ) as world:
         stage = VirtualStage(world)
         conductor = Conductor(stage, prepared.times)

@@ -60,7 +60,9 @@ class Conductor:
     # --- plant --------------------------------------------------------------------------------------------------
 
     async def _inject(self, step: s.Inject) -> None:
-        await self._stage.change("clear" if self._is_end else "inject", step.equipment, step.inject, (step.onset or 0) / 1000)
+        await self._stage.change(
+            "clear" if self._is_end else "inject", step.equipment, step.inject, (step.onset or 0) / 1000
+        )
 
     async def _clear(self, step: s.Clear) -> None:
         await self._stage.change("clear", step.equipment, step.clear, 0.0)
@@ -75,7 +77,9 @@ class Conductor:
             await self._stage.truth(step.device, step.point, step.sensor)
         else:
             await self._stage.lie(step.device, step.point, step.sensor, step.with_)
-        self._note("plant", f"{step.device}/{step.point}: " + ("tells the truth" if self._is_end else f"lies: {step.sensor}"))
+        self._note(
+            "plant", f"{step.device}/{step.point}: " + ("tells the truth" if self._is_end else f"lies: {step.sensor}")
+        )
 
     # --- processes and lines ------------------------------------------------------------------------------------
 

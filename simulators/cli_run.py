@@ -1,0 +1,198 @@
+"""``plantroom-sim run`` and ``plantroom-sim scenarios``: scenarios played on the running product, and what came of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from contract.conventions import Exit, json_line
+from device_profiles.reading import Finding
+from simulators.clock import SystemClock
+from simulators.demo_lines import language_of
+from simulators.pool import cores, quiet, spread
+from simulators.processes import ProcessFailed
+from simulators.progress import Progress
+from simulators.run import Outcome, checked, play, run_scenario
+from simulators.run_paced import run_paced
+from simulators.run_report import as_object, lines_of, summary
+from simulators.scenario_file import Scenario, ScenarioWrong
+from simulators.scenario_shelf import load_all, shipped
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of one call."""
+
+    seed: int | None
+    speed: float | None
+    is_real_time: bool
+    is_json: bool
+    jobs: int
+    data: Path | None
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One scenario for one process."""
+
+    scenario: Scenario
+    seed: int | None
+    data: Path | None
+
+
+def run(
+    scenario: Annotated[
+        list[str], typer.Argument(help="Scenario files, or names of shipped ones; `all` is all of these.")
+    ],
+    *,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="On virtual time, as fast as it can: the default.")
+    ] = False,
+    real_time: Annotated[
+        bool,
+        typer.Option("--real-time", help="Gateway, cloud and plant as processes on real sockets, second by second."),
+    ] = False,
+    speed: Annotated[
+        float | None, typer.Option(min=0.1, help="Virtual time at so many times the pace of the wall clock.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same bytes; the file's own by default.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Scenarios beside each other; one a core.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Keep what gateway and cloud wrote, in this empty folder.")] = None,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Tell everything that happened.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a scenario; lines on standard error.")
+    ] = False,
+) -> None:
+    """Play scenarios on the running product and compare what they expect.
+
+    Exit 0: everything as expected; 1: something was not; 2: a scenario is wrong.
+    """
+    if sum((virtual, real_time, speed is not None)) > 1:
+        _fail("--virtual, --real-time and --speed exclude each other; give one", Exit.MISCONFIGURED)
+    asked = Asked(seed, speed, real_time, as_json, jobs or cores(), data, timeline)
+    names = [path.stem for path in shipped()] if scenario == ["all"] else scenario
+    try:
+        scenarios = load_all(names)
+        _check(scenarios)
+        raise typer.Exit(_run_all(scenarios, asked))
+    except ScenarioWrong as error:
+        _fail(str(error), Exit.MISCONFIGURED)
+    except ProcessFailed as error:
+        _fail(str(error), Exit.FINDING)
+
+
+def scenarios() -> None:
+    """List the shipped scenarios."""
+    language = language_of(os.environ)
+    for one in load_all([path.stem for path in shipped()]):
+        title = one.head.title.zh if language == "zh" else one.head.title.en
+        typer.echo(f"{one.name:<40} {title}")
+
+
+def _check(scenarios: Sequence[Scenario]) -> None:
+    """Every mistake of every file, before anything is played."""
+    mistakes = []
+    for one in scenarios:
+        try:
+            checked(one)
+        except ScenarioWrong as error:
+            mistakes += error.findings
+    if mistakes:
+        raise ScenarioWrong(mistakes)
+
+
+def _run_all(scenarios: Sequence[Scenario], asked: Asked) -> Exit:
+    language, clock = language_of(os.environ), SystemClock()
+    stream = sys.stderr if asked.is_json else sys.stdout
+    began_s, outcomes = clock.monotonic_s(), []
+    whole = sum(one.head.lasts for one in scenarios) // 60_000
+    with Progress(whole, "simulated minutes") as progress:
+        for outcome in _outcomes(scenarios, asked, progress):
+            outcomes.append(outcome)
+            progress.clear()
+            for line in lines_of(outcome, language, whole=asked.whole):
+                print(line, file=stream, flush=True)
+            if asked.is_json:
+                typer.echo(json_line(as_object(outcome)))
+    if len(outcomes) > 1 or not asked.is_json:
+        print(summary(outcomes, clock.monotonic_s() - began_s), file=stream)
+    return Exit.DONE if all(one.is_right for one in outcomes) else Exit.FINDING
+
+
+def _outcomes(scenarios: Sequence[Scenario], asked: Asked, progress: Progress) -> Iterator[Outcome]:
+    if asked.is_real_time or asked.speed is not None or asked.jobs == 1 or len(scenarios) == 1:
+        quiet()
+        for one in scenarios:
+            yield _alone(one, asked, _teller(one, progress))
+        return
+    shares = [Share(one, asked.seed, asked.data) for one in scenarios]
+    done: dict[str, Outcome] = {}
+    waiting = [one.scenario.name for one in shares]
+    for share, outcome in spread(_share, shares, asked.jobs):
+        done[share.scenario.name] = outcome
+        progress.advance(share.scenario.head.lasts // 60_000)
+        while waiting and waiting[0] in done:  # told in the order in which they were asked for
+            yield done.pop(waiting.pop(0))
+
+
+def _share(share: Share) -> Outcome:
+    """One scenario in a process of its own."""
+    with _folder(share.scenario, share.data) as folder:
+        return run_scenario(share.scenario, folder, share.seed)
+
+
+def _alone(scenario: Scenario, asked: Asked, tell: Callable[[float], None]) -> Outcome:
+    with _folder(scenario, asked.data) as folder:
+        if asked.is_real_time:
+            from simulators.run_real import run_real  # processes and sockets: only where they are wanted
+
+            return run_real(scenario, folder, asked.seed, tell)
+        if asked.speed is not None:
+            return run_paced(play(scenario, folder, asked.seed, tell), asked.speed)
+        return run_scenario(scenario, folder, asked.seed, tell)
+
+
+def _teller(scenario: Scenario, progress: Progress) -> Callable[[float], None]:
+    minutes, told = scenario.head.lasts // 60_000, [0]
+
+    def tell(share: float) -> None:
+        now = int(share * minutes)
+        progress.advance(now - told[0], scenario.name)
+        told[0] = now
+
+    return tell
+
+
+@contextlib.contextmanager
+def _folder(scenario: Scenario, data: Path | None) -> Iterator[Path]:
+    """Where one run's data lands: kept where it was asked for, else gone afterwards."""
+    if data is None:
+        place = Path(tempfile.mkdtemp(prefix=f"plantroom-{scenario.name}-"))
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return
+    place = data / scenario.name
+    if place.exists() and any(place.iterdir()):
+        remedy = "Name an empty folder with --data, or remove it"
+        raise ScenarioWrong([Finding(str(place), 0, "", "holds the data of an earlier run", remedy)])
+    place.mkdir(parents=True, exist_ok=True)
+    yield place
+
+
+def _fail(message: str, code: Exit) -> NoReturn:
+    typer.echo(f"plantroom-sim: {message}", err=True)
+    raise typer.Exit(code)
