@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
+
+import msgspec
 
 from cloud.sla.calendar import Calendar, Hold, due, elapsed
 from cloud.sla.timeline import Deadline, Entry
@@ -280,12 +283,17 @@ def _seconds(length: timedelta | None) -> int:
 
 
 def from_plain(rows: Sequence[Mapping[str, Any]]) -> Chain:
-    """The reverse of ``to_plain``."""
+    """The reverse of ``to_plain``. Most tickets have the same chain: it is made once."""
+    return _made(msgspec.json.encode(rows))
+
+
+@lru_cache(maxsize=64)
+def _made(rows: bytes) -> Chain:
     return tuple(
         Step(
             whom=tuple(row["whom"]), clock=row["clock"], trigger=row["trigger"], after=timedelta(seconds=row["after_s"]),
             by=tuple(row["by"]), repeat_every=timedelta(seconds=row["repeat_every_s"]) or None, repeats=row["repeats"],
             until=row["until"], share=row["share"], event=row["event"],
         )
-        for row in rows
+        for row in msgspec.json.decode(rows)
     )  # fmt: skip

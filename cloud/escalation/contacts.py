@@ -19,11 +19,19 @@ from cloud.escalation.courier import look_at
 from cloud.escalation.decide import Quiet
 from cloud.people.service import audit
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.sql import insert_new, upsert
 from contract.conventions import EpochMs
 
 PERSON, ADDRESS = "person:", "address:"
 _HHMM = len("22:00")
+_user, _channel, _duty = t.app_user.c, t.calls.channel.c, t.calls.duty.c
+_USERS = Prepared(select(_user.name, _user.role, _user.language).where(_user.disabled_at.is_(None)).order_by(_user.id))
+_KINDS = Prepared(select(_channel.owner, _channel.kind).order_by(_channel.owner, _channel.position, _channel.id))
+_DUTIES = Prepared(select(_duty.site_id, _duty.role, _duty.owner).order_by(*t.calls.duty.primary_key))
+_CONTACTS = Prepared(select(t.calls.contact))
+_ZONES = Prepared(select(t.site.c.id, t.site.c.zone))
+_CHAINS = Prepared(select(t.calls.chain).order_by(t.calls.chain.c.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +97,17 @@ class Directory:
 
 async def directory(connection: AsyncConnection) -> Directory:
     """Everybody who can be told, now."""
-    people = (
-        await connection.execute(select(t.app_user).where(t.app_user.c.disabled_at.is_(None)).order_by(t.app_user.c.id))
-    ).mappings()
-    users = people.all()
+    users = await _USERS.rows(connection)
     channels: dict[str, tuple[str, ...]] = {}
-    for row in await channel_rows(connection):
-        channels[row["owner"]] = (*channels.get(row["owner"], ()), row["kind"])
-    duties = await connection.execute(select(t.calls.duty).order_by(*t.calls.duty.primary_key))
-    contacts = (await connection.execute(select(t.calls.contact))).mappings()
-    sites = await connection.execute(select(t.site.c.id, t.site.c.zone))
+    for owner, kind in await _KINDS.tuples(connection):
+        channels[owner] = (*channels.get(owner, ()), kind)
     return Directory(
         roles={row["name"]: row["role"] for row in users},
         languages={row["name"]: row["language"] for row in users},
-        duties=[(row.site_id, row.role, row.owner) for row in duties],
+        duties=[(site, role, owner) for site, role, owner in await _DUTIES.tuples(connection)],
         channels=channels,
-        contacts={row["owner"]: dict(row) for row in contacts},
-        zones={row.id: row.zone for row in sites},
+        contacts={row["owner"]: row for row in await _CONTACTS.rows(connection)},
+        zones=dict(await _ZONES.tuples(connection)),
         chains=await chains(connection),
     )
 
@@ -120,9 +122,9 @@ async def channel_rows(connection: AsyncConnection, owner: str = "") -> Sequence
 
 async def chains(connection: AsyncConnection) -> list[Kept]:
     """The site's own chains."""
-    rows = (await connection.execute(select(t.calls.chain).order_by(t.calls.chain.c.id))).mappings()
     return [
-        Kept(from_plain(row["steps"]), row["site_id"], row["kind"], row["priority"], row["emergency"]) for row in rows
+        Kept(from_plain(row["steps"]), row["site_id"], row["kind"], row["priority"], row["emergency"])
+        for row in await _CHAINS.rows(connection)
     ]
 
 

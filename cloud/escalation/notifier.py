@@ -99,7 +99,7 @@ class Notifier:
     async def _plan(self, numbers: Sequence[int], now: EpochMs) -> bool:
         """Whether any of them was ours to plan."""
         try:
-            async with self._database.write() as connection:
+            async with self._database.write(is_brief=True) as connection:
                 return bool(await planning.plan(self._desk, connection, numbers, now))
         except (KeyError, ValueError):
             if len(numbers) > 1:  # one of them cannot be planned, and must not keep the others from it

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.escalation import contacts
@@ -21,6 +21,7 @@ from cloud.escalation.contacts import Directory
 from cloud.escalation.decide import Decision, Manners, New, Written, decide
 from cloud.sla.timeline import Entry
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.sql import insert_all_new
 from cloud.tickets import repository, targets, watchers
 from cloud.tickets.desk import Desk
@@ -32,22 +33,39 @@ _PART = 100
 """Steps of a chain that replaces another on the same ticket are numbered from the next multiple of this on."""
 _IS_STALE = t.ticket.c.planned_version != t.ticket.c.version
 _notice = t.calls.notice
+_ticket = t.ticket.c
+_NOW: BindParameter[int] = bindparam("instant")
+_THESE: BindParameter[Any] = bindparam("numbers", expanding=True)
+_IS_LOST = _notice.c.state == literal_column("'sending'"), _notice.c.next_at <= _NOW
+"""Its sender did not say what became of it within its lease: it died."""
+_STALE = Prepared(select(_ticket.id).where(_IS_STALE).order_by(_ticket.id).limit(AT_ONCE))
+_CALLED = Prepared(select(_ticket.id).where(_ticket.next_call_at <= _NOW).order_by(_ticket.next_call_at).limit(AT_ONCE))
+_LOST = Prepared(select(_notice.c.ticket_id).where(*_IS_LOST).limit(AT_ONCE))
+_LOCKED = Prepared(
+    select(t.ticket).where(_ticket.id.in_(_THESE)).order_by(_ticket.id).with_for_update(skip_locked=True)
+)
+_FOUND_AGAIN = Prepared(
+    update(_notice)
+    .where(_notice.c.ticket_id.in_(_THESE), *_IS_LOST)
+    .values(state="waiting", claim="", is_possible_repeat=True)
+)
+_NOTICES = Prepared(select(_notice).where(_notice.c.ticket_id.in_(_THESE)).order_by(_notice.c.id))
+_ONE = update(t.ticket).where(_ticket.id == bindparam("number"))
+_FOLLOWS: dict[str, Any] = {"planned_version": bindparam("seen"), "next_call_at": bindparam("instant")}
+_PLANNED = Prepared(_ONE.values(_FOLLOWS))
+_BEGINS: dict[str, Any] = {"chain": bindparam("parts")}
+_BEGUN = Prepared(_ONE.values(_BEGINS))
 
 
 async def candidates(connection: AsyncConnection, now: EpochMs) -> list[int]:
     """Tickets that changed or have a call to make, oldest first; at most one transaction's worth."""
-    stale = select(t.ticket.c.id).where(_IS_STALE).order_by(t.ticket.c.id).limit(AT_ONCE)
-    called = (
-        select(t.ticket.c.id).where(t.ticket.c.next_call_at <= now).order_by(t.ticket.c.next_call_at).limit(AT_ONCE)
-    )
-    lost = select(_notice.c.ticket_id).where(*_lost(now)).limit(AT_ONCE)
-    found = [number for query in (called, stale, lost) for number in (await connection.execute(query)).scalars()]
-    return list(dict.fromkeys(found))[:AT_ONCE]
-
-
-def _lost(now: EpochMs) -> tuple[ColumnElement[bool], ...]:
-    """Notices whose sender did not say what became of them within its lease: it died."""
-    return _notice.c.state == "sending", _notice.c.next_at <= now
+    now_is = {"instant": now}
+    asked = [
+        await _CALLED.tuples(connection, now_is),
+        await _STALE.tuples(connection),
+        await _LOST.tuples(connection, now_is),
+    ]
+    return list(dict.fromkeys(number for rows in asked for (number,) in rows))[:AT_ONCE]
 
 
 async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], now: EpochMs) -> int:
@@ -55,31 +73,26 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
 
     A notice whose sender died waits again, marked as a possible repeat, unless its reason has gone meanwhile.
     """
-    query = select(t.ticket).where(t.ticket.c.id.in_(numbers))
-    locked = (await connection.execute(query.order_by(t.ticket.c.id).with_for_update(skip_locked=True))).mappings()
-    tickets = locked.all()
+    tickets = await _LOCKED.rows(connection, {"numbers": tuple(numbers)})
     if not tickets:
         return 0
     await targets.learn(connection, desk)
     known = await contacts.directory(connection)
-    found_again = update(_notice).where(_notice.c.ticket_id.in_([ticket["id"] for ticket in tickets]), *_lost(now))
-    await connection.execute(found_again.values(state="waiting", claim="", is_possible_repeat=True))
-    files = await _files(connection, [ticket["id"] for ticket in tickets])
-    planned, new = [], []
+    found = [ticket["id"] for ticket in tickets]
+    await _FOUND_AGAIN.run(connection, {"numbers": tuple(found), "instant": now})
+    files = await _files(connection, found)
+    planned, begun, new = [], [], []
     for ticket in tickets:
         parts = snapshot(ticket, known)
         decision = _decide(desk, ticket, parts, files[ticket["id"]], known, now)
         new += [_row(ticket, one, now) for one in decision.new]
         await _change(connection, decision)
         next_call = _not_before(decision.next_call) if decision.next_call else None
-        planned.append({"number": ticket["id"], "seen": ticket["version"], "parts": parts, "at": next_call})
-    changed: dict[str, Any] = {
-        "planned_version": bindparam("seen"),
-        "chain": bindparam("parts"),
-        "next_call_at": bindparam("at"),
-    }
+        planned.append({"number": ticket["id"], "seen": ticket["version"], "instant": next_call})
+        begun += [{"number": ticket["id"], "parts": parts}] if parts != ticket["chain"] else []
     await insert_all_new(connection, _notice, new)
-    await connection.execute(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(changed), planned)
+    await _PLANNED.run(connection, *planned)
+    await _BEGUN.run(connection, *begun)
     return len(planned)
 
 
@@ -94,7 +107,7 @@ class _File:
 
 async def _files(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, _File]:
     """What is on record of some tickets, read together."""
-    stories = {ticket["id"]: entries for ticket, entries in await repository.stories(connection, numbers)}
+    stories = await repository.timelines(connection, numbers)
     seen = await watchers.watching_each(connection, numbers)
     notices = await _written(connection, numbers)
     return {number: _File(stories[number], seen.get(number, []), notices.get(number, [])) for number in numbers}
@@ -158,9 +171,8 @@ def manners_of(ticket: Mapping[Any, Any], known: Directory) -> Manners:
 
 async def _written(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Written]]:
     """The notices of tickets as they stand."""
-    query = select(_notice).where(_notice.c.ticket_id.in_(numbers)).order_by(_notice.c.id)
     found: dict[int, list[Written]] = {}
-    for row in (await connection.execute(query)).mappings():
+    for row in await _NOTICES.rows(connection, {"numbers": tuple(numbers)}):
         key = (row["clock"], row["activation"], row["step"], row["repeat"])
         due, failed = from_ms(row["due_at"]), _instant(row["failed_at"])
         one = Written(row["id"], key, row["owner"], row["state"], due, failed, _instant(row["next_at"]))

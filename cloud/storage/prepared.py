@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
+from sqlalchemy import Connection, Dialect, Float
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -115,6 +115,10 @@ def _planned(statement: Any, dialect: Dialect, values: Values) -> _Plan:  # noqa
 
 
 def _result(kind: TypeEngine[Any], dialect: Dialect) -> _Process:
+    if isinstance(
+        kind, Float
+    ):  # both drivers give floats as they are; SQLAlchemy would first ask which kind a server sent
+        return None
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -95,6 +96,13 @@ def _begin_sqlite(connection: Connection) -> None:
         raw.be_brief()
 
 
+def _read(text: str | bytes) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:  # what only Python calls JSON: NaN, half a character
+        return json.loads(text)
+
+
 class Database:
     """An engine and its rules. ``read()`` sees one snapshot; ``write()`` commits when its block ends without an error."""
 
@@ -171,10 +179,15 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     if parsed.get_backend_name() != "sqlite":
         if is_inline:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
-        return Database(create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain))
+        return Database(
+            create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain, json_deserializer=_read)
+        )
     path = parsed.database or ":memory:"
     engine = create_async_engine(
-        parsed, async_creator=lambda: driver.connect(path, is_inline=is_inline), json_serializer=_plain
+        parsed,
+        async_creator=lambda: driver.connect(path, is_inline=is_inline),
+        json_serializer=_plain,
+        json_deserializer=_read,
     )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,12 @@ _MOVING = frozenset({"reclassified", "retargeted", "held", "resumed", "reopened"
 _ALWAYS_TOLD = frozenset({"reclassified", "retargeted"})
 
 
+_CASE = ("policy", "kind", "system", "site_id", "emergency")
+"""What its targets follow from, besides its timeline."""
+_SHORT, _KEPT = 4, 64
+"""Timelines so short are looked for among so many that were worked out before."""
+
+
 class UnreadError(Exception):
     """A clock moves, and the timeline that it follows from was not read: read it and begin again."""
 
@@ -39,6 +45,7 @@ class Desk:
         self.zones: dict[str, str] = {}
         """The zone of each site, as far as it was read."""
         self._versions = {policy.version: policy}
+        self._worked_out: dict[Hashable, tuple[Deadline, ...]] = {}
         self.is_read = False
         """Whether what is in force was read from the database."""
 
@@ -48,6 +55,7 @@ class Desk:
         self._versions.update({policy.version: policy for policy in versions})
         if versions:
             self.policy, self.is_read = versions[-1], True
+            self._worked_out.clear()
 
     @property
     def versions(self) -> frozenset[str]:
@@ -60,7 +68,23 @@ class Desk:
     def deadlines(
         self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs, policy: Policy | None = None
     ) -> tuple[Deadline, ...]:
-        """Every clock of a ticket as its timeline says at ``now``; with ``policy`` as if that bound it from now on."""
+        """Every clock of a ticket as its timeline says at ``now``; with ``policy`` as if that bound it from now on.
+
+        Tickets that one envelope opens have the same clocks: they are worked out once.
+        """
+        if policy is not None or len(entries) > _SHORT:
+            return self._deadlines(ticket, entries, now, policy)
+        case = (*(ticket[name] for name in _CASE), ticket.get("category"), self.zones.get(ticket["site_id"]))
+        key = (case, tuple(entries), now, self.policy.version)
+        if key not in self._worked_out:
+            if len(self._worked_out) >= _KEPT:
+                self._worked_out.clear()
+            self._worked_out[key] = self._deadlines(ticket, entries, now, None)
+        return self._worked_out[key]
+
+    def _deadlines(
+        self, ticket: Mapping[Any, Any], entries: Sequence[Entry], now: EpochMs, policy: Policy | None
+    ) -> tuple[Deadline, ...]:
         changes = [entry for entry in entries if entry.kind == "retargeted"]
         first = self.ruling(ticket, changes[0].was if changes else ticket["policy"])
         later = {entry.version: self.ruling(ticket, entry.version) for entry in changes}

@@ -199,11 +199,16 @@ async def stories(connection: AsyncConnection, numbers: Sequence[int]) -> list[t
     """Tickets with their timelines."""
     rows = (await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)))).mappings()
     found = {row["id"]: row for row in rows}
-    lines: dict[int, list[Entry]] = {number: [] for number in numbers}
-    query = select(t.timeline).where(t.timeline.c.ticket_id.in_(numbers)).order_by(t.timeline.c.id)
-    for line in (await connection.execute(query)).mappings():
-        lines[line["ticket_id"]].append(entry_of(line))
+    lines = await timelines(connection, numbers)
     return [(found[number], lines[number]) for number in numbers if number in found]
+
+
+async def timelines(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Entry]]:
+    """The timelines of tickets as the clocks read them."""
+    lines: dict[int, list[Entry]] = {number: [] for number in numbers}
+    for line in await _LINES.rows(connection, {"ids": tuple(numbers)}):
+        lines[line["ticket_id"]].append(entry_of(line))
+    return lines
 
 
 async def append_all(connection: AsyncConnection, number: int, happenings: Sequence[Happening]) -> None:

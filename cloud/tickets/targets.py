@@ -20,6 +20,7 @@ from cloud.sla.policy import Policy
 from cloud.sla.timeline import Deadline
 from cloud.sla.written import PolicyError, policy_json, policy_of
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.session import Database
 from cloud.storage.sql import insert_new
 from cloud.tickets import repository
@@ -30,6 +31,8 @@ from contract.conventions import EpochMs, from_ms, to_ms
 
 _OPEN = tuple(str(state) for state in OPEN_STATES)
 _CHUNK = 500
+_ZONES = Prepared(select(t.site.c.id, t.site.c.zone))
+_LABELS = Prepared(select(t.targets.version.c.label).order_by(t.targets.version.c.id))
 MOST_PREVIEWED = 5000
 """So many open tickets are looked at before a change is confirmed; the answer says of how many."""
 BATCH = 100
@@ -82,9 +85,8 @@ def _without_copies(body: Mapping[str, Any]) -> dict[str, Any]:
 
 async def learn(connection: AsyncConnection, desk: Desk) -> None:
     """Take over versions that this process does not know yet, and the zones of sites."""
-    zones = {row.id: row.zone for row in await connection.execute(select(t.site.c.id, t.site.c.zone))}
-    labels = select(t.targets.version.c.label).order_by(t.targets.version.c.id)
-    known = list((await connection.execute(labels)).scalars())
+    zones: dict[str, str] = dict(await _ZONES.tuples(connection))
+    known = [label for (label,) in await _LABELS.tuples(connection)]
     is_news = bool(known) and not (desk.is_read and known[-1] == desk.policy.version)
     rows = (await connection.execute(select(t.targets.version).order_by(t.targets.version.c.id))) if is_news else None
     desk.adopt([policy_of(row["label"], row["body"]) for row in rows.mappings()] if rows else (), zones)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.storage.sql import insert_new
 from cloud.tickets import repository
 from contract.conventions import EpochMs
 
 _watcher = t.proof.watcher
+_EACH = Prepared(
+    select(_watcher.c.ticket_id, _watcher.c.person)
+    .where(_watcher.c.ticket_id.in_(bindparam("numbers", expanding=True)))
+    .order_by(_watcher.c.since_at, _watcher.c.person)
+)
 
 
 async def watch(connection: AsyncConnection, number: int, person: str, now: EpochMs) -> bool:
@@ -36,9 +42,8 @@ async def watching(connection: AsyncConnection, number: int) -> list[str]:
 
 async def watching_each(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[str]]:
     """The same of several tickets; a ticket that nobody watches is left out."""
-    query = select(_watcher.c.ticket_id, _watcher.c.person).where(_watcher.c.ticket_id.in_(numbers))
     found: dict[int, list[str]] = {}
-    for number, person in await connection.execute(query.order_by(_watcher.c.since_at, _watcher.c.person)):
+    for number, person in await _EACH.tuples(connection, {"numbers": tuple(numbers)}):
         found.setdefault(number, []).append(person)
     return found
 
