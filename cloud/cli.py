@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cloud import cli_history, cli_notify, cli_targets
+from cloud import cli_grafana, cli_history, cli_notify, cli_targets
 from cloud.cli_shared import ConfigFile, Data, Json, settings_of, tell, with_database, write
 from cloud.errors import Misconfigured, Refused
 from cloud.tickets.ticket import Role
@@ -26,6 +26,7 @@ app.add_typer(cli_targets.sla_app, name="sla")
 app.add_typer(cli_targets.calendar_app, name="calendar")
 app.add_typer(cli_history.app, name="history")
 app.add_typer(cli_notify.app, name="notify")
+app.command("grafana")(cli_grafana.grafana)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Telemetry store → Grafana: data source and dashboards for those who live there, made from the equipment classes."""
