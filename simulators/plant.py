@@ -214,6 +214,7 @@ class PlantServers:
                 for device in self.message_devices():
                     group.create_task(device.run(), name=f"mqtt_device_{device.id}")
                 started.set()
+                await asyncio.get_running_loop().create_future()
         finally:
             await self.stop_modbus()
 

@@ -15,6 +15,7 @@ from simulators.raw_udp import UdpServer
 from simulators.rtu import SerialServer
 from simulators.site import SiteError
 
+USUAL_PORT: Mapping[str, int] = {"tls": 802}
 LineServer = ModbusServer | UdpServer | SerialServer
 
 
@@ -35,6 +36,13 @@ def serial_link(bus: Mapping[str, Any], folder: Path | None) -> Path:
     """The name under which the gateway finds a serial bus."""
     port = Path(str(bus["port"]))
     return port if folder is None else folder / port.name
+
+
+def port_of(bus: Mapping[str, Any]) -> int | str:
+    """Where a bus entry listens: its number, the usual one where it names none, or the name of a serial port."""
+    if bus["modbus"] == "rtu":
+        return str(bus["port"])
+    return int(bus.get("port") or USUAL_PORT.get(bus["modbus"], 502))
 
 
 def _tcp(bus: Mapping[str, Any], clock: Clock, devices: Mapping[int, Registers], where: Where) -> ModbusServer:  # noqa: ARG001
@@ -79,7 +87,7 @@ async def open_line(bus: Mapping[str, Any], clock: Clock, devices: Mapping[int, 
         if isinstance(server, SerialServer):
             await server.start()
         else:
-            await server.start(where.listen, int(bus["port"]))
+            await server.start(where.listen, int(port_of(bus)))
     except OSError as error:
-        raise SiteError(f"bus {bus['id']}: port {bus['port']} cannot be opened: {error.strerror}") from error
+        raise SiteError(f"bus {bus['id']}: port {port_of(bus)} cannot be opened: {error.strerror}") from error
     return server
