@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from contract.conventions import EpochMs
 from device_profiles.library import Library, LibraryError
 from device_profiles.on_demand import load_needed
 from device_profiles.reading import Finding
+from simulators import invariants
 from simulators.clock import VirtualClock, run_virtual
 from simulators.expect import Judge, Miss, Times
 from simulators.run_deeds import Conductor
@@ -127,17 +127,8 @@ async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: 
         conductor = Conductor(stage, prepared.times)
         await conduct(conductor, stage, prepared, tell or (lambda _: None))
         facts = read_facts(stage.database)
-        broken = await _invariants(world)
+        broken = await invariants.check(world, prepared.deeds)
         return _outcome(prepared, seed, conductor, facts, broken, world)
-
-
-async def _invariants(world: VirtualSite) -> Sequence[str]:
-    try:
-        module = importlib.import_module("simulators.invariants")
-    except ModuleNotFoundError:
-        return ()
-    found: Sequence[str] = await module.check(world)
-    return found
 
 
 def world_of(scenario: Scenario) -> World:

@@ -44,6 +44,8 @@ class SimulatedEquipment:
     """Rule id to its on-delay; only rules that are enabled and bind this equipment."""
     off_delays_ms: Mapping[str, int]
     severities: Mapping[str, str]
+    serves: str = ""
+    """What it feeds or stands in for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def _equipment(entry: Mapping[str, Any], data: Mapping[str, Any], library: Libra
         {name: _delay_ms(rule["on_delay"], of, limits) for name, rule in rules.items()},
         {name: _delay_ms(rule["off_delay"], of, limits) for name, rule in rules.items()},
         {name: rule["severity"] for name, rule in rules.items()},
+        entry.get("serves", ""),
     )  # fmt: skip
 
 
