@@ -34,7 +34,13 @@ def plan(scenario: Scenario, start_ms: EpochMs, zone: ZoneInfo) -> list[Deed]:
             quality=value.quality, **{"is": value.is_},
         )  # fmt: skip
         deeds.append(Deed(value.at.instant(start_ms, zone), look, scenario.line("expect", "values", index)))
-    return sorted(deeds, key=lambda deed: (deed.at_ms, not deed.is_end))
+    return sorted(deeds, key=_order)
+
+
+def _order(deed: Deed) -> tuple[EpochMs, int]:
+    """What ends makes room for what begins; only a restart without a pause ends after it began."""
+    is_instant = isinstance(deed.step, s.Restart) and not deed.step.lasts
+    return deed.at_ms, (2 if is_instant else 0) if deed.is_end else 1
 
 
 def _end(step: s.Step, at_ms: EpochMs) -> Iterator[EpochMs]:
