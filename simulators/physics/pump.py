@@ -1,21 +1,38 @@
-"""physics of a pump: affinity of speed, flow and power, and a motor's current that fits its power (pure)."""
+"""physics of a pump: a controller that holds the pressure, the speed that the curve then asks for, and its motor (pure).
+
+Demand follows the people of the building. Speed comes from the pump's curve by the affinity laws, power from curve and
+efficiency, current from power. A pump that takes turns with a standby pump counts its own days only.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+from simulators.physics.calendar import Profile
+from simulators.physics.models import hydraulics, loads, weather
 from simulators.physics.plant import Circumstances, Values
 
-FAULTS = ("dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", "bearing_overheating", "supply_lost")
+FAULTS = (
+    "dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", "bearing_overheating", "supply_lost", "burst",
+    "impeller_blocked", "cavitation", "winding_overheats", "suction_throttled", "tank_empties", "sump_floods",
+)  # fmt: skip
 
 _VOLTAGE = 380.0
 _CYCLE_S = 8.0
 _USE = 0.25
 """Share of the time that its counters count: it takes turns with others."""
 _SUCTION_MPA = 0.08
-_NIGHT_UTC = (17.5, 22.0)
-"""When the simulated people sleep, in hours UTC: the small hours in China."""
+_REACH = 0.85
+"""Demand at full share against the rated flow."""
+_FRICTION = 0.15
+"""Head lost in the pipes at rated flow, against the head that the controller holds."""
+
+
+_NEED_WATER, _WORKED = ("short_cycling", "impeller_blocked", "cavitation"), 0.3
+"""What happens only while it pumps, and the demand that then keeps it from resting."""
+_SLEEP = 0.06
+"""Below this flow the controller lets the pump rest and the vessel feed the pipes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,19 @@ def values(now: Circumstances) -> Values:
     return _states(now, duty) | _water(now, duty) | _motor(now, duty) | _wear(now, duty) | _counters(now)
 
 
+def _curve() -> hydraulics.PumpCurve:
+    """In shares of the rated flow and of the head at the setpoint: 1.25 at no flow, 1 at the rated flow."""
+    return hydraulics.PumpCurve(shut_off_head=1.3, head_loss=0.3, best_flow=0.95, best_efficiency=0.72)
+
+
+def _at(flow: float) -> _Duty:
+    """The duty at which the held head meets a demand: speed by the affinity laws, power against that at rated flow."""
+    curve = _curve()
+    head = 1 - _FRICTION * (1 - flow * flow)
+    speed = curve.speed_for(head, flow)
+    return _Duty(speed, flow, curve.shaft_power(flow, speed) / curve.shaft_power(1.0, 1.0), 0.90 + 0.07 * flow)
+
+
 def _is_running(now: Circumstances) -> bool:
     if now.has("drive_fault") or now.has("supply_lost"):
         return False
@@ -51,18 +81,24 @@ def _duty(now: Circumstances) -> _Duty:
         return _Duty(1.0, 0.0, 0.40, 0.52)
     if now.has("high_discharge_pressure"):
         return _Duty(0.95, 0.15, 0.64, 0.93)
-    # Affinity: flow follows speed, and power its cube; a controller holds the pressure.
-    flow = 0.70 + now.daily(20, 0.04) + now.noise("flow", 0.03)
-    if _NIGHT_UTC[0] <= now.now_s / 3600 % 24 < _NIGHT_UTC[1]:
-        flow *= 0.02
-    speed = 0.84 + 0.1 * flow
-    return _Duty(speed, flow, speed**3 * (0.72 + 0.4 * flow), 0.97)
+    if now.has("burst"):
+        return _Duty(1.0, 1.15, 1.0, 0.98)
+    flow = max(_flow(now), _WORKED if any(fault in now.faults for fault in _NEED_WATER) else 0.0)
+    usual = _at(flow) if flow >= _SLEEP else _Duty(0.0, flow, 0.0, 1.0)
+    if now.has("impeller_blocked"):
+        return _Duty(usual.speed, 0.8 * usual.flow, (now.limit("current_max", 105) + 12) / 100, 1.0)
+    return usual
+
+
+def _flow(now: Circumstances) -> float:
+    """Demand against the rated flow."""
+    return max(0.004, _REACH * loads.WATER.share(now.local()) * (1 + now.noise("flow", 0.04)))
 
 
 def _states(now: Circumstances, duty: _Duty) -> Values:
     is_tripped = now.has("drive_fault")
     return {
-        "running": duty is not _AT_REST,
+        "running": duty.speed > 0,
         "in_auto": True,
         "supply_present": not now.has("supply_lost"),
         "fault": is_tripped,
@@ -72,23 +108,31 @@ def _states(now: Circumstances, duty: _Duty) -> Values:
 
 
 def _water(now: Circumstances, duty: _Duty) -> Values:
-    setpoint = now.rating("setpoint_mpa", 0.5)
-    suction = 0.0 if now.has("dry_run") else _SUCTION_MPA + now.noise("suction", 0.002)
-    discharge = setpoint + now.noise("discharge", 0.003)
-    if now.has("high_discharge_pressure"):
-        discharge = setpoint + now.limit("pressure_high", 0.05) + 0.06
-    elif now.has("dry_run"):
-        discharge = 0.03
-    elif duty is _AT_REST:
-        discharge = setpoint - 0.02
+    suction = _SUCTION_MPA + now.noise("suction", 0.002)
+    suction = now.towards("suction_throttled", suction, now.limit("suction_min", 0.01) - 0.02)
+    suction = 0.0 if now.has("dry_run") else suction
+    discharge = _discharge(now, duty)
+    level = 2.1 + now.daily(4, 0.15) + now.noise("tank", 0.01)
+    sump = 0.7 + now.noise("sump", 0.05, 300)
     return {
         "discharge_pressure": discharge,
         "suction_pressure": suction,
         "differential_pressure": discharge - suction,
         "flow": duty.flow * now.rating("rated_flow", 20),
-        "tank_level": 2.1 + now.daily(4, 0.15) + now.noise("tank", 0.01),
-        "sump_level": 0.7 + now.noise("sump", 0.05, 300),
+        "tank_level": max(0.0, now.towards("tank_empties", level, now.limit("tank_min", 0.5) - 0.2)),
+        "sump_level": now.towards("sump_floods", sump, now.limit("sump_high_high", 1.8) + 0.2),
     }
+
+
+def _discharge(now: Circumstances, duty: _Duty) -> float:
+    setpoint = now.rating("setpoint_mpa", 0.5)
+    if now.has("dry_run"):
+        return 0.03
+    if not duty.speed:
+        return setpoint - 0.02
+    usual = setpoint + now.noise("discharge", 0.003)
+    usual = now.towards("burst", usual, max(0.05, setpoint - now.limit("pressure_low", 0.05) - 0.08))
+    return now.towards("high_discharge_pressure", usual, setpoint + now.limit("pressure_high", 0.05) + 0.06)
 
 
 def _motor(now: Circumstances, duty: _Duty) -> Values:
@@ -110,20 +154,34 @@ def _motor(now: Circumstances, duty: _Duty) -> Values:
 
 
 def _wear(now: Circumstances, duty: _Duty) -> Values:
-    bearing = now.limit("bearing_max", 90) + 10 if now.has("bearing_overheating") else 48 + now.noise("bearing", 1, 30)
+    room = weather.indoors(now, 22.0)
+    bearing, winding = room + 18 + 10 * duty.power + now.noise("bearing", 1, 30), room + 20 + 30 * duty.power
+    shake = (1.6 + 0.4 * duty.flow if duty.speed else 0.1) + now.noise("vibration", 0.08, 3)
     return {
-        "winding_temperature": 66 + now.noise("winding", 1, 30),
-        "bearing_temperature": bearing,
-        "vibration": (1.8 if duty.speed else 0.1) + now.noise("vibration", 0.08, 3),
+        "winding_temperature": now.towards("winding_overheats", winding, now.limit("winding_max", 130) + 8)
+        + now.noise("winding", 1, 30),
+        "bearing_temperature": now.towards("bearing_overheating", bearing, now.limit("bearing_max", 90) + 10),
+        "vibration": now.towards("cavitation", shake, now.limit("vibration_zone_d", 6.6) + 1.5),
     }
 
 
+def _power_by_hour() -> Profile:
+    """Power against rated power at each hour's demand."""
+    shares = {
+        share: _at(_REACH * share).power if _REACH * share >= _SLEEP else 0.0
+        for share in (*loads.WATER.work, *loads.WATER.rest)
+    }
+    return loads.WATER.mapped(shares)
+
+
+_POWER = _power_by_hour()
+
+
 def _counters(now: Circumstances) -> Values:
-    hours = now.counted_s / 3600 * _USE
     cycles = now.suffered("short_cycling") // _CYCLE_S
     return {
         "starts": float(now.counted_s // 14_400 + cycles),
-        "run_hours": hours,
-        "energy": hours * 0.72 * now.rating("rated_kw", 7.5),
-        "volume": hours * 0.70 * now.rating("rated_flow", 20),
+        "run_hours": now.counted_s / 3600 * _USE,
+        "energy": now.counted_hours(_POWER) * _USE * now.rating("rated_kw", 7.5),
+        "volume": now.counted_hours(loads.WATER) * _USE * _REACH * now.rating("rated_flow", 20),
     }
