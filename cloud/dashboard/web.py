@@ -93,7 +93,7 @@ class Page:
     def nav(self) -> tuple[NavItem, ...]:
         missed = self.here.words("tests.missed_count", n=self.counts.missed) if self.counts.missed else ""
         return (
-            NavItem("wall", "/wall"), NavItem("equipment", "/equipment"), NavItem("trends", "/trends"),
+            NavItem("wall", "/wall"), NavItem("equipment", "/equipment"), NavItem("trends", "/trends"), NavItem("power", "/power"),
             NavItem("alarms", "/alarms", str(self.counts.alarms or "")),
             NavItem("tickets", "/tickets", self.counts.tickets), NavItem("my", "/my", self.counts.mine),
             NavItem("tests", "/tests", missed), NavItem("permits", "/permits", is_last=True),
