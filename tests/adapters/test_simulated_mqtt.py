@@ -12,11 +12,15 @@ import pytest
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
+from edge.site import Bus
 from simulators.broker import embedded_broker, free_port
 from simulators.clock import SystemClock
 from simulators.modbus_device import Misbehaviour
 from simulators.mqtt_device import MqttDevice
 from simulators.site import SimulatedDevice
+from tests.support.devices import GAUGE, mqtt_model
+from tests.support.mqtt_buses import running as running_bus
+from tests.support.mqtt_buses import sensor
 
 NAME = {"en": "x", "zh": "x"}
 POINTS = {
@@ -31,6 +35,8 @@ MODEL = DeviceModel.model_validate(
         "payload": {"door": {"path": "door", "enum": {"0": "open", "1": "closed"}}, "warm": {"path": "car.t"}},
     }
 )  # fmt: skip
+
+PRESSURE = mqtt_model({"pressure": {"path": "p"}})
 
 
 @dataclass
@@ -121,3 +127,23 @@ async def test_others_hear_that_it_is_online() -> None:
     async with running(60_000) as bench:
         assert await bench.next("lifts/7/state") == b"online"
         await bench.next()
+
+
+async def test_the_gateway_takes_no_wrong_value_from_a_device_that_speaks_wrongly_and_hears_it_again() -> None:
+    async with embedded_broker(free_port()) as port:
+        bus = Bus("sensors", "mqtt", host="127.0.0.1", port=port, client_id="gw_1-sensors", mqtt_version="3.1.1")
+        device = SimulatedDevice("meter_1", PRESSURE, "sensors", "a", {"pressure": ("pump_1", "pressure")}, 50)
+        speaker = MqttDevice(device, {"pressure": GAUGE}, lambda: {"pressure": 0.5}, SystemClock(), port=port)
+        async with running_bus(bus, sensor(bus, model=PRESSURE)) as one:
+            await one.connected()
+            task = asyncio.create_task(speaker.run())
+            for fault in ("silent", "garbage", "truncated", "noise", "duplicate", "late", "restart"):
+                speaker.misbehave(Misbehaviour(fault, delay_s=0.1))
+                await asyncio.sleep(0.2)
+                speaker.misbehave()
+                heard = len(one.basket.samples)
+                await one.basket.until(lambda so_far=heard: any(row.value for row in one.basket.samples[so_far:]))  # type: ignore[misc]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert {row.value for row in one.basket.samples} - {None} == {0.5}
+        await asyncio.sleep(0.1)  # the broker closes its end of both connections
