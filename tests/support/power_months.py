@@ -16,8 +16,8 @@ ZONE = ZoneInfo("Asia/Shanghai")
 QUARTER, HOUR = 900_000, 3_600_000
 
 
-def local(*parts: int) -> int:
-    return int(datetime(*(*parts, 0, 0, 0)[:6], 0, ZONE).timestamp() * 1000)  # type: ignore[arg-type]
+def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=ZONE).timestamp() * 1000)
 
 
 def sample(equipment: str, point: str, at: int, value: float | None) -> Row:
