@@ -53,12 +53,12 @@ def grafana(
             shelf, Wanted(address, folder.absolute(), TONGUES if language == "both" else [language], home, secret_file)
         )
     )
-    shutil.rmtree(folder / "boards", ignore_errors=True)  # a class that is gone has no dashboard
+    shutil.rmtree(folder / "plantroom", ignore_errors=True)  # a class that is gone has no dashboard
     for name, text in made:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    boards = sum(name.startswith("boards/") for name, _ in made)
+    boards = sum(name.startswith("plantroom/") for name, _ in made)
     secret = (
         f" Give Grafana the server's token or password as {SECRET}."
         if address.authorization and not secret_file

@@ -3,7 +3,7 @@
 ===================================== =========================================================================
 ``datasources/plantroom.yaml``        the server of history, read only, by the secret that Grafana is given
 ``dashboards/plantroom.yaml``         one folder of dashboards a language
-``boards/LANGUAGE/ID.json``           the dashboards
+``plantroom/LANGUAGE/ID.json``        the dashboards
 ===================================== =========================================================================
 
 No secret is written: Grafana reads it from a file or from the variable ``PLANTROOM_TELEMETRY_SECRET`` when it starts.
@@ -51,11 +51,19 @@ def files(library: Library, wanted: Wanted) -> Iterator[tuple[str, str]]:
     )
     for tongue in wanted.tongues:
         for made in Boards(library, Settings(wanted.address.kind, tongue, wanted.plantroom)).all():
-            body = json.loads(json.dumps(made, cls=JSONEncoder))
-            for number, panel in enumerate(body["panels"], 1):
-                panel["id"] = number
+            body = _tidy(json.loads(json.dumps(made, cls=JSONEncoder)))
             name = body["uid"].removeprefix("plantroom-").removesuffix(f"-{tongue}")
-            yield f"boards/{tongue}/{name}.json", json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+            yield f"plantroom/{tongue}/{name}.json", json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+
+
+def _tidy(body: dict[str, Any]) -> dict[str, Any]:
+    """Numbers its panels, and takes out what the builder says of every variable though it is true of intervals alone."""
+    for number, panel in enumerate(body["panels"], 1):
+        panel["id"] = number
+    for variable in body["templating"]["list"]:
+        for name in ("auto", "auto_min", "auto_count"):
+            del variable[name]
+    return body
 
 
 def _source(wanted: Wanted) -> dict[str, Any]:
@@ -87,7 +95,7 @@ def _options(address: Address) -> dict[str, Any]:
 def _provider(wanted: Wanted, tongue: Tongue) -> dict[str, Any]:
     return {
         "name": f"plantroom-{tongue}", "orgId": 1, "folder": _FOLDERS[tongue], "folderUid": f"plantroom-{tongue}", "type": "file",
-        "allowUiUpdates": False, "options": {"path": str(wanted.folder / "boards" / tongue)},
+        "allowUiUpdates": False, "options": {"path": str(wanted.folder / "plantroom" / tongue)},
     }  # fmt: skip
 
 
