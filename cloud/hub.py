@@ -18,9 +18,12 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: list[_Listener] = []
+        self.version = 0
+        """Grows with every change that was told."""
 
     def publish(self, *topics: str) -> None:
         """Tell every subscriber. Call it after the commit."""
+        self.version += 1
         for listener in self._listeners:
             listener.topics.update(dict.fromkeys(topics))
             listener.is_news.set()

@@ -16,6 +16,7 @@ from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.routes_lists import Pages
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
 from cloud.dashboard.rows import AlarmRow, GatewayRow, Text
+from cloud.dashboard.shared import shared
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import Refused, not_found
@@ -41,6 +42,7 @@ async def show_alarms(request: Request, show: str = "active", severity: str = ""
 
 
 @router.get("/parts/alarms")
+@shared
 async def alarms_part(request: Request, show: str = "active", severity: str = "", page: int = 1) -> Response:
     return await _alarms(request, show, severity, page, "parts/alarms.html")
 
@@ -200,6 +202,7 @@ async def show_gateways(request: Request) -> Response:
 
 
 @router.get("/parts/gateways")
+@shared
 async def gateways_part(request: Request) -> Response:
     async with opened(request, "gateways") as o:
         return web.render("parts/gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
@@ -226,6 +229,7 @@ async def show_gateway(request: Request, id: str) -> Response:
 
 
 @router.get("/parts/gateways/{id}")
+@shared
 async def gateway_part(request: Request, id: str) -> Response:
     async with opened(request, "gateways") as o:
         return web.render("parts/gateway.html", o.page, **await _gateway(o, id))

@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from cloud.dashboard import history, many, views, wall, web
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened, state_points
+from cloud.dashboard.shared import shared
 from cloud.people import access
 from cloud.tickets.search_filter import Wanted
 
@@ -39,6 +40,7 @@ async def show_wall(request: Request, sound: str = "", site: str = "") -> Respon
 
 
 @router.get("/parts/wall")
+@shared
 async def wall_part(request: Request, site: str = "") -> Response:
     async with opened(request, "wall", with_tests=True) as o:
         return web.render("parts/wall.html", o.page, wall=await _wall(o, site))
@@ -61,6 +63,7 @@ async def _wall(o: Opened, site: str) -> wall.Wall:
 
 
 @router.get("/parts/bands")
+@shared
 async def bands_part(request: Request) -> Response:
     async with opened(request, "") as o:
         return web.render("parts/bands_only.html", o.page)

@@ -1,0 +1,73 @@
+"""dashboard: one part of a page for everybody who looks at it. Two hundred walls cost one wall after each change.
+
+A part is made anew after every change that the hub tells, and once a second, because it says how old its values are. It is
+the same for all readers of one role and language; who may not see it is turned away before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from cloud.clock import Clock
+from cloud.dashboard import web
+from cloud.hub import Hub
+from cloud.people.service import User
+
+OLDEST_MS: Final = 1_000
+MOST: Final = 400
+"""Parts kept at once; where more are looked at, the oldest are made anew."""
+
+Made = tuple[int, bytes, dict[str, str]]
+_Route = TypeVar("_Route", bound=Callable[..., Any])
+
+
+def shared(endpoint: _Route) -> _Route:
+    """Mark a part that is the same for all readers of one role and language."""
+    endpoint.is_shared = True  # type: ignore[attr-defined]  # read by the route's class
+    return endpoint
+
+
+class SharedParts:
+    """Parts of pages by who asks for what, each made once at a time."""
+
+    def __init__(self, hub: Hub, clock: Clock) -> None:
+        self._hub, self._clock = hub, clock
+        self._version = -1
+        self._parts: dict[tuple[str, ...], tuple[int, asyncio.Task[Made]]] = {}
+
+    async def get(self, request: Request, user: User, make: Callable[[], Awaitable[Response]]) -> Response:
+        """The part as somebody else got it a moment ago, or made now. What failed is told, and not kept."""
+        if self._version != self._hub.version:
+            self._version, self._parts = self._hub.version, {}
+        now, key = self._clock.now_ms(), _key(request, user)
+        known = self._parts.get(key)
+        if known is None or now - known[0] >= OLDEST_MS:
+            while len(self._parts) >= MOST:
+                del self._parts[next(iter(self._parts))]
+            self._parts.pop(key, None)
+            known = self._parts[key] = now, asyncio.create_task(_made(make), name="dashboard_part")
+            known[1].add_done_callback(lambda task: self._forget(key, task))
+        status, body, headers = await asyncio.shield(known[1])
+        return Response(body, status, headers)
+
+    def _forget(self, key: tuple[str, ...], task: asyncio.Task[Made]) -> None:
+        failed = task.cancelled() or task.exception() is not None or task.result()[0] != 200
+        if failed and (known := self._parts.get(key)) is not None and known[1] is task:
+            del self._parts[key]
+
+
+async def _made(make: Callable[[], Awaitable[Response]]) -> Made:
+    response = await make()
+    kept = {name: value for name, value in response.headers.items() if name != "content-length"}
+    return response.status_code, bytes(response.body), kept
+
+
+def _key(request: Request, user: User) -> tuple[str, ...]:
+    """What a part may depend on: where, in which language, and what this reader's role may do."""
+    url = request.url
+    return url.path, url.query, web.path_of(request), web.words_of(request, user).language, user.role
