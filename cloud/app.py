@@ -29,6 +29,7 @@ from cloud.escalation.routes import router as calls_router
 from cloud.hub import Hub
 from cloud.ingest.quarantine_routes import router as quarantine_router
 from cloud.ingest.register_routes import router as register_router
+from cloud.ingest.routes import call as ingest_call
 from cloud.ingest.routes import router as ingest_router
 from cloud.maintenance import keeper
 from cloud.maintenance.keeper import Keeper
@@ -182,6 +183,7 @@ async def _supervise(name: str, run: Callable[[], Awaitable[Any]], clock: Clock)
 
 
 def _add_routes(app: FastAPI) -> None:
+    app.router.routes.append(ingest_call)
     for router in _ROUTERS:
         app.include_router(router)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)

@@ -55,8 +55,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
         for route in iter_route_contexts(app.routes):
             for method in route.methods or ():
-                if (call := found["paths"].get(route.path_format, {}).get(method.lower())) is not None:
-                    _say_who(call, route.dependant)
+                call = found["paths"].get(route.path_format, {}).get(method.lower())
+                if call is not None and (dependant := getattr(route, "dependant", None)) is not None:
+                    _say_who(call, dependant)
         found["paths"]["/api/v1/ingest"]["post"]["security"] = [{"gateway": []}]
         app.openapi_schema = found
     return app.openapi_schema

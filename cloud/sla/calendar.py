@@ -287,7 +287,9 @@ def _open(calendar: Calendar | None, start: int, end: int) -> int:
 
 
 def _merged(holds: Sequence[Hold] | None) -> list[Span]:
-    spans = [(to_us(start), to_us(end)) for start, end in holds or ()]
+    if not holds:
+        return []
+    spans = [(to_us(start), to_us(end)) for start, end in holds]
     if any(end < start for start, end in spans):
         raise ValueError("a hold ends before it starts")
     return merge(spans)

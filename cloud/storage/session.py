@@ -112,6 +112,7 @@ class Database:
         """SQLite's file, where threads may look at it beside this process's own work."""
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock()
+        self._brief: AsyncConnection | None = None
         self.is_writable = True
         """False after a write that the database itself refused, until one succeeds: a full disk still answers reads."""
         self.damage = ""
@@ -131,11 +132,32 @@ class Database:
         ``is_brief`` promises a few short statements, which SQLite then does where they stand; only the commit waits in a thread.
         """
         turn = self._writer if self.is_sqlite else contextlib.nullcontext()
-        async with turn, self.engine.connect() as connection:
-            await connection.execution_options(is_write=True, is_brief=is_brief)
+        async with turn, self._writing(is_brief=is_brief) as connection:
             with self._noticing():
                 async with connection.begin():
                     yield connection
+
+    @contextlib.asynccontextmanager
+    async def _writing(self, *, is_brief: bool) -> AsyncIterator[AsyncConnection]:
+        """A connection to write with. SQLite's one writer keeps that of brief writes: taking one costs as much as what they do."""
+        if not (is_brief and self.is_sqlite):
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(is_write=True, is_brief=is_brief)
+            return
+        if self._brief is None or self._brief.closed or self._brief.invalidated:
+            self._brief = await self.engine.connect()
+            await self._brief.execution_options(is_write=True, is_brief=True)
+        try:
+            yield self._brief
+        except BaseException:
+            await self._give_back()
+            raise
+
+    async def _give_back(self) -> None:
+        """Of the connection of a write that failed nothing is known; the pool looks at it."""
+        brief, self._brief = self._brief, None
+        if brief is not None:
+            await asyncio.shield(brief.close())
 
     @contextlib.contextmanager
     def _noticing(self) -> Iterator[None]:
@@ -166,6 +188,7 @@ class Database:
         self.damage = reason
 
     async def close(self) -> None:
+        await self._give_back()
         await self.engine.dispose()
 
 
