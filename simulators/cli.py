@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from contract.conventions import Exit, json_line
-from device_profiles.library import LibraryError
-from simulators import cli_run, cli_site
+from simulators import cli_explore, cli_plant, cli_record, cli_run, cli_site
 from simulators.broker import BrokerUnavailable, embedded_broker
 from simulators.cli_demo import DemoFailed, serve_demo
-from simulators.clock import SystemClock
-from simulators.control import Control, ControlError, command
+from simulators.control import ControlError, command
 from simulators.demo_setup import Options
-from simulators.plant import PlantServers, SimulatedPlant
-from simulators.player import endless, play
-from simulators.raw_lines import Where
-from simulators.scenario import PlannedFault, Scenario, ScenarioError, check_scenario, load_scenario
-from simulators.site import SiteError, build_site, load_file, load_library
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,50 +52,13 @@ def demo(
         _fail(str(failed), failed.code)
 
 
+app.command()(cli_plant.plant)
+app.command()(cli_record.record)
+app.command()(cli_record.replay)
 app.command()(cli_site.site)
 app.command()(cli_run.run)
 app.command()(cli_run.scenarios)
-
-
-@app.command()
-def plant(
-    file: SiteFile,
-    control: ControlPort,
-    seed: Seed = 0,
-    listen: Annotated[
-        str, typer.Option(help="Address of the Modbus servers; the control stays on the loopback.")
-    ] = "127.0.0.1",
-    scenario: Annotated[
-        Path | None, typer.Option(help="Let these faults happen, then others like them, for ever.")
-    ] = None,
-) -> None:
-    """Serve the simulated devices of a site file on the file's own ports, for a gateway elsewhere."""
-    try:
-        faults = load_scenario(scenario).faults if scenario else []
-        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_serve_plant(file, control, seed, listen, faults))
-    except (SiteError, ScenarioError, LibraryError) as error:
-        _fail(str(error), Exit.MISCONFIGURED)
-
-
-async def _serve_plant(file: Path, control: int, seed: int, listen: str, faults: Sequence[PlannedFault]) -> None:
-    if task := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    clock = SystemClock()
-    data = load_file(file)
-    simulated = SimulatedPlant(build_site(data, load_library(data, file.parent)), clock, seed=seed)
-    if problems := check_scenario(Scenario(faults=list(faults)), simulated.site):
-        raise ScenarioError("\n".join(problems))
-    servers, started = PlantServers(simulated, clock, where=Where(listen), folder=file.parent), asyncio.Event()
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(servers.run(started), name="plant")
-            await started.wait()
-            hand = await asyncio.start_server(Control(simulated, servers).serve, "127.0.0.1", control)
-            group.create_task(hand.serve_forever(), name="control")
-            group.create_task(play(simulated, endless(faults, seed), clock), name="player")
-    except* SiteError as errors:
-        raise errors.exceptions[0] from None
+app.command()(cli_explore.explore)
 
 
 @app.command(hidden=True)

@@ -1,0 +1,118 @@
+"""``plantroom-sim plant``: the simulated devices of a site file on the file's own addresses, for a gateway elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contract.conventions import Exit
+from device_profiles.library import LibraryError
+from simulators.clock import SystemClock
+from simulators.control import Control
+from simulators.plant import PlantServers, SimulatedPlant
+from simulators.player import endless, play
+from simulators.raw_lines import Where
+from simulators.scenario import PlannedFault, Scenario, ScenarioError, check_scenario, load_scenario
+from simulators.site import SiteError, build_site, load_file, load_library
+from simulators.truth import TruthFile
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line says beside the site file."""
+
+    control: int
+    seed: int
+    where: Where
+    faults: tuple[PlannedFault, ...]
+    truth: Path | None
+
+
+def plant(
+    file: Annotated[Path, typer.Argument(help="A site file.")],
+    control: Annotated[int, typer.Option(help="Port of the plant's control.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same plant.")] = 0,
+    listen: Annotated[
+        str, typer.Option(help="Address of the Modbus servers; the control stays on the loopback.")
+    ] = "127.0.0.1",
+    scenario: Annotated[
+        Path | None, typer.Option(help="Let these faults happen, then others like them, for ever.")
+    ] = None,
+    *,
+    truth: Annotated[
+        Path | None, typer.Option(help="Write beside every reply what was true, what was shown, and its words.")
+    ] = None,
+    serial_folder: Annotated[
+        Path | None, typer.Option(help="Where serial ports get their names; at the site file's own paths without it.")
+    ] = None,
+    cert_file: Annotated[Path | None, typer.Option(help="Certificate of devices that speak TLS.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its key.")] = None,
+) -> None:
+    """Serve the simulated devices of a site file on the file's own ports, for a gateway elsewhere."""
+    try:
+        faults = tuple(load_scenario(scenario).faults) if scenario else ()
+        where = Where(listen, serial_folder, _certificate(cert_file, key_file))
+        with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_serve(file, Wishes(control, seed, where, faults, truth)))
+    except (SiteError, ScenarioError, LibraryError) as error:
+        typer.echo(f"plantroom-sim: {error}", err=True)
+        raise typer.Exit(Exit.MISCONFIGURED) from None
+
+
+def _certificate(cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
+    if cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert_file, key_file)
+    except OSError as error:  # an SSLError is one too
+        raise SiteError(f"{cert_file}: no certificate, or no key to it: {error}") from error
+    return context
+
+
+async def _serve(file: Path, wishes: Wishes) -> None:
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    clock, data = SystemClock(), load_file(file)
+    simulated = SimulatedPlant(build_site(data, load_library(data, file.parent)), clock, seed=wishes.seed)
+    if problems := check_scenario(Scenario(faults=list(wishes.faults)), simulated.site):
+        raise ScenarioError("\n".join(problems))
+    with _truth_file(wishes.truth) as truth:
+        servers = PlantServers(simulated, clock, where=wishes.where, folder=file.parent, truth=truth)
+        await _live(simulated, servers, wishes, clock)
+
+
+async def _live(simulated: SimulatedPlant, servers: PlantServers, wishes: Wishes, clock: SystemClock) -> None:
+    started = asyncio.Event()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(servers.run(started), name="plant")
+            await started.wait()
+            hand = await asyncio.start_server(Control(simulated, servers).serve, "127.0.0.1", wishes.control)
+            group.create_task(hand.serve_forever(), name="control")
+            group.create_task(play(simulated, endless(wishes.faults, wishes.seed), clock), name="player")
+    except* SiteError as errors:
+        raise errors.exceptions[0] from None
+
+
+@contextlib.contextmanager
+def _truth_file(path: Path | None) -> Iterator[TruthFile | None]:
+    if path is None:
+        yield None
+        return
+    try:
+        truth = TruthFile(path)
+    except OSError as error:
+        raise SiteError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        yield truth
+    finally:
+        truth.close()

@@ -1,0 +1,80 @@
+"""`plantroom-sim record` and `replay` as a user types them, with a meter on a real socket."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import yaml
+from typer.testing import CliRunner
+
+from edge.acquire.health import HealthBoard
+from edge.acquire.modbus import ModbusBus
+from edge.clock import SystemClock
+from edge.config import load_site
+from edge.decode.sample import Sample
+from simulators.broker import free_port
+from simulators.cli import app
+from simulators.processes import program
+from tests.support.devices import Basket
+from tests.support.meters import Image, floats, served
+
+VOLTS = {0: 229.5, 2: 230.25, 4: 231.0}
+
+
+def site_file(path: Path, port: int) -> Path:
+    data = {
+        "site": {"id": "corner", "name": "Corner House", "zone": "Asia/Shanghai"}, "gateway": {"id": "gw_1"},
+        "equipment": [{"id": "incomer_1", "class": "lv_switchgear", "ratings": {"rated_a": 630}}],
+        "buses": [{"id": "lan", "modbus": "tcp", "host": "127.0.0.1", "port": port}],
+        "devices": [
+            {"id": "meter_1", "model": "eastron_sdm630", "bus": "lan", "address": 1, "equipment": "incomer_1", "every": "1s"}
+        ],
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+async def read_volts(path: Path) -> list[Sample]:
+    """As the gateway reads the site."""
+    site, basket = load_site(path), Basket()
+    task = asyncio.create_task(ModbusBus(site.buses[0], site.devices, SystemClock(), basket, HealthBoard()).run())
+    try:
+        await basket.until(lambda: any(one.value is not None for one in basket.of("voltage_l3")), seconds=15)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return basket.samples
+
+
+def test_a_meter_is_recorded_and_read_again_from_the_file(tmp_path: Path) -> None:
+    tape = tmp_path / "corner.plantroom"
+    with served({1: Image(input=floats({at: VOLTS.get(at, 0.0) for at in range(0, 400, 2)}))}) as server:
+        site = site_file(tmp_path / "site.yaml", server.port)
+        done = CliRunner().invoke(app, ["record", str(site), "--for", "2s", "--out", str(tape)])
+        assert done.exit_code == 0, done.output
+        assert "good values" in done.output
+    elsewhere = site_file(tmp_path / "elsewhere.yaml", free_port())
+    command = [*program("plantroom-sim"), "replay", str(tape), "--site", str(elsewhere)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        samples = asyncio.run(read_volts(elsewhere))
+        assert process.communicate(timeout=20)[0] == "The recording is over.\n"
+    assert process.returncode == 0
+    volts = {one.point: one.value for one in samples if one.point.startswith("voltage_l") and one.value is not None}
+    assert volts == {"voltage_l1": 229.5, "voltage_l2": 230.25, "voltage_l3": 231.0}
+
+
+def test_mistakes_are_told_in_one_line_each(tmp_path: Path) -> None:
+    site = site_file(tmp_path / "site.yaml", 5020)
+    for arguments, told in (
+        (["record", str(site), "--for", "soon", "--out", str(tmp_path / "a")], "--for soon"),
+        (["record", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "a")], "none.yaml"),
+        (
+            ["record", str(site), "--for", "1s", "--out", str(site)],
+            "is there already; choose another name or remove it",
+        ),
+        (["replay", str(site)], "is no recording; make one with `plantroom-sim record`"),
+        (["replay", str(tmp_path / "none")], "cannot be read: No such file or directory"),
+    ):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2, done.output
+        assert told in done.output
