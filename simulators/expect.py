@@ -36,6 +36,8 @@ class Times:
 
     start_ms: EpochMs
     zone: ZoneInfo
+    slack_ms: int = 0
+    """How much an expected instant or length may be missed by: real clocks and polls are not exact."""
 
     def written(self, at_ms: EpochMs | None) -> str:
         """``1d 14:20:05`` in the site's zone; ``never`` for None."""
@@ -49,10 +51,10 @@ class Times:
         """[from, to) in epoch milliseconds."""
         if when.at is not None:
             at = when.at.instant(self.start_ms, self.zone)
-            return at, at + when.at.width_ms
+            return at - self.slack_ms, at + when.at.width_ms + self.slack_ms
         after = when.after.instant(self.start_ms, self.zone) if when.after else float("-inf")
         before = when.before.instant(self.start_ms, self.zone) + when.before.width_ms if when.before else float("inf")
-        return after, before
+        return after - self.slack_ms, before + self.slack_ms
 
     def shown(self, when: Window) -> str:
         """The window as it was written."""
@@ -186,7 +188,7 @@ class Judge:
                 self._length(f"{name} clock: {word}", expected_ms, float(seconds) * 1000, line, row["start_at"])
 
     def _length(self, what: str, expected_ms: int, found_ms: float, line: int, at_ms: EpochMs) -> None:
-        if abs(expected_ms - found_ms) <= _SECOND_MS:
+        if abs(expected_ms - found_ms) <= _SECOND_MS + self.times.slack_ms:
             self.met += 1
         else:
             self.misses.append(Miss(what, duration(expected_ms), duration(found_ms), line, at_ms))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -23,21 +22,34 @@ from device_profiles.reading import Finding
 from simulators import invariants
 from simulators.clock import VirtualClock, run_virtual
 from simulators.expect import Judge, Miss, Times
+from simulators.plant import Change
 from simulators.run_deeds import Conductor
-from simulators.run_facts import Facts, dump, read_facts
+from simulators.run_facts import Facts, Row, dump, key_of, read_facts
 from simulators.run_plan import Deed, plan
 from simulators.run_site import site_of, write_site
-from simulators.run_stage import VirtualStage
+from simulators.run_stage import Stage, VirtualStage
 from simulators.run_timeline import Event, timeline
 from simulators.scenario_check import check
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import SiteError, build_site
-from simulators.virtual import VirtualSite, World, running
+from simulators.virtual import World, running
 
 Tell = Callable[[float], None]
 """Hears how far a run is: 0 to 1."""
 _TOLD_EVERY_MS = 3_600_000
 """Progress is told at least so often in simulated time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A ticket as it was left, without its instants."""
+
+    key: str
+    priority: str
+    state: str
+    occurrences: int
+    activations: int
+    is_past: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +67,7 @@ class Outcome:
     broken: tuple[str, ...]
     met: int
     events: tuple[Event, ...]
-    tickets: int
+    tickets: tuple[Seen, ...]
     digest: str
     """SHA-256 over every row that events, tickets and clocks left."""
 
@@ -128,7 +140,7 @@ async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: 
         await conduct(conductor, stage, prepared, tell or (lambda _: None))
         facts = read_facts(stage.database)
         broken = await invariants.check(world, prepared.deeds)
-        return _outcome(prepared, seed, conductor, facts, broken, world)
+        return outcome_of(prepared, seed, conductor, facts, broken, world.plant.history, stage.database)
 
 
 def world_of(scenario: Scenario) -> World:
@@ -138,7 +150,7 @@ def world_of(scenario: Scenario) -> World:
     return World(people, reachable, scenario.head.cloud, keeps_history=scenario.head.history)
 
 
-async def conduct(conductor: Conductor, stage: VirtualStage, prepared: Prepared, tell: Tell) -> None:
+async def conduct(conductor: Conductor, stage: Stage, prepared: Prepared, tell: Tell) -> None:
     """Every deed at its instant, until the end."""
     start_ms, lasts = prepared.times.start_ms, prepared.scenario.head.lasts
     for deed in prepared.deeds:
@@ -149,22 +161,35 @@ async def conduct(conductor: Conductor, stage: VirtualStage, prepared: Prepared,
     await _pass_time(stage, start_ms + lasts, start_ms, lasts, tell)
 
 
-async def _pass_time(stage: VirtualStage, until_ms: EpochMs, start_ms: EpochMs, lasts: int, tell: Tell) -> None:
+async def _pass_time(stage: Stage, until_ms: EpochMs, start_ms: EpochMs, lasts: int, tell: Tell) -> None:
     while (now_ms := stage.now_ms()) < until_ms:
         await stage.until(min(until_ms, now_ms + max(_TOLD_EVERY_MS, lasts // 200)))
         tell((stage.now_ms() - start_ms) / lasts)
 
 
-def _outcome(
-    prepared: Prepared, seed: int, conductor: Conductor, facts: Facts, broken: Sequence[str], world: VirtualSite
+def outcome_of(
+    prepared: Prepared,
+    seed: int,
+    conductor: Conductor,
+    facts: Facts,
+    broken: Sequence[str],
+    changes: Sequence[Change],
+    database: Path,
 ) -> Outcome:
+    """Compare what is expected with what was left."""
     scenario, times = prepared.scenario, prepared.times
     judge = Judge(scenario, facts, times)
     judge.judge()
     return Outcome(
         name=scenario.name, title=scenario.head.title.model_dump(), file=str(scenario.file), seed=seed,
-        start_ms=times.start_ms, simulated_s=asyncio.get_running_loop().time(), zone=str(times.zone),
+        start_ms=times.start_ms, simulated_s=scenario.head.lasts / 1000, zone=str(times.zone),
         misses=(*conductor.misses, *judge.misses), broken=tuple(broken), met=conductor.met + judge.met,
-        events=timeline(facts, world.plant.history, conductor.events), tickets=len(facts.tickets),
-        digest=hashlib.sha256(dump(world.cloud.database_file)).hexdigest(),
+        events=timeline(facts, changes, conductor.events), tickets=tuple(_seen(one) for one in facts.tickets),
+        digest=hashlib.sha256(dump(database)).hexdigest(),
     )  # fmt: skip
+
+
+def _seen(row: Row) -> Seen:
+    return Seen(
+        key_of(row), row["priority"], row["state"], row["occurrences"], row["activations"], bool(row["is_past"])
+    )

@@ -158,7 +158,7 @@ class Conductor:
     async def _wish(self, what: str, by: str, wish: dict[str, Any], reason: str, lasts: int | None) -> None:
         wish |= {"site": self._stage.site_id, "reason": reason}
         if lasts is not None:
-            wish["until"] = format_instant(self._stage.now_ms() + lasts)
+            wish["until"] = format_instant(self._stage.instant(self._stage.now_ms() + lasts))
         await self._ask(what, by, "POST", "/api/v1/directives", wish, None)
 
     async def _form(self, step: s.Form) -> None:
@@ -188,7 +188,7 @@ class Conductor:
             at = parse_at(value)
         except ValueError:
             return value
-        return format_instant(at.instant(self._times.start_ms, self._times.zone))
+        return format_instant(self._stage.instant(at.instant(self._times.start_ms, self._times.zone)))
 
     # --- looks --------------------------------------------------------------------------------------------------
 

@@ -75,12 +75,27 @@ def key_of(row: Row) -> str:
     return "/".join(filter(None, (row["equipment_id"], row["rule"], row["instance"])))
 
 
-def read_facts(database: Path) -> Facts:
-    """Read a cloud's SQLite file, also while it runs."""
+def read_facts(database: Path, behind_ms: int = 0) -> Facts:
+    """Read a cloud's SQLite file, also while it runs; instants come ``behind_ms`` earlier."""
     with opened(database) as connection:
-        found = {name: [dict(row) for row in connection.execute(sql)] for name, sql in _QUESTIONS.items()}
+        found = {
+            name: [_earlier(dict(row), behind_ms) for row in connection.execute(sql)] for name, sql in _QUESTIONS.items()
+        }
         lost = int(connection.execute(_LOST).fetchone()["lost"])
     return Facts(**found, lost=lost)
+
+
+def _earlier(row: Row, behind_ms: int) -> Row:
+    if not behind_ms:
+        return row
+    return {
+        name: row[name] - behind_ms if _is_instant(name) and isinstance(row[name], int) else row[name]
+        for name in row
+    }
+
+
+def _is_instant(column: str) -> bool:
+    return column == "at" or column.endswith(("_at", "_until"))
 
 
 def tickets_of(database: Path, key: str) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from contract.conventions import format_instant
@@ -29,7 +30,7 @@ def lines_of(outcome: Outcome, language: str, *, whole: bool = False) -> Iterato
 def _verdict(outcome: Outcome, language: str) -> str:
     word = "PASS" if outcome.is_right else "FAIL"
     title = outcome.title.get(language) or outcome.title["en"]
-    lived = f"{duration(outcome.simulated_s * 1000)} lived, {_count(outcome.tickets, 'ticket')}"
+    lived = f"{duration(outcome.simulated_s * 1000)} lived, {_count(len(outcome.tickets), 'ticket')}"
     if outcome.misses:
         verdict = f"{len(outcome.misses)} of {outcome.met + len(outcome.misses)} expectations not met"
     else:
@@ -77,7 +78,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
         "met": outcome.met,
         "missed": [_miss(outcome, one) for one in outcome.misses],
         "broken": list(outcome.broken),
-        "tickets": outcome.tickets,
+        "tickets": [asdict(one) for one in outcome.tickets],
         "simulated_s": round(outcome.simulated_s, 3),
         "digest": outcome.digest,
     }

@@ -42,6 +42,7 @@ class Stage(Protocol):
     site_id: str
 
     def now_ms(self) -> EpochMs: ...
+    def instant(self, at_ms: EpochMs) -> EpochMs: ...
     async def until(self, at_ms: EpochMs) -> None: ...
     async def change(self, do: Literal["inject", "clear"], equipment: str, fault: str, onset_s: float) -> None: ...
     async def lie(self, device: str, point: str, kind: str, figures: Mapping[str, Any]) -> None: ...
@@ -67,6 +68,9 @@ class VirtualStage:
 
     def now_ms(self) -> EpochMs:
         return self.world.clock.now_ms()
+
+    def instant(self, at_ms: EpochMs) -> EpochMs:
+        return at_ms
 
     async def until(self, at_ms: EpochMs) -> None:
         await self.world.clock.sleep(max(0, at_ms - self.now_ms()) / 1000)

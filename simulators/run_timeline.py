@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.conventions import EpochMs
 from simulators.plant import Change
 from simulators.run_facts import Facts, details_of, key_of
+
+
+def moved(changes: Iterable[Change], behind_ms: int) -> list[Change]:
+    """The plant's changes on a calendar so much earlier."""
+    return [replace(one, at_ms=one.at_ms - behind_ms) for one in changes]
+
 
 WHO = ("world", "plant", "gateway", "cloud", "people")
 """Who does what, in the order in which one instant is told."""
