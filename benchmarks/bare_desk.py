@@ -1,6 +1,9 @@
 """The floor of events: the very rows that they left behind, inserted bare into the same tables with the same indexes.
 
-What is counted is read back from the database after the run. A ticket counts once, as it is at the end: a bare loop changes nothing.
+These are all of them: the record as it came, the alarm, the ticket, its timeline, its clocks, its calls and the words by which it is
+found; read back from the database after the run, when calls and words have followed. The floor commits as often as the gateway
+sends. It knows what to write before it begins: it looks nothing up, decides nothing, speaks no HTTP, checks no foreign key, and a
+ticket counts once, as it is at the end, however often the cloud changed it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy import ColumnElement, Table, create_engine, select
+from sqlalchemy import ColumnElement, Table, bindparam, create_engine, select, text
 
 from benchmarks import ingest_load
 from cloud.storage import tables as t
@@ -43,16 +46,35 @@ async def left_behind(url: str, gateway: str) -> Left:
         t.alarm: t.alarm.c.ticket_id.in_(tickets),
         t.timeline: t.timeline.c.ticket_id.in_(tickets),
         t.deadline: t.deadline.c.ticket_id.in_(tickets),
+        t.calls.notice: t.calls.notice.c.ticket_id.in_(tickets),
     }
     database = open_database(url)
     try:
         async with database.read() as connection:
-            return Left({
+            rows: dict[str, Sequence[tuple[Any, ...]]] = {
                 table.name: [tuple(map(_plain, row)) for row in await connection.execute(select(table).where(where))]
                 for table, where in which.items()
-            })  # fmt: skip
+            }
+            numbers = [row[0] for row in rows["ticket"]]
+            query = text(_WORDS[connection.dialect.name]).bindparams(bindparam("numbers", numbers, expanding=True))
+            rows["ticket_words"] = [tuple(row) for row in await connection.execute(query)]
+            return Left(rows)
     finally:
         await database.close()
+
+
+_WORDS = {
+    "sqlite": "SELECT rowid, words FROM ticket_words WHERE rowid IN :numbers",
+    "postgresql": "SELECT ticket_id, words::text FROM ticket_words WHERE ticket_id IN :numbers",
+}
+
+
+def _insert(name: str, marks: Sequence[str], schema: str = "") -> str:
+    """One row of a table; of the words those columns that were read."""
+    columns = ""
+    if name == "ticket_words":
+        columns, marks = (" (ticket_id, words)", ("$1", "$2::text::tsvector")) if schema else (" (rowid, words)", marks)
+    return f"INSERT INTO {schema}{name}{columns} VALUES ({', '.join(marks)})"  # noqa: S608  our own table names
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  a column
@@ -78,8 +100,8 @@ async def _bare_postgresql(url: str, left: Left, items: int, transactions: int) 
             async with connection.transaction():
                 for name, rows in left.rows.items():
                     if part := rows[turn::transactions]:
-                        marks = ", ".join(f"${place}" for place in range(1, len(part[0]) + 1))
-                        await connection.executemany(f"INSERT INTO bare.{name} VALUES ({marks})", part)  # noqa: S608
+                        marks = [f"${place}" for place in range(1, len(part[0]) + 1)]
+                        await connection.executemany(_insert(name, marks, "bare."), part)
         return items / (ingest_load.own_cpu_s() - cpu)
     finally:
         await connection.close()
@@ -97,8 +119,7 @@ def _bare_sqlite(path: Path, left: Left, items: int, transactions: int) -> float
         for name, rows in left.rows.items():
             part = rows[turn::transactions]
             if part:
-                marks = ", ".join("?" * len(part[0]))
-                connection.executemany(f"INSERT INTO {name} VALUES ({marks})", part)  # noqa: S608  our own table names
+                connection.executemany(_insert(name, "?" * len(part[0])), part)
         connection.execute("COMMIT")
     used = ingest_load.own_cpu_s() - cpu
     connection.close()

@@ -205,6 +205,19 @@ async def waiting(url: str) -> int:
         await database.close()
 
 
+async def following(url: str, gateway: str) -> int:
+    """Tickets of a gateway's pumps whose calls or words are not yet of their present version."""
+    c = t.ticket.c
+    is_behind = (c.planned_version != c.version) | (c.indexed_version != c.version)
+    which = c.equipment_id.startswith(f"{gateway}_pump_", autoescape=True) & is_behind
+    database = open_database(url)
+    try:
+        async with database.read() as connection:
+            return int((await connection.execute(select(func.count()).select_from(t.ticket).where(which))).scalar_one())
+    finally:
+        await database.close()
+
+
 async def forget_waiting(url: str) -> None:
     """Take what waits for a history that was away as moved, so that the next case begins with nothing."""
     database = open_database(url)
