@@ -20,6 +20,7 @@ keep telemetry/password "$(random)"
 keep telemetry/token "$(random)"
 keep telemetry/url "influxdb://$(cat "$folder/telemetry/token")@influxdb:8086/plantroom/plantroom"
 keep broker/login "plantroom:$(random)"
+keep grafana/password "$(random)"
 
 # the same site at the containers' names, with the gateway's credential in the gateway's own volume
 sed -e 's#credential_file: credential#credential_file: /var/lib/plantroom/credential#' \

@@ -5,6 +5,7 @@ Debian's docker-compose judges the file; its scripts run on this machine; its co
 
 import asyncio
 import contextlib
+import json
 import re
 import signal
 import subprocess
@@ -35,6 +36,18 @@ def test_debians_docker_compose_accepts_the_file() -> None:
     command = [require("docker-compose"), "-f", "docker-compose.yml", "config", "-q"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_grafana_finds_what_the_command_writes_and_is_of_the_version_whose_schema_is_tested() -> None:
+    made, shown = SERVICES["dashboards"], SERVICES["grafana"]
+    assert [name for name, service in SERVICES.items() if service.get("profiles")] == ["dashboards", "grafana"]
+    folder, secret = made["command"][1], made["command"][3]
+    assert f"dashboards:{folder}" in made["volumes"]
+    assert f"dashboards:{folder}:ro" in shown["volumes"]
+    assert shown["environment"]["GF_PATHS_PROVISIONING"] == folder
+    assert [volume for volume in shown["volumes"] if secret.startswith(volume.split(":")[1])]
+    npm = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    assert shown["image"] == f"grafana/grafana:{npm['devDependencies']['@grafana/schema']}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -92,10 +105,11 @@ def test_a_secret_is_named_by_its_file_and_given_only_to_who_needs_it() -> None:
             for name, service in SERVICES.items()
             if any(volume.startswith(f"{secret}_secret:") for volume in service.get("volumes", []))
         }
-        for secret in ("database", "telemetry", "broker")
+        for secret in ("database", "telemetry", "broker", "grafana")
     }
     assert readers["database"] == {"prepare", "postgres", "cloud", "register"}
-    assert readers["telemetry"] == {"prepare", "influxdb", "cloud"}
+    assert readers["telemetry"] == {"prepare", "influxdb", "cloud", "dashboards", "grafana"}
+    assert readers["grafana"] == {"prepare", "grafana"}
     assert readers["broker"] == {"prepare", "mosquitto", "gateway", "enrol", "simulators"}
 
 
@@ -122,7 +136,7 @@ def test_a_command_of_the_file_exists_with_its_options(program: str, words: list
 
 
 def prepared(folder: Path) -> Path:
-    for name in ("database", "telemetry", "broker", "site"):
+    for name in ("database", "telemetry", "broker", "grafana", "site"):
         (folder / name).mkdir(exist_ok=True)
     site_file = ROOT / "simulators/sites/demo/site.yaml"
     subprocess.run(["sh", ROOT / "docker/prepare.sh", site_file, folder], check=True)
@@ -130,7 +144,7 @@ def prepared(folder: Path) -> Path:
 
 
 def test_secrets_are_made_once_and_differ(tmp_path: Path) -> None:
-    names = ("database/password", "telemetry/password", "telemetry/token", "broker/login")
+    names = ("database/password", "telemetry/password", "telemetry/token", "broker/login", "grafana/password")
     first = {name: (prepared(tmp_path) / name).read_text() for name in names}
     second = {name: (prepared(tmp_path) / name).read_text() for name in names}
     assert first == second

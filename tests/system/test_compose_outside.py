@@ -38,7 +38,7 @@ class Machine:
     def __init__(self, folder: Path, database: str, history: str) -> None:
         self.folder = folder
         self.ports = {name: free_port() for name in ("cloud", "status", "broker", "control", "line_1", "line_2")}
-        for name in ("database", "telemetry", "broker", "site", "enrol", "data"):
+        for name in ("database", "telemetry", "broker", "grafana", "site", "enrol", "data"):
             (folder / name).mkdir()
         (folder / "database/url").write_text(database)
         (folder / "telemetry/url").write_text(f"{history}/plantroom")
@@ -205,6 +205,8 @@ def test_the_commands_of_the_compose_file_make_tickets_of_faults(machine: Machin
     assert len(faults) == len(set(faults))
     assert all(ticket["response_due"] and ticket["clause"] for ticket in tickets)
     assert samples_in_history(machine) > 100
+    machine.once("dashboards")
+    assert (machine.folder / "dashboards/plantroom/en/overview.json").is_file()
     assert machine.stop() == dict.fromkeys(("gateway", "simulators", "cloud", "mosquitto"), 0), shlex.join(SERVICES)
 
 
