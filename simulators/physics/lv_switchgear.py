@@ -94,7 +94,7 @@ def _stages(now: Circumstances, bank: power.Bank, share: float) -> int:
     if not share:
         return 0
     if now.has("contactor_welded"):
-        return bank.stages
+        return min(bank.stages, usual + 1)
     if now.has("stage_fuses"):
         return max(1, bank.stages - 1)  # all but the one whose turn it is to rest
     if now.has("controller_stuck"):

@@ -83,16 +83,17 @@ def _duty(now: Circumstances) -> _Duty:
         return _Duty(0.95, 0.15, 0.64, 0.93)
     if now.has("burst"):
         return _Duty(1.0, 1.15, 1.0, 0.98)
-    flow = max(_flow(now), _WORKED if any(fault in now.faults for fault in _NEED_WATER) else 0.0)
-    usual = _at(flow) if flow >= _SLEEP else _Duty(0.0, flow, 0.0, 1.0)
+    demand = max(_demand(now), _WORKED if any(fault in now.faults for fault in _NEED_WATER) else 0.0)
+    flow = demand * (1 + now.noise("flow", 0.04))
+    usual = _at(flow) if demand >= _SLEEP else _Duty(0.0, flow, 0.0, 1.0)
     if now.has("impeller_blocked"):
         return _Duty(usual.speed, 0.8 * usual.flow, (now.limit("current_max", 105) + 12) / 100, 1.0)
     return usual
 
 
-def _flow(now: Circumstances) -> float:
-    """Demand against the rated flow."""
-    return max(0.004, _REACH * loads.WATER.share(now.local()) * (1 + now.noise("flow", 0.04)))
+def _demand(now: Circumstances) -> float:
+    """What people draw, against the rated flow."""
+    return max(0.004, _REACH * loads.WATER.share(now.local()))
 
 
 def _states(now: Circumstances, duty: _Duty) -> Values:

@@ -23,7 +23,7 @@ def test_a_healthy_hour_seen_every_two_seconds_raises_nothing(class_id: str, tmp
 @pytest.mark.parametrize(("class_id", "fault"), FAULTS, ids=[f"{name}-{fault}" for name, fault in FAULTS])
 def test_a_fault_raises_exactly_its_rules(class_id: str, fault: str, tmp_path: Path) -> None:
     seconds = max(1100, _longest_hold_s(class_id, fault) + 200)
-    heard = alarms_and_doubts(live(class_id, tmp_path).records(fault, seconds=seconds, step=min(60, seconds // 550)))
+    heard = alarms_and_doubts(live(class_id, tmp_path).records(fault, seconds=seconds, step=min(60, seconds // 275)))
     assert heard == LIBRARY.classes[class_id].faults[fault].raises
 
 
