@@ -192,6 +192,8 @@ class AnnouncedEquipment(msgspec.Struct, frozen=True, kw_only=True):
     tests: list[AnnouncedTest] = []
     main_points: list[str] = []
     """The two points a tile shows, most telling first."""
+    building: str = ""
+    """Which building of the site it serves, as the site file says; empty where the site is one building."""
 
 
 class AnnouncedDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -428,6 +430,26 @@ class DirectiveApplied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str = ""
 
 
+class DeviceTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that went wrong with a device: ``times`` in a row, the last time ``at``."""
+
+    at: Instant
+    cause: Cause
+    text: str
+    """What happened, with the request, in a technician's words."""
+    times: int = 1
+
+
+class DeviceRead(msgspec.Struct, frozen=True, kw_only=True):
+    """The last answer of a device to one of its requests, as it came over the wire."""
+
+    at: Instant
+    where: str
+    """``input 0x0000-0x0047``, or the topic."""
+    raw: str
+    """Registers as four hexadecimal digits each and bits as bytes, apart by blanks; a message as its text."""
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How one device answers."""
 
@@ -439,6 +461,10 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     response_ms: float | None = None
     errors: int = 0
     last_error: str = ""
+    recent: list[DeviceTrouble] = []
+    """The last few troubles, newest first."""
+    reads: list[DeviceRead] = []
+    """The last answers. A status tells them of some devices, the next one of the next ones."""
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -452,6 +478,12 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     clock_offset_ms: int | None = None
     devices: list[DeviceHealth] = []
     active_alarms: int = 0
+    oldest_event_at: Instant | None = None
+    """Since when the oldest event waits, and the oldest samples: what ``oldest_unsent_at`` says by lane."""
+    oldest_sample_at: Instant | None = None
+    link_trouble: str = ""
+    """Why the cloud was last not reached or did not take what was sent; empty since the start of the process."""
+    link_trouble_at: Instant | None = None
 
 
 Record = (

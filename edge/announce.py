@@ -120,7 +120,7 @@ def _equipment(runtime: Runtime, engine: Engine) -> AnnouncedEquipment:
         points=[_point(runtime.points[name], bars.get(name, [])) for name in of.points if name in runtime.points],
         rules=[*(_rule(run) for run in runtime.rules.values()), *_no_data(runtime)],
         tests=[_test(name, test, runtime.tests) for name, test in one.tests.items()],
-        main_points=[name for name in of.main_points if name in runtime.points],
+        main_points=[name for name in of.main_points if name in runtime.points], building=one.building,
     )  # fmt: skip
 
 

@@ -240,7 +240,7 @@ class _Builder:
             id=section.id, equipment_class=of, name=name_of(section.name, of, section.id), roles=tuple(section.roles),
             ratings=ratings, limits=limits_of(of, figures), rules=rules_of(of, roles, settings),
             tests=tests_of(of, roles, [*([override.tests] if override else []), section.tests]),
-            serves=section.serves or "", place=section.place,
+            serves=section.serves or "", place=section.place, building=section.building,
         )  # fmt: skip
 
     # --- buses and devices --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from contract.conventions import format_instant
+from contract.conventions import EpochMs, Instant, format_instant
 from contract.messages import DeviceHealth, GatewayStatus, Record
 from edge.acquire.health import HealthBoard, Refused
 from edge.decode.sample import Moment
@@ -15,6 +15,8 @@ from edge.uplink.deliver import Link
 
 CHANGED_EVERY_MS = 2_000
 """A device that falls silent or answers again is told this soon."""
+MOST_READ = 50
+"""Of so many devices a status tells the last answers, of the next ones the next status."""
 ALONE_EVERY_MS = 3_600_000
 """How often while the cloud does not answer: a long outage must not fill the outbox with news of itself."""
 
@@ -33,6 +35,7 @@ class Routine:
         self._states: Sequence[str] = []
         self._announcement = announcement
         self._refused: Mapping[str, Refused] | None = None
+        self._next_read = 0
 
     def serve(self, site: Site, engine: Engine) -> None:
         """Tell of a reloaded site from now on."""
@@ -71,8 +74,21 @@ class Routine:
     def _status(self, now: Moment, rows: list[DeviceHealth]) -> Record:
         events, samples = (self._outbox.depths[lane] for lane in LANES)
         oldest = [depth.oldest_ms for depth in (events, samples) if depth.oldest_ms is not None]
+        rows = self._board.told(rows, self._turn([row.device for row in rows]) if self._link.is_up else ())
         return GatewayStatus(
             at=format_instant(now.wall_ms), version=self._version, outbox_events=events.records,
             outbox_samples=samples.records, oldest_unsent_at=format_instant(min(oldest)) if oldest else None,
             clock_offset_ms=self._link.clock_offset_ms, devices=rows, active_alarms=len(self._engine.active_alarms()),
+            oldest_event_at=_instant(events.oldest_ms), oldest_sample_at=_instant(samples.oldest_ms),
+            link_trouble=self._link.trouble, link_trouble_at=_instant(self._link.trouble_ms),
         )  # fmt: skip
+
+    def _turn(self, devices: Sequence[str]) -> Sequence[str]:
+        """Whose last answers are told this time."""
+        first = self._next_read if self._next_read < len(devices) else 0
+        self._next_read = first + MOST_READ
+        return devices[first : first + MOST_READ]
+
+
+def _instant(at_ms: EpochMs | None) -> Instant | None:
+    return None if at_ms is None else format_instant(at_ms)

@@ -168,6 +168,7 @@ class Equipment:
     tests: Mapping[str, PeriodicTest]
     serves: str
     place: str
+    building: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,6 +182,7 @@ class EquipmentSection(_Strict):
     equipment_class: Identifier = Field(alias="class")
     name: Text | str | None = None
     place: str = ""
+    building: str = ""
     roles: list[Identifier] = []
     ratings: dict[Identifier, float | str] = {}
     limits: dict[Identifier, float | str] = {}

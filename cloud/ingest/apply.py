@@ -313,12 +313,14 @@ async def _answered(context: Context, record: DirectiveApplied) -> tuple[str, ..
 
 
 async def _status(context: Context, record: GatewayStatus) -> tuple[str, ...]:
-    status: dict[str, Any] = msgspec.to_builtins(record)
+    status: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(record, devices=[]))
     where = t.gateway.c.id == context.gateway["id"]
     await context.connection.execute(update(t.gateway).where(where).values(status=status, version=record.version))
+    own = (t.device.c.gateway_id == context.gateway["id"]) & (t.device.c.id == bindparam("device"))
     if record.devices:
-        own = (t.device.c.gateway_id == context.gateway["id"]) & (t.device.c.id == bindparam("device"))
         await context.connection.execute(update(t.device).where(own), [_health(one) for one in record.devices])
+    if read := [{"device": one.device, "reads": msgspec.to_builtins(one.reads)} for one in record.devices if one.reads]:
+        await context.connection.execute(update(t.device).where(own), read)
     return ("gateways",)
 
 
@@ -331,6 +333,7 @@ def _health(told: DeviceHealth) -> dict[str, Any]:
         "response_ms": told.response_ms,
         "errors": told.errors,
         "last_error": told.last_error,
+        "recent": msgspec.to_builtins(told.recent),
     }
 
 

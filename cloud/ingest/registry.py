@@ -103,6 +103,7 @@ def _equipment_row(site: str, gateway_id: str, equipment: AnnouncedEquipment) ->
         "serves": equipment.serves,
         "ratings": equipment.ratings,
         "main_points": equipment.main_points,
+        "building": equipment.building,
         "gateway_id": gateway_id,
     }
 

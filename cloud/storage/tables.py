@@ -83,6 +83,7 @@ equipment = Table(
     _text("place"),
     _text("serves"),
     *_jsons("ratings", "main_points"),
+    _text("building"),
     Column("gateway_id", Text, ForeignKey("gateway.id")),  # NULL: in the register, without telemetry
     Column("out_of_service", _Json),
     _at("registered_at", null=False),
@@ -198,6 +199,8 @@ device = Table(
     Column("response_ms", Float),
     Column("errors", Integer, nullable=False, server_default=text("0")),
     _text("last_error"),
+    Column("recent", _Json),  # contract DeviceTrouble objects, newest first
+    Column("reads", _Json),  # contract DeviceRead objects: the last answers as they came
     PrimaryKeyConstraint("site_id", "id"),
 )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import msgspec
+
 from contract.conventions import EpochMs, format_instant
-from contract.messages import Cause, DeviceHealth
+from contract.messages import Cause, DeviceHealth, DeviceRead, DeviceTrouble
+from edge.acquire.frames import READ_COILS, READ_DISCRETE, Read
 from edge.decode.sample import Moment
 
 WINDOW_MS = 60_000
@@ -19,6 +22,9 @@ _STATE_OF: dict[Cause, State] = {Cause.NO_RESPONSE: "silent", Cause.NOT_CONNECTE
 KEPT_MALFORMED = 5
 KEPT_BYTES = 1_000
 MOST_SHOWN = 50
+KEPT_TROUBLES = 5
+MOST_READS = 32
+"""Requests of one device whose last answers are kept; the oldest gives way."""
 LONGEST_SHOWN = 400
 
 
@@ -42,6 +48,14 @@ class Refused:
 
 
 @dataclass(slots=True)
+class _Trouble:
+    at_ms: EpochMs
+    cause: Cause
+    text: str
+    times: int = 1
+
+
+@dataclass(slots=True)
 class _Counts:
     """One device. ``slices`` holds [slice number, asked, answered] of the last minute, oldest first."""
 
@@ -52,6 +66,8 @@ class _Counts:
     errors: int = 0
     last_error: str = ""
     skipped: int = 0
+    troubles: deque[_Trouble] = field(default_factory=lambda: deque(maxlen=KEPT_TROUBLES))
+    reads: dict[Read | str, tuple[EpochMs, bytes]] = field(default_factory=dict)
 
     def count(self, steady_ms: int, *, answered: bool) -> None:
         number = steady_ms // SLICE_MS
@@ -128,7 +144,19 @@ class HealthBoard:
         counts.count(at.steady_ms, answered=False)
         counts.errors += 1
         counts.last_error = error
+        last = counts.troubles[-1] if counts.troubles else None
+        if last is not None and (last.cause, last.text) == (cause, error):
+            last.at_ms, last.times = at.wall_ms, last.times + 1
+        else:
+            counts.troubles.append(_Trouble(at.wall_ms, cause, error))
         counts.state = _STATE_OF.get(cause, "degraded")
+
+    def heard(self, device: str, at: Moment, where: Read | str, raw: bytes) -> None:
+        """Keep the last answer to a request, or the last message on a topic, as it came."""
+        reads = self._of(device).reads
+        if where not in reads and len(reads) >= MOST_READS:
+            del reads[next(iter(reads))]
+        reads[where] = (at.wall_ms, raw[:KEPT_BYTES])
 
     def malformed(self, device: str, at: Moment, topic: str, payload: bytes, reason: str) -> None:
         """The device (or a bus, for what names no device) sent what cannot be read."""
@@ -167,6 +195,38 @@ class HealthBoard:
             errors=counts.errors,
             last_error=counts.last_error,
         )
+
+    def told(self, rows: Sequence[DeviceHealth], with_reads: Collection[str]) -> list[DeviceHealth]:
+        """The same rows with their last troubles, and of some devices the last answers: for the cloud."""
+        return [
+            msgspec.structs.replace(
+                row,
+                recent=_troubles(self._of(row.device)),
+                reads=_reads(self._of(row.device)) if row.device in with_reads else [],
+            )
+            for row in rows
+        ]
+
+
+def _troubles(counts: _Counts) -> list[DeviceTrouble]:
+    return [
+        DeviceTrouble(at=format_instant(one.at_ms), cause=one.cause, text=one.text, times=one.times)
+        for one in reversed(counts.troubles)
+    ]
+
+
+def _reads(counts: _Counts) -> list[DeviceRead]:
+    return [
+        DeviceRead(at=format_instant(at_ms), where=str(where), raw=show_raw(where, raw))
+        for where, (at_ms, raw) in counts.reads.items()
+    ]
+
+
+def show_raw(where: Read | str, raw: bytes) -> str:
+    """Registers by four hexadecimal digits, bits by bytes, a message as text."""
+    if isinstance(where, str):
+        return show_payload(raw)
+    return raw.hex(" ", 1 if where.function in (READ_COILS, READ_DISCRETE) else 2).upper()
 
 
 def show_payload(payload: bytes) -> str:

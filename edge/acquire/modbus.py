@@ -323,6 +323,7 @@ class ModbusBus:
             self._health.failed(reader.device.id, now, Cause.EXCEPTION, f"{read}: {answer}")
         else:
             self._health.answered(reader.device.id, now, now.steady_ms - asked.steady_ms)
+            self._health.heard(reader.device.id, now, read, answer)
         if reader.breaker.is_open:
             self._log.info("device_answers", device=reader.device.id)
         reader.breaker = reader.breaker.answered(now.steady_ms - asked.steady_ms)

@@ -94,6 +94,7 @@ class Speaker:
             self.health.failed(self.device.id, at, cause, f"no value of the message is good: {cause}")
         else:
             self.health.answered(self.device.id, at)
+        self.health.heard(self.device.id, at, message.topic, message.payload)
 
     def keep(self, message: Publication, at: Moment, reason: str) -> None:
         """Count a message that cannot be read, and keep it for inspection. The device did speak."""

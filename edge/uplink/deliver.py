@@ -52,6 +52,9 @@ class Link:
     last_receipt_ms: int | None = None
     clock_offset_ms: int | None = None
     """Gateway's clock minus the cloud's."""
+    trouble: str = ""
+    """Why a batch was last not taken, and when (``trouble_ms``); it stays after the cloud is reached again."""
+    trouble_ms: int | None = None
     sent: int = 0
     refused: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -148,6 +151,11 @@ class Delivery:
             log = self.log.info if decision.is_reached else self.log.warning
             log(f"cloud_{outcome}", lane=self.session.lane, reason=decision.reason)
         link.outcome, link.reason = outcome, decision.reason
+        if not link.is_up:
+            link.trouble, link.trouble_ms = (
+                f"{outcome}: {decision.reason}" if decision.reason else outcome,
+                self.clock.now_ms(),
+            )
         if decision.is_reached:
             link.last_receipt_ms = self.clock.now_ms()
             link.sent += count

@@ -1,7 +1,8 @@
 """How each device answers, over the last minute."""
 
 from contract.messages import Cause, DeviceHealth
-from edge.acquire.health import HealthBoard
+from edge.acquire.frames import Read
+from edge.acquire.health import MOST_READS, HealthBoard
 from edge.decode.sample import Moment
 
 
@@ -53,3 +54,37 @@ def test_skipped_polls_are_counted() -> None:
     board = HealthBoard(["a"])
     board.skipped("a", 3)
     assert board.skips("a") == 3
+
+
+def test_the_same_trouble_in_a_row_is_one_with_its_number_and_five_are_kept() -> None:
+    board = HealthBoard(["a"])
+    for second in range(3):
+        board.failed("a", at(second), Cause.NO_RESPONSE, "no answer")
+    board.failed("a", at(9), Cause.EXCEPTION, "exception 2")
+    (told,) = board.told(board.rows(at(10)), ())
+    assert [(one.cause, one.times, one.at[-11:]) for one in told.recent] == [
+        (Cause.EXCEPTION, 1, ":06:49.000Z"), (Cause.NO_RESPONSE, 3, ":06:42.000Z"),
+    ]  # fmt: skip
+    for second in range(10):
+        board.failed("a", at(second), Cause.EXCEPTION, f"exception {second}")
+    assert len(board.told(board.rows(at(10)), ())[0].recent) == 5
+
+
+def test_the_last_answer_to_each_request_is_told_as_it_came() -> None:
+    board = HealthBoard(["a"])
+    board.heard("a", at(0), Read(4, 0, 2), bytes.fromhex("00000000"))
+    board.heard("a", at(1), Read(4, 0, 2), bytes.fromhex("43666666"))
+    board.heard("a", at(2), Read(1, 16, 9), b"\x05\x01")
+    board.heard("a", at(3), "lifts/lift_1", b'{"floor": 3}')
+    (told,) = board.told(board.rows(at(4)), {"a"})
+    assert [(one.where, one.raw) for one in told.reads] == [
+        ("input 0x0000-0x0001", "4366 6666"), ("coil 0x0010-0x0018", "05 01"), ("lifts/lift_1", '{"floor": 3}'),
+    ]  # fmt: skip
+    assert board.told(board.rows(at(4)), ())[0].reads == []
+
+
+def test_answers_of_a_plan_of_old_give_way() -> None:
+    board = HealthBoard(["a"])
+    for address in range(MOST_READS + 3):
+        board.heard("a", at(address), Read(3, address, 1), b"\0\0")
+    assert len(board.told(board.rows(at(99)), {"a"})[0].reads) == MOST_READS

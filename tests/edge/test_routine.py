@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from contract.conventions import format_instant
 from contract.messages import Cause, GatewayStatus
+from edge.acquire.frames import Read
 from edge.acquire.health import HealthBoard
 from edge.outbox.sqlite import Outbox
 from edge.pace import USUAL
-from edge.routine import ALONE_EVERY_MS, Routine
+from edge.routine import ALONE_EVERY_MS, MOST_READ, Routine
 from edge.rules.engine import Engine
 from edge.uplink.deliver import Link
 from tests.support.clock import FakeClock
@@ -84,3 +86,29 @@ def test_a_status_says_what_waits_and_since_when(tmp_path: Path) -> None:
 
 def _status() -> GatewayStatus:
     return GatewayStatus(at="2026-11-21T07:05:00.123Z", version="1", outbox_events=0, outbox_samples=0)
+
+
+def test_a_status_says_what_went_wrong_and_what_came_last_of_some_devices_in_turn(tmp_path: Path) -> None:
+    floor = Floor(tmp_path)
+    names = [f"device_{number}" for number in range(MOST_READ + 2)]
+    floor.board.keep(names)
+    for name in names:
+        floor.board.answered(name, floor.clock.moment())
+        floor.board.heard(name, floor.clock.moment(), Read(3, 0, 1), b"\x00\x2a")
+    told = []
+    for _ in range(3):
+        (status,) = floor.routine.records(floor.clock.moment())
+        assert isinstance(status, GatewayStatus)
+        told.append([device.device for device in status.devices if device.reads])
+        floor.clock.advance(USUAL.status_ms / 1000)
+    assert told == [names[:MOST_READ], names[MOST_READ:], names[:MOST_READ]]
+
+
+def test_nobody_is_told_of_last_answers_while_the_cloud_is_away(tmp_path: Path) -> None:
+    floor = Floor(tmp_path, "unreachable")
+    floor.link.trouble, floor.link.trouble_ms = "unreachable: refused", START.wall_ms
+    floor.board.heard("device_1", floor.clock.moment(), Read(3, 0, 1), b"\x00\x2a")
+    (status,) = floor.routine.records(floor.clock.moment())
+    assert isinstance(status, GatewayStatus)
+    assert status.devices[0].reads == []
+    assert (status.link_trouble, status.link_trouble_at) == ("unreachable: refused", format_instant(START.wall_ms))

@@ -42,7 +42,7 @@ async def test_a_database_of_the_release_before_keeps_what_it_holds(tmp_path: Pa
         await connection.execute(
             text("INSERT INTO ticket (fault_key, title, opened_at) VALUES ('riverside/lift_1/door', '{}', 1)")
         )
-    assert await migrate(database) == "0010"
+    assert await migrate(database) == "0011"
     async with database.read() as connection:
         kept = await connection.execute(text("SELECT fault_key, state FROM ticket"))
         assert kept.all() == [("riverside/lift_1/door", "new")]
