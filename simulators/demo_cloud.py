@@ -38,6 +38,11 @@ class DemoCloud:
         if reply.is_error:
             raise ProcessFailed(f"the cloud refused the demo's own sign-in: {reply.status_code} {reply.text}")
 
+    @property
+    def cookie(self) -> str:
+        """The session as a request's header names it."""
+        return "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
+
     async def tickets(self) -> list[SeenTicket]:
         """Every ticket, in the order of their numbers. Raises CloudUnreachable."""
         found = (await self.get("/api/v1/tickets?limit=1000"))["tickets"]
