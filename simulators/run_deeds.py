@@ -8,7 +8,7 @@ from typing import Any
 from contract.conventions import EpochMs, format_instant
 from simulators import scenario_steps as s
 from simulators.expect import Miss, Times, duration
-from simulators.modbus_device import HEALTHY, Misbehaviour
+from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.run_facts import Row, alarms_of, tickets_of
 from simulators.run_forms import good_answers
 from simulators.run_plan import Deed

@@ -79,7 +79,8 @@ def read_facts(database: Path, behind_ms: int = 0) -> Facts:
     """Read a cloud's SQLite file, also while it runs; instants come ``behind_ms`` earlier."""
     with opened(database) as connection:
         found = {
-            name: [_earlier(dict(row), behind_ms) for row in connection.execute(sql)] for name, sql in _QUESTIONS.items()
+            name: [_earlier(dict(row), behind_ms) for row in connection.execute(sql)]
+            for name, sql in _QUESTIONS.items()
         }
         lost = int(connection.execute(_LOST).fetchone()["lost"])
     return Facts(**found, lost=lost)
@@ -89,8 +90,7 @@ def _earlier(row: Row, behind_ms: int) -> Row:
     if not behind_ms:
         return row
     return {
-        name: row[name] - behind_ms if _is_instant(name) and isinstance(row[name], int) else row[name]
-        for name in row
+        name: row[name] - behind_ms if _is_instant(name) and isinstance(row[name], int) else row[name] for name in row
     }
 
 

@@ -17,9 +17,9 @@ from contract.messages import Quality, SampleBatch
 from simulators.broken_network import BrokenNetwork
 from simulators.control import Control
 from simulators.demo_setup import Setup
-from simulators.modbus_device import HEALTHY, Misbehaviour
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.processes import program
+from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.rows import opened
 from simulators.run_stage import Process, Reply, Shown
 from simulators.scenario_file import Person, Scenario

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from contract.conventions import EpochMs
-from simulators.modbus_device import HEALTHY, Misbehaviour
+from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.virtual import VirtualSite
 
 Process = Literal["gateway", "cloud"]

@@ -73,7 +73,8 @@ def _own_words(scenario: Scenario, at: tuple[str, int], step: s.Step, site: Simu
             points = site.equipment[name].equipment_class.points
             yield from _known(scenario, (*at, "expect_value"), f"point of {name}", point, points)
         case s.Form(form=key):
-            yield from _test(scenario, (*at, "form"), *key.split("/")[:2], site)
+            equipment, test, *_ = key.split("/")
+            yield from _test(scenario, (*at, "form"), equipment, test, site)
         case _:
             return
 

@@ -237,7 +237,7 @@ class Person:
 
     async def ask(self, method: str, path: str, body: object = None, key: str = "") -> httpx.Response:
         """One call; ``key`` makes it count once. Raises httpx.TransportError while the cloud is down."""
-        request = {"json": body} if body is not None else {}
+        request: dict[str, Any] = {"json": body} if body is not None else {}
         headers = {"Idempotency-Key": key} if key else {}
         reply = await self.client.request(method, path, headers=headers, **request)
         if reply.status_code == httpx.codes.UNAUTHORIZED:
