@@ -68,6 +68,10 @@ class SimulatedPlant:
         self._lies: dict[str, dict[str, tuple[Lie, ...]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
+    def now_ms(self) -> EpochMs:
+        """The plant's own time."""
+        return self._clock.now_ms()
+
     def values(self, equipment: str) -> Mapping[str, Value]:
         """True values of every point, in the class's units. The same object within one tick."""
         tick = self._clock.now_ms() // TICK_MS
@@ -203,6 +207,7 @@ class PlantServers:
         self._plant, self._clock = plant, clock
         self._where, self._folder, self._truth = where, folder, truth
         self._modbus: dict[str, LineServer] = {}
+        self._witnesses: dict[str, Witness] = {}
         self._mqtt: dict[str, MqttDevice] = {}
         self._restarts: set[asyncio.Task[None]] = set()
 
@@ -251,17 +256,22 @@ class PlantServers:
             on_bus = {int(device.address): device for device in self._plant.site.on_bus(name)}
             registers = {address: self._registers(device) for address, device in on_bus.items()}
             server = self._modbus[name] = await open_line(bus, self._clock, registers, self._where)
-            if self._truth is not None:
-                server.witness = self._witness(on_bus, registers, self._truth)
+            self._witnesses[name] = self._witness(on_bus, registers)
+            server.witness = self._witnesses[name] if self._truth is not None else None
 
     def _registers(self, device: SimulatedDevice) -> ModelRegisters:
         return ModelRegisters(device.model, self._plant.device_points(device), _values_of(self._plant, device))
 
-    def _witness(
-        self, on_bus: Mapping[int, SimulatedDevice], registers: Mapping[int, ModelRegisters], truth: TruthFile
-    ) -> Witness:
+    def tell(self, truth: TruthFile) -> None:
+        """From now on, tell the truth beside everything that is sent."""
+        self._truth = truth
+        for name, server in self._modbus.items():
+            server.witness = self._witnesses[name]
+
+    def _witness(self, on_bus: Mapping[int, SimulatedDevice], registers: Mapping[int, ModelRegisters]) -> Witness:
         def witness(request: Request, pdu: bytes, how: Misbehaviour) -> None:
-            if request.device not in on_bus or pdu[0] & 0x80:
+            truth = self._truth
+            if truth is None or request.device not in on_bus or pdu[0] & 0x80:
                 return
             device, of = on_bus[request.device], registers[request.device]
             table, first, count = asked(request)
@@ -298,12 +308,10 @@ class PlantServers:
             self._plant.on_change(owner, simulated.wake)
         return simulated
 
-    def _message_witness(self, device: SimulatedDevice) -> MessageWitness | None:
-        truth = self._truth
-        if truth is None:
-            return None
-
+    def _message_witness(self, device: SimulatedDevice) -> MessageWitness:
         def witness(topic: str, payload: bytes, fault: str) -> None:
+            if (truth := self._truth) is None:
+                return
             points = self._plant.true_and_shown(device, device.sources)
             truth.message(self._clock.now_ms(), device.id, topic, payload, fault, points)
 
