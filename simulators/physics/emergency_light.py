@@ -8,7 +8,7 @@ from simulators.physics.plant import Circumstances, Values
 
 FAULTS = ("mains_lost", "lamps_failed", "charger_failed", "controller_fault", "battery_old", "lamp_out")
 
-_FUNCTION_S, _DISCHARGE_S = 20 * 60.0, 120 * 60.0
+_FUNCTION_S, _DISCHARGE_S = 15 * 60.0, 120 * 60.0
 _LASTS_H = 3.0
 """How long a full battery carries the lamps."""
 _LEAST = 0.05

@@ -93,7 +93,7 @@ def test_a_battery_proves_itself_once_a_year(class_id: str, tmp_path: Path) -> N
     test = {"emergency_light": "yearly_discharge", "dc_panel": "battery_discharge"}[class_id]
     seen = [
         record
-        for record in records(class_id, tmp_path, make_plant(class_id), 364 * DAY_S, 1800)
+        for record in records(class_id, tmp_path, make_plant(class_id), 364 * DAY_S, QUARTER_S)
         if isinstance(record, TestObserved) and record.test == test
     ]
     assert [(record.passed, record.reasons) for record in seen] == [(True, [])]
