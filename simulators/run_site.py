@@ -11,6 +11,7 @@ import yaml
 
 from simulators.scenario_file import Scenario
 from simulators.site import load_file
+from simulators.site_made import made_site
 from simulators.site_worlds import moved_to_memory
 
 
@@ -20,8 +21,6 @@ def site_of(scenario: Scenario) -> dict[str, Any]:
     if file is None:
         made = head.generate
         assert made is not None  # noqa: S101 - the file has one of the two
-        from simulators.site_made import made_site  # only here
-
         data = made_site(made.devices, made.points)
     else:
         data = copy.deepcopy(load_file(file))

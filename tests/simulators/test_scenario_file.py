@@ -1,0 +1,118 @@
+"""A scenario file is read with every mistake at once, each with its line, what is known, and what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from simulators.run import checked
+from simulators.scenario_file import ScenarioWrong, load_scenario_file, scenario_of
+from simulators.scenario_shelf import file_of, load_all, shipped
+
+HEAD = """\
+title: {en: One, zh: 一}
+start: 2026-11-23T10:00:00+08:00
+lasts: 1h
+site: site.yaml
+"""
+SITE = Path("simulators/scenarios/sites/live.yaml")
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "site.yaml").write_text(SITE.read_text(encoding="utf-8"), encoding="utf-8")
+    file = folder / "one.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    file = written(folder, text)
+    with pytest.raises(ScenarioWrong) as caught:
+        checked(load_scenario_file(file))
+    return [str(one).removeprefix(f"{file}:") for one in caught.value.findings]
+
+
+def test_an_unknown_fault_is_told_with_its_line_and_the_nearest_one(tmp_path: Path) -> None:
+    text = HEAD + 'timeline:\n  - {at: "10:01", inject: phase_los, equipment: incomer_1}\n'
+    assert mistakes(tmp_path, text) == [
+        "6: timeline[0].inject: fault of lv_switchgear phase_los is not known. Did you mean phase_loss?"
+    ]
+
+
+def test_every_unknown_name_is_told_at_once(tmp_path: Path) -> None:
+    text = HEAD + (
+        "timeline:\n"
+        "  - {at: 1min, inject: phase_loss, equipment: incomer_9}\n"
+        "  - {at: 2min, act: acknowlege, ticket: lift_1/door_fault}\n"
+        "  - {at: 3min, act: acknowledge, ticket: lift_1/door_fault, by: wang}\n"
+        "  - {at: 4min, misbehave: asleep, device: meter_1}\n"
+        "  - {at: 5min, sensor: stuck, device: meter_1, point: colour}\n"
+        "  - {at: 6min, cut: bus attic}\n"
+        "  - {at: 7min, sensor: moody, device: meter_2, point: frequency}\n"
+        "expect:\n"
+        "  tickets:\n"
+        "    - {ticket: lift_1/door_falt}\n"
+    )
+    found = mistakes(tmp_path, text)
+    assert [one.split(":")[0] for one in found] == ["6", "7", "8", "9", "10", "11", "12", "12", "15"]
+    assert "equipment incomer_9 is not known. Did you mean incomer_1?" in found[0]
+    assert "Did you mean acknowledge?" in found[1]
+    assert "person wang is not known" in found[2]
+    assert "Did you mean door_fault?" in found[-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('- {at: "10:01"}', "this step says nothing to do. Write exactly one of inject, clear, act"),
+        ('- {at: "10:01", inject: a, clear: b, equipment: lift_1}', "this step says inject and clear"),
+        ("- {at: soon, clear: door_fault, equipment: lift_1}", "'soon' is no time of a scenario"),
+        ('- {at: "25:00", clear: door_fault, equipment: lift_1}', "'25:00' is no time of day"),
+        ("- {at: 5min, clock: gateway, jump: 2h}", "'2h' is no jump; write +2h or -5min"),
+        ("- {at: 5min, cut: power}", "'power' cannot be cut"),
+        ("- {at: 5min, act: start, ticket: lift_1}", "'lift_1' names no ticket"),
+        ("- {at: 5min, call: DELETE everything}", "'DELETE everything' is no call of the API"),
+        ("- {at: 5min, kill: meter_1}", "'meter_1' is not allowed"),
+        ("- {at: 5min, clear: door_fault, equipment: lift_1, lasts: 5min}", "lasts: is not a key here"),
+        ("- {at: 90min, clear: door_fault, equipment: lift_1}", "90min is after the end"),
+        ('- {at: "09:00", clear: door_fault, equipment: lift_1}', "09:00 is before the start"),
+    ],
+)
+def test_a_wrong_step_is_told_on_its_line(tmp_path: Path, line: str, message: str) -> None:
+    (found,) = mistakes(tmp_path, f"{HEAD}timeline:\n  {line}\n")
+    assert found.startswith("6: timeline[0]")
+    assert message.partition("; ")[0] in found
+
+
+def test_a_start_without_its_zone_and_a_length_of_nothing_are_refused(tmp_path: Path) -> None:
+    text = HEAD.replace("+08:00", "").replace("1h", "0s")
+    found = mistakes(tmp_path, text)
+    assert [one.split(":")[0] for one in found] == ["2", "3"]
+    assert "names no zone" in found[0]
+
+
+def test_a_scenario_plays_on_one_site(tmp_path: Path) -> None:
+    (found,) = mistakes(tmp_path, HEAD + "generate: {devices: 3}\n")
+    assert "a scenario plays on one site" in found
+
+
+def test_a_site_that_is_not_there_is_told_on_the_scenarios_line(tmp_path: Path) -> None:
+    file = written(tmp_path, HEAD.replace("site.yaml", "elsewhere.yaml"))
+    with pytest.raises(ScenarioWrong, match=r"one\.yaml:4: site: .*elsewhere\.yaml: cannot be read"):
+        checked(load_scenario_file(file))
+
+
+def test_text_that_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioWrong, match=r"one\.yaml:6: is not YAML"):
+        load_scenario_file(written(tmp_path, HEAD + "timeline: [\n"))
+
+
+def test_plain_data_becomes_the_same_scenario_as_its_file() -> None:
+    read = load_scenario_file(file_of("live_line_cut"))
+    made = scenario_of(read.data, read.file)
+    assert (made.head, made.steps) == (read.head, read.steps)
+
+
+def test_shipped_scenarios_go_by_name_and_a_wrong_name_has_a_remedy() -> None:
+    assert "live_line_cut" in [path.stem for path in shipped()]
+    with pytest.raises(ScenarioWrong, match="Did you mean live_line_cut"):
+        load_all(["live_line_cat"])
