@@ -21,7 +21,7 @@ MAIN = {
     "wall": "/wall", "equipment": "/equipment", "live": INCOMER, "equipment trends": f"{INCOMER}/trends?span=24h", "mapping": f"{INCOMER}/mapping",
     "trends": f"/trends?{TREND}&span=24h&compare=before", "alarms": "/alarms", "tickets": "/tickets", "ticket": "/tickets/T-000001", "my": "/my",
     "new ticket": "/tickets/new", "tests": "/tests", "figures": "/figures", "gateway": "/gateways/gw_1", "targets": "/settings/targets",
-    "missing ticket": "/tickets/T-999999",
+    "missing ticket": "/tickets/T-999999", "power": "/power",
 }  # fmt: skip
 REST = {
     "system": "/equipment?system=power", "equipment alarms": f"{INCOMER}/alarms", "equipment tests": "/equipment/riverside/fire_pump_1/tests",

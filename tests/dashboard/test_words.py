@@ -1,5 +1,6 @@
 """Both languages say everything, and no page says anything that only one language has."""
 
+import ast
 import re
 import string
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ BUILT = (
     "severity.", "priority.", "state.", "cause.", "quality.", "system.", "role.", "clock.", "weekday.", "month.", "duration.",
     "every.", "act.", "form.", "timeline.", "sumstate.", "tab.", "span.", "bit.", "rule.", "refused.", "filter.", "theme.",
     "kind.", "category.", "channel.", "emergency.", "relation.", "desk.wrong.", "alarm.", "device.state.", "tests.proof_", "trends.", "nav.", "error.", "storm.", "silence.", "calls.", "proof.shows.", "proof.state.", "order.safety.", "find.", "targets.", "cause_closed.", "bulk.do.", "sheet.",
-    "permit.", "contractor.", "figures.", "power.",
+    "permit.", "contractor.", "figures.", "power.", "gateway.do.", "gateway.lane.", "gateway.table.", "gateway.directive.",
 )  # fmt: skip
 
 
@@ -70,6 +71,45 @@ def test_no_sentence_is_chatty() -> None:
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_a_template_holds_no_words_of_its_own(template: Path) -> None:
     assert [text for text in visible(template.read_text(encoding="utf-8")) if LETTERS.search(text)] == []
+
+
+SCRIPTS = sorted((DASHBOARD / "static").glob("*.js"))
+SHEETS = sorted((DASHBOARD / "static").glob("*.css"))
+SHOWN_BY_SCRIPT = re.compile(
+    r"""(?:\b(?:textContent|innerText|innerHTML|title|placeholder|ariaLabel|alt)\s*=\s*|\b(?:fillText|alert|confirm|prompt|createTextNode)\(\s*"""
+    r"""|setAttribute\(\s*["'](?:title|aria-label|placeholder|alt)["']\s*,\s*|\blabel:\s*)(["'`])((?:(?!\1).)*)\1"""
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_holds_no_words_of_its_own(script: Path) -> None:
+    """What it shows comes from the page, which has it from the reader's language."""
+    text = script.read_text(encoding="utf-8")
+    shown = [re.sub(r"\$\{[^}]*\}", "", found[1]) for found in SHOWN_BY_SCRIPT.findall(text)]
+    assert [words for words in shown if LETTERS.search(words)] == []
+    assert not CJK.search(text)
+
+
+def test_the_search_for_words_in_scripts_finds_them() -> None:
+    told = SHOWN_BY_SCRIPT.findall(
+        'a.textContent = "Hello"; b.setAttribute("aria-label", `Go ${x}`); u.fillText("max", 1)'
+    )
+    assert [words for _, words in told] == ["Hello", "Go ${x}", "max"]
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)
+def test_a_style_sheet_writes_no_words(sheet: Path) -> None:
+    text = sheet.read_text(encoding="utf-8")
+    assert [found for found in re.findall(r"content:\s*[\"']([^\"']*)[\"']", text) if LETTERS.search(found)] == []
+
+
+@pytest.mark.parametrize("module", SOURCES, ids=lambda path: path.name)
+def test_a_module_of_the_pages_has_no_chinese_of_its_own(module: Path) -> None:
+    strings = [
+        node.value for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)
+    ]
+    words_of_its_own = [one for one in strings if isinstance(one, str) and re.search(rf"{CJK.pattern}{{2}}", one)]
+    assert words_of_its_own == []  # one sign alone is a separator that is read or drawn
 
 
 def visible(source: str) -> Iterator[str]:
