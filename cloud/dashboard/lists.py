@@ -1,4 +1,4 @@
-"""dashboard: alarms, tickets, tests and gateways → the rows of their lists. Pure."""
+"""dashboard: alarms, tickets and tests → the rows of their lists. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloud.dashboard import present
 from cloud.dashboard.clocks import Clock, clocks, is_late, next_due, pressing
 from cloud.dashboard.evidence import csv_href
 from cloud.dashboard.present import DASH, Here
-from cloud.dashboard.rows import AlarmRow, DeviceRow, GatewayRow, TestRow, Text, TicketRow, ticket_number
+from cloud.dashboard.rows import AlarmRow, GatewayRow, TestRow, Text, TicketRow, ticket_number
 from cloud.dashboard.tile import condition
 from cloud.dashboard.words import Words
 
@@ -269,81 +269,9 @@ def every(period: str, words: Words) -> str:
     )
 
 
-# --- gateways and devices ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayLine:
-    id: str
-    state: str
-    is_silent: bool
-    heard: str
-    waiting: str
-    oldest: str
-    offset: str
-    history: str
-    quarantined: str
-    version: str
+# --- gateways ---------------------------------------------------------------------------------------------------
 
 
 def is_heard(row: GatewayRow, now: int) -> bool:
     """Heard within three of its promised intervals, and not known to be offline."""
     return row.offline_since is None and row.last_seen_at is not None and now - row.last_seen_at <= 3 * row.interval_ms
-
-
-def gateway_line(row: GatewayRow, here: Here, oldest_at: int | None) -> GatewayLine:
-    words = here.words
-    heard = is_heard(row, here.now)
-    return GatewayLine(
-        id=row.id, state=_gateway_state(row, here, heard=heard), is_silent=not heard,
-        heard=words("live.ago", age=present.age((here.now - row.last_seen_at) / 1000, words)) if row.last_seen_at else DASH,
-        waiting=words("gateway.waiting_lanes", events=row.status.get("outbox_events", 0),
-                      samples=row.status.get("outbox_samples", 0)) if row.status else "",
-        oldest=here.when(oldest_at, seconds=True) if oldest_at is not None else "",
-        offset=f"{present.number(row.clock_offset_ms, 0)}\u00a0ms" if row.clock_offset_ms is not None else "",
-        history=present.number(row.waiting, 0), quarantined=present.number(row.quarantined, 0), version=row.version,
-    )  # fmt: skip
-
-
-def _gateway_state(row: GatewayRow, here: Here, *, heard: bool) -> str:
-    words = here.words
-    if row.revoked_at is not None:
-        return words("gateway.revoked", at=here.when(row.revoked_at))
-    if heard:
-        return words("gateway.online")
-    since = row.offline_since or row.last_seen_at
-    return words("gateway.silent", at=here.when(since)) if since is not None else words("gateway.never")
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLine:
-    id: str
-    model: str
-    is_unverified: bool
-    bus: str
-    address: str
-    state: str
-    icon: str
-    answered: str
-    response: str
-    last_ok: str
-    errors: str
-    last_error: str
-    every: str
-    plan: tuple[str, ...]
-
-
-def device_line(row: DeviceRow, here: Here) -> DeviceLine:
-    words = here.words
-    share = "" if row.answered_share is None else present.with_unit(f"{row.answered_share * 100:.0f}", "%", words)
-    icons = {"degraded": "q-unc", "silent": "q-bad", "not_connected": "q-bad", "not_yet": "q-stale"}
-    return DeviceLine(
-        id=row.id, model=row.model_name or row.model, is_unverified=row.status == "unverified",
-        bus=f"{row.bus}, {row.protocol}", address=row.address, state=words.or_id("device.state", row.state),
-        icon=icons.get(row.state, ""), answered=share,
-        response="" if row.response_ms is None else f"{present.number(row.response_ms, 0)}\u00a0ms",
-        last_ok="" if row.last_ok_at is None else here.when(row.last_ok_at, seconds=True),
-        errors=present.number(row.errors, 0), last_error=row.last_error,
-        every=present.age(row.every_ms / 1000, words) if row.every_ms % 1000 else present.duration(row.every_ms / 1000, words),
-        plan=row.plan,
-    )  # fmt: skip

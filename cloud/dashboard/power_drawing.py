@@ -199,7 +199,7 @@ def _limit(mark: LimitMark | None, frame: Frame, here: Here) -> LimitLine | None
 
 
 def month_name(year: int, month: int, here: Here) -> str:
-    """Nov 2026 or 2026 年 11 月."""
+    """Nov 2026, in the order of the language."""
     return here.words("power.month", y=year, month=here.words(f"month.{month}"))
 
 

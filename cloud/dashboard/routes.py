@@ -16,6 +16,7 @@ from cloud.dashboard import (
     routes_entering,
     routes_equipment,
     routes_figures,
+    routes_gateways,
     routes_lists,
     routes_many,
     routes_permits,
@@ -58,6 +59,7 @@ for _part in (
     routes_proof,  # its addresses lie below a ticket's, whose last part is any action
     routes_tickets,
     routes_alarms,
+    routes_gateways,
     routes_calls,
     routes_account,
     routes_settings,

@@ -1,21 +1,21 @@
-"""dashboard: alarms with their acknowledgement, tests due, gateways and their devices."""
+"""dashboard: alarms with their acknowledgement, and tests due."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from cloud.dashboard import gateway_notes, history, lists, views, web
+from cloud.dashboard import history, lists, views, web
 from cloud.dashboard.lists import AlarmLine
 from cloud.dashboard.present import SEVERITIES
 from cloud.dashboard.routes_lists import Pages
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened
-from cloud.dashboard.rows import AlarmRow, GatewayRow, Text
+from cloud.dashboard.rows import AlarmRow, Text
 from cloud.dashboard.shared import shared
 from cloud.dashboard.tile import condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
@@ -24,7 +24,7 @@ from cloud.people import access
 from cloud.people.service import audit
 from cloud.tickets import directives, service
 from cloud.tickets.ticket import Role
-from contract.conventions import format_instant, instant_ms
+from contract.conventions import format_instant
 from contract.messages import Directive
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -190,58 +190,3 @@ async def tests_part(request: Request) -> Response:
 
 def _by_due(o: Opened) -> list[lists.TestLine]:
     return sorted(o.tests, key=lambda test: (test.due_at, test.key))
-
-
-# --- gateways ---------------------------------------------------------------------------------------------------
-
-
-@router.get("/gateways")
-async def show_gateways(request: Request) -> Response:
-    async with opened(request, "gateways", [Crumb(web.words_of(request)("gateway.title"))]) as o:
-        return web.render("gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
-
-
-@router.get("/parts/gateways")
-@shared
-async def gateways_part(request: Request) -> Response:
-    async with opened(request, "gateways") as o:
-        return web.render("parts/gateways.html", o.page, gateways=_gateway_lines(await views.gateways(o.db), o))
-
-
-def _gateway_lines(rows: Sequence[GatewayRow], o: Opened) -> list[lists.GatewayLine]:
-    return [lists.gateway_line(row, o.page.here, _oldest(row)) for row in rows]
-
-
-def _oldest(row: GatewayRow) -> int | None:
-    """When the oldest record that still waits on the gateway was born, as it last said itself."""
-    text = row.status.get("oldest_unsent_at")
-    try:
-        return instant_ms(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-
-
-@router.get("/gateways/{id}")
-async def show_gateway(request: Request, id: str) -> Response:
-    words = web.words_of(request)
-    async with opened(request, "gateways", [Crumb(words("gateway.title"), "/gateways"), Crumb(id)]) as o:
-        return web.render("gateway.html", o.page, id=id, **await _gateway(o, id))
-
-
-@router.get("/parts/gateways/{id}")
-@shared
-async def gateway_part(request: Request, id: str) -> Response:
-    async with opened(request, "gateways") as o:
-        return web.render("parts/gateway.html", o.page, **await _gateway(o, id))
-
-
-async def _gateway(o: Opened, id: str) -> dict[str, Any]:
-    rows = [row for row in await views.gateways(o.db) if row.id == id]
-    if not rows:
-        raise not_found("gateway", id)
-    devices = [lists.device_line(row, o.page.here) for row in await views.devices(o.db, gateway=id)]
-    refused = [
-        {"id": f"{epoch}:{lane}:{seq}", "reason": reason} for epoch, lane, seq, reason in await views.refused(o.db, id)
-    ]  # fmt: skip
-    told = await gateway_notes.notes(o.db, id, o.page.here)
-    return {"gateways": _gateway_lines(rows, o), "devices": devices, "refused": refused, "notes": told}

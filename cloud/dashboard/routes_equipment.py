@@ -15,6 +15,7 @@ from cloud.dashboard.equipment_page import Chart, Head, SpanLink
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened, state_points
 from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow
+from cloud.dashboard.shared import shared
 from cloud.dashboard.tile import Seen, alarmed_points, condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
 from cloud.errors import not_found
@@ -51,6 +52,7 @@ def _title(request: Request, system: str) -> str:
 
 
 @router.get("/parts/equipment")
+@shared
 async def list_part(request: Request, site: str = "", system: str = "") -> Response:
     async with opened(request, "equipment") as o:
         everything = await _everything(o)
@@ -123,6 +125,7 @@ async def _show(
 
 
 @router.get("/equipment/{site}/{id}/part/{part}")
+@shared
 async def show_part(request: Request, site: str, id: str, part: str) -> Response:
     if part == "head":
         return await _show(request, site, id, "tickets", "parts/equipment_head.html")

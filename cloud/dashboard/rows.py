@@ -72,6 +72,7 @@ class EquipmentRow:
     main_points: tuple[str, ...] = ()
     gateway: str | None = None
     out_of_service: Mapping[str, Any] | None = None
+    building: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -241,6 +242,11 @@ class DeviceRow:
     response_ms: float | None
     errors: int
     last_error: str
+    equipment: tuple[str, ...] = ()
+    recent: tuple[Mapping[str, Any], ...] = ()
+    """Last troubles, newest first, as contract DeviceTrouble objects."""
+    reads: tuple[Mapping[str, Any], ...] = ()
+    """Last answers as they came, as contract DeviceRead objects."""
 
 
 def ticket_number(ticket: int) -> str:

@@ -59,7 +59,7 @@ def _equipment(row: Row[Any]) -> EquipmentRow:
     return EquipmentRow(
         site=row.site_id, id=row.id, equipment_class=row.class_id, system=row.system, name=row.name, place=row.place,
         serves=row.serves, roles=tuple(row.roles), ratings=row.ratings, main_points=tuple(row.main_points),
-        gateway=row.gateway_id, out_of_service=row.out_of_service,
+        gateway=row.gateway_id, out_of_service=row.out_of_service, building=row.building,
     )  # fmt: skip
 
 
@@ -373,7 +373,8 @@ async def devices(
         query = query.where(t.device.c.id.in_(ids))
     return [
         DeviceRow(r.site_id, r.id, r.gateway_id, r.model, r.model_name, r.status, r.bus, r.protocol, r.address,
-                  r.every_ms, tuple(r.plan), r.state, r.answered_share, r.last_ok_at, r.response_ms, r.errors, r.last_error)
+                  r.every_ms, tuple(r.plan), r.state, r.answered_share, r.last_ok_at, r.response_ms, r.errors, r.last_error,
+                  tuple(r.equipment), tuple(r.recent or ()), tuple(r.reads or ()))
         for r in await db.execute(query)
     ]  # fmt: skip
 

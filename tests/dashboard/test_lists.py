@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cloud.dashboard import lists, present, words
+from cloud.dashboard import gateway_page, lists, present, words
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import GatewayRow, TestRow
 
@@ -89,18 +89,18 @@ def test_a_gateway_is_heard_within_three_of_its_promised_intervals(
 ) -> None:
     row = GatewayRow("gw_1", "s", NOW - ago_ms, 10_000, "0.1", -12, offline, None, {})
     assert lists.is_heard(row, NOW) is expected
-    line = lists.gateway_line(row, EN, None)
+    line = gateway_page.gateway_line(row, (), None, EN)
     assert line.is_silent is not expected
     assert line.offset == "\u221212\u00a0ms"
 
 
 def test_a_gateway_that_never_spoke_and_a_revoked_one_say_so() -> None:
     assert (
-        lists.gateway_line(GatewayRow("g", "s", None, 10_000, "", None, None, None, {}), EN, None).state
+        gateway_page.gateway_line(GatewayRow("g", "s", None, 10_000, "", None, None, None, {}), (), None, EN).state
         == "never heard"
     )
     assert (
-        lists.gateway_line(GatewayRow("g", "s", NOW, 10_000, "", None, None, NOW, {}), EN, None).state
+        gateway_page.gateway_line(GatewayRow("g", "s", NOW, 10_000, "", None, None, NOW, {}), (), None, EN).state
         == "revoked 16:05"
     )
 

@@ -44,6 +44,7 @@ from device_profiles.library import Library, load
 from edge.announce import announce
 from edge.config import load_site
 from edge.decode.sample import Moment
+from edge.plans import device_plans, plan_site
 from edge.rules.engine import Engine
 from simulators.physics import create
 from tests.support.databases import database_at
@@ -80,7 +81,7 @@ def library() -> Library:
 def announced() -> DeviceAnnounced:
     site = load_site(Path(__file__).parent / "site.yaml", library())
     engine = Engine(site, Moment(SATURDAY, SATURDAY))
-    return announce(site, engine, {"meter_2": ["input 0x0000 + 80 words: 12 points, 84 ms"]}, "0.1.0")
+    return announce(site, engine, device_plans(plan_site(site)), "0.1.0")
 
 
 @dataclass
