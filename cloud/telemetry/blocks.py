@@ -16,7 +16,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby, pairwise, repeat
+from operator import truediv
 from typing import Any
 
 import msgspec
@@ -52,8 +53,7 @@ class Columns:
     runs: Sequence[Run]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True, gc=False):
     """What a page needs of some samples: count, sum and range of the numbers that are not bad, the worst quality, the newest."""
 
     numbers: int
@@ -67,9 +67,8 @@ class Summary:
     last: Any
 
 
-@dataclass(slots=True)
-class Tally:
-    """Summaries of one bucket, added in the order of time."""
+class Tally(msgspec.Struct, gc=False):
+    """Summaries of one bucket, added in the order of time. A struct, as Summary, because a year makes thousands."""
 
     numbers: int = 0
     total: float = 0.0
@@ -84,8 +83,10 @@ class Tally:
         self.numbers += one.numbers
         self.total += one.total
         if one.low is not None and one.high is not None:
-            self.low = one.low if self.low is None else min(self.low, one.low)
-            self.high = one.high if self.high is None else max(self.high, one.high)
+            if self.low is None or one.low < self.low:
+                self.low = one.low
+            if self.high is None or one.high > self.high:
+                self.high = one.high
         self.quality = max(self.quality, one.quality)
         self.cause = max(self.cause, one.cause)
         self.kind, self.last = one.kind, one.last
@@ -177,8 +178,10 @@ def _count(tally: Tally, part: Sequence[float]) -> None:
     low, high = float(min(part)), float(max(part))
     tally.numbers += len(part)
     tally.total += sum(part)
-    tally.low = low if tally.low is None else min(tally.low, low)
-    tally.high = high if tally.high is None else max(tally.high, high)
+    if tally.low is None or low < tally.low:
+        tally.low = low
+    if tally.high is None or high > tally.high:
+        tally.high = high
 
 
 def stretches(columns: Columns, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> Iterator[tuple[int, Summary]]:
@@ -190,6 +193,33 @@ def stretches(columns: Columns, from_ms: EpochMs, to_ms: EpochMs, width_ms: int)
         end = bisect_left(at, from_ms + (number + 1) * width_ms, index, stop)
         yield number, summarise(columns, index, end)
         index = end
+
+
+def tally_up(tallies: dict[int, Tally], columns: Columns, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> None:
+    """Add to each bucket what of ``[from, to)`` is in these columns, which come in the order of time."""
+    kind, quality = columns.runs[0][1:3]
+    if len(columns.runs) > 1 or kind >= TEXT or quality >= BAD:
+        for number, summary in stretches(columns, from_ms, to_ms, width_ms):
+            tally_of(tallies, number).add(summary)
+        return
+    at, values = columns.at, columns.values  # numbers of one quality, as nearly all blocks are
+    index, stop = bisect_left(at, from_ms), bisect_left(at, to_ms)
+    while index < stop:
+        number = (at[index] - from_ms) // width_ms
+        end = bisect_left(at, from_ms + (number + 1) * width_ms, index, stop)
+        tally = tally_of(tallies, number)
+        _count(tally, values[index:end])
+        tally.quality = max(tally.quality, quality)
+        tally.kind, tally.last = kind, values[end - 1]
+        index = end
+
+
+def tally_of(tallies: dict[int, Tally], number: int) -> Tally:
+    """The tally of a bucket, a new one where there is none yet."""
+    found = tallies.get(number)
+    if found is None:
+        found = tallies[number] = Tally()
+    return found
 
 
 def encode(columns: Columns) -> bytes:
@@ -315,8 +345,7 @@ def _read_numbers(mode: int, first: int, digits: bytes) -> Sequence[float]:
         return _from_planes(digits, "d", 8).tolist()
     integers = accumulate(_read_integers(digits), initial=first) if digits else [first]
     if mode:
-        scale = 10**mode
-        return [one / scale for one in integers]
+        return list(map(truediv, integers, repeat(10**mode)))
     return [float(one) if -_EXACT <= one <= _EXACT else one for one in integers]
 
 

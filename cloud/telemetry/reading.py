@@ -8,7 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from cloud.telemetry import blocks, condensed
 from cloud.telemetry.archive import BLOCKS, ROWS, STEP, Block, body, bounded, find, stretches_of
@@ -35,8 +36,7 @@ WHERE b.count IS NOT NULL OR r.count IS NOT NULL ORDER BY s.site, s.equipment, s
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(msgspec.Struct, frozen=True, gc=False):
     """What is known of [start, end) without its samples."""
 
     start: EpochMs
@@ -133,20 +133,11 @@ def _samples_of(piece: _Piece, from_ms: EpochMs, to_ms: EpochMs) -> list[Sample]
 def _wide(connection: sqlite3.Connection, series: int, from_ms: EpochMs, to_ms: EpochMs, width: int) -> list[Bucket]:
     tallies: dict[int, Tally] = {}
     for piece in _pieces(connection, series, from_ms, to_ms, width):
-        parts = (
-            blocks.stretches(piece, from_ms, to_ms, width)
-            if isinstance(piece, Columns)
-            else _one(piece, from_ms, width)
-        )
-        for number, summary in parts:
-            if number not in tallies:
-                tallies[number] = Tally()
-            tallies[number].add(summary)
+        if isinstance(piece, Columns):
+            blocks.tally_up(tallies, piece, from_ms, to_ms, width)
+        else:
+            blocks.tally_of(tallies, (piece.start - from_ms) // width).add(piece.summary)
     return [blocks.bucket(tally, from_ms + number * width, to_ms, width) for number, tally in tallies.items()]
-
-
-def _one(piece: Sums, from_ms: EpochMs, width: int) -> list[tuple[int, Summary]]:
-    return [((piece.start - from_ms) // width, piece.summary)]
 
 
 def _pieces(
