@@ -115,7 +115,7 @@ async def _show(
     tab: str,
     template: str = "equipment.html",
 ) -> Response:
-    async with opened(request, "equipment", with_tests=True) as o:
+    async with opened(request, "equipment", with_tests=True, tests_of=(site, id)) as o:
         one = await _one(o, site, id, tab)
         system = one.seen.equipment.system
         crumbs = (Crumb(o.page.here.words.or_id("system", system), f"/equipment?system={system}"), Crumb(one.head.name))
@@ -149,7 +149,7 @@ async def history_json(request: Request, site: str, id: str, p: str = "", span: 
 
 @router.get("/equipment/{site}/{id}/history.csv")
 async def history_csv(request: Request, site: str, id: str, span: str = "") -> Response:
-    async with opened(request, "equipment", with_tests=True) as o:
+    async with opened(request, "equipment", with_tests=True, tests_of=(site, id)) as o:
         one = await _one(o, site, id, "trends")
         wanted = _range(request, span, o)
         rows = [

@@ -55,9 +55,15 @@ class Opened:
 
 @contextlib.asynccontextmanager
 async def opened(
-    request: Request, section: str, crumbs: Sequence[Crumb] = (), *, wanted: str = "", with_tests: bool = False
+    request: Request,
+    section: str,
+    crumbs: Sequence[Crumb] = (),
+    *,
+    wanted: str = "",
+    with_tests: bool = False,
+    tests_of: tuple[str, str] = ("", ""),
 ) -> AsyncIterator[Opened]:
-    """Open a page for the person who asks. Raises SignInNeeded."""
+    """Open a page for the person who asks; with every periodic test, or those of one site and equipment. Raises SignInNeeded."""
     user = await access.current_user(request)
     if user is None:
         raise SignInNeeded
@@ -66,7 +72,7 @@ async def opened(
         sites = await views.sites(db)
         notice = web.words_of(request, user)("error.database_damaged") if database.damage else _calendars(request, user)
         page = web.page_of(request, user, sites, section, wanted=wanted, notice=notice)
-        due = await views.tests(db) if with_tests else []
+        due = await views.tests(db, *tests_of) if with_tests else []
         tests = tuple(lists.due_test(test, page.here) for test in due)
         home = Crumb(page.site_name, "/wall")
         counts = await _counts(db, user, page)
