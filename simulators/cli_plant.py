@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import typer
 from contract.conventions import Exit
 from device_profiles.library import LibraryError
 from simulators.clock import SystemClock
-from simulators.control import Control
+from simulators.control import CONTROL_PORT, Control
+from simulators.panel.server import PORT, NoPort, open_socket
+from simulators.panel.server import panel as serve_panel
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.player import endless, play
 from simulators.raw_lines import Where
@@ -29,7 +32,9 @@ from simulators.truth import TruthFile
 class Wishes:
     """What the command line says beside the site file."""
 
-    control: int
+    control: int | None
+    panel: tuple[str, int] | None
+    """Where the control panel listens; None for no panel."""
     seed: int
     where: Where
     faults: tuple[PlannedFault, ...]
@@ -38,7 +43,9 @@ class Wishes:
 
 def plant(
     file: Annotated[Path, typer.Argument(help="A site file.")],
-    control: Annotated[int, typer.Option(help="Port of the plant's control.")],
+    control: Annotated[
+        int | None, typer.Option(help="Port of the plant's control; 8182 or the next free one without it.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same plant.")] = 0,
     listen: Annotated[
         str, typer.Option(help="Address of the Modbus servers; the control stays on the loopback.")
@@ -47,6 +54,12 @@ def plant(
         Path | None, typer.Option(help="Let these faults happen, then others like them, for ever.")
     ] = None,
     *,
+    panel: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the control panel, or the next free; 0: none.")
+    ] = PORT,
+    panel_listen: Annotated[
+        str, typer.Option(help="Address of the control panel; 0.0.0.0 opens it to the network.")
+    ] = "127.0.0.1",
     truth: Annotated[
         Path | None, typer.Option(help="Write beside every reply what was true, what was shown, and its words.")
     ] = None,
@@ -61,7 +74,8 @@ def plant(
         faults = tuple(load_scenario(scenario).faults) if scenario else ()
         where = Where(listen, serial_folder, _certificate(cert_file, key_file))
         with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_serve(file, Wishes(control, seed, where, faults, truth)))
+            where_panel = (panel_listen, panel) if panel else None
+            asyncio.run(_serve(file, Wishes(control, where_panel, seed, where, faults, truth)))
     except (SiteError, ScenarioError, LibraryError) as error:
         typer.echo(f"plantroom-sim: {error}", err=True)
         raise typer.Exit(Exit.MISCONFIGURED) from None
@@ -93,14 +107,27 @@ async def _serve(file: Path, wishes: Wishes) -> None:
 async def _live(simulated: SimulatedPlant, servers: PlantServers, wishes: Wishes, clock: SystemClock) -> None:
     started = asyncio.Event()
     try:
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group, contextlib.AsyncExitStack() as stack:
             group.create_task(servers.run(started), name="plant")
             await started.wait()
-            hand = await asyncio.start_server(Control(simulated, servers).serve, "127.0.0.1", wishes.control)
+            control = Control(simulated, servers)
+            if wishes.panel is not None:
+                control.address = await stack.enter_async_context(serve_panel(control.hand, *wishes.panel))
+                typer.echo(f"control panel {control.address}", err=True)
+            hand = await asyncio.start_server(control.serve, sock=control_socket(wishes.control))
             group.create_task(hand.serve_forever(), name="control")
             group.create_task(play(simulated, endless(wishes.faults, wishes.seed), clock), name="player")
-    except* SiteError as errors:
-        raise errors.exceptions[0] from None
+    except* (SiteError, NoPort) as errors:
+        raise SiteError(str(errors.exceptions[0])) from None
+
+
+def control_socket(port: int | None) -> socket.socket:
+    """The control's loopback port: the one asked for, or the next free one, told. Raises NoPort."""
+    if port is not None:
+        return open_socket("127.0.0.1", port, tries=1)
+    sock = open_socket("127.0.0.1", CONTROL_PORT)
+    typer.echo(f"control port {sock.getsockname()[1]}", err=True)
+    return sock
 
 
 @contextlib.contextmanager

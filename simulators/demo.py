@@ -43,7 +43,7 @@ class Demo:
         self._teller.say("preparing")
         try:
             await self._stack.start()
-            self._teller.running(self._setup, self._stack.link, self._clock.monotonic_s() - began)
+            self._teller.running(self._setup, self._stack.link, self._clock.monotonic_s() - began, self._stack.panel)
             await self._play()
             return self._finish()
         finally:

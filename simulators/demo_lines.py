@@ -27,6 +27,7 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
     "data": {"en": "data             {folder}", "zh": "数据        {folder}"},
     "dashboard": {"en": "Dashboard:        {address}", "zh": "看板：      {address}"},
     "sign_in": {"en": "One-time sign-in: {link}", "zh": "一次性登录：{link}"},
+    "panel": {"en": "Control panel:    {address}", "zh": "控制面板：  {address}"},
     "inject": {
         "en": "By hand:          plantroom-sim inject {equipment} {fault} --control {port}",
         "zh": "手动注入：  plantroom-sim inject {equipment} {fault} --control {port}",
@@ -81,7 +82,7 @@ def fault_line(line: FaultLine, columns: int) -> str:
     return _cut(text, columns)
 
 
-def source_lines(setup: Setup, link: str, seconds: float, language: Language) -> list[str]:
+def source_lines(setup: Setup, link: str, seconds: float, language: Language, panel: str = "") -> list[str]:
     """What runs and where, the dashboard and the one-time sign-in."""
     site = setup.site
     return [
@@ -94,6 +95,7 @@ def source_lines(setup: Setup, link: str, seconds: float, language: Language) ->
         "",
         say("dashboard", language, address=setup.address),
         say("sign_in", language, link=link),
+        *([say("panel", language, address=panel)] if panel else []),
         say("inject", language, **_example(site), port=setup.control_port),
         say("stop", language),
         "",

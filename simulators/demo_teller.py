@@ -37,9 +37,9 @@ class Teller:
         """One text of its own."""
         self._print(say(key, self._language, **figures))
 
-    def running(self, setup: Setup, link: str, seconds: float) -> None:
+    def running(self, setup: Setup, link: str, seconds: float, panel: str = "") -> None:
         """What runs, where, and how to get in."""
-        for line in source_lines(setup, link, seconds, self._language):
+        for line in source_lines(setup, link, seconds, self._language, panel):
             self._print(line)
 
     def injected(self, expected: Expectation, known: SeenTicket | None) -> None:

@@ -22,7 +22,7 @@ from simulators.modbus_device import Misbehaviour, Request, Witness, asked
 from simulators.mqtt_device import LOOK_S, MessageWitness, MqttDevice
 from simulators.physics import Plant, create, make_calendar
 from simulators.raw_lines import LineServer, Where, open_line
-from simulators.registers import ModelRegisters
+from simulators.registers import Layout, ModelRegisters
 from simulators.sensors import Lie
 from simulators.site import Broker, SimulatedDevice, SimulatedSite, broker_of
 from simulators.truth import TruthFile
@@ -65,6 +65,7 @@ class SimulatedPlant:
         """Every fault that came or went, whoever caused it, oldest first."""
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
+        self._sole_owners = {device.id: _sole_owner(device) for device in site.devices}
         self._lies: dict[str, dict[str, tuple[Lie, ...]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
@@ -97,6 +98,8 @@ class SimulatedPlant:
 
     def device_truth(self, device: SimulatedDevice) -> Mapping[str, Value]:
         """What a device would show if none of its sensors lied: device point → value."""
+        if (owner := self._sole_owners.get(device.id)) is not None:
+            return self.values(owner)
         return {point: self.values(owner)[name] for point, (owner, name) in device.sources.items()}
 
     def lie(self, device: str, point: str, kind: str, **figures: object) -> EpochMs:
@@ -184,6 +187,13 @@ class SimulatedPlant:
         self._listeners.setdefault(equipment, []).append(listener)
 
 
+def _sole_owner(device: SimulatedDevice) -> str | None:
+    """The equipment whose points a device shows under their own names; None for a module with channels."""
+    owners = {owner for owner, _ in device.sources.values()}
+    is_plain = all(name == point for point, (_, name) in device.sources.items())
+    return owners.pop() if is_plain and len(owners) == 1 else None
+
+
 def _seed(seed: int, equipment: str) -> int:
     return zlib.crc32(f"{seed}/{equipment}".encode())
 
@@ -207,6 +217,8 @@ class PlantServers:
         self._plant, self._clock = plant, clock
         self._where, self._folder, self._truth = where, folder, truth
         self._modbus: dict[str, LineServer] = {}
+        self._layouts: dict[tuple[object, ...], Layout] = {}
+        """Devices that are alike share theirs; each keeps its model and points, so that no id is used twice."""
         self._witnesses: dict[str, Witness] = {}
         self._mqtt: dict[str, MqttDevice] = {}
         self._restarts: set[asyncio.Task[None]] = set()
@@ -260,7 +272,11 @@ class PlantServers:
             server.witness = self._witnesses[name] if self._truth is not None else None
 
     def _registers(self, device: SimulatedDevice) -> ModelRegisters:
-        return ModelRegisters(device.model, self._plant.device_points(device), _values_of(self._plant, device))
+        points = self._plant.device_points(device)
+        key = (id(device.model), *((name, id(point)) for name, point in points.items()))
+        if (layout := self._layouts.get(key)) is None:
+            layout = self._layouts[key] = Layout(device.model, points)
+        return ModelRegisters(device.model, points, _values_of(self._plant, device), layout)
 
     def tell(self, truth: TruthFile) -> None:
         """From now on, tell the truth beside everything that is sent."""

@@ -32,6 +32,8 @@ class Stack:
         self.cloud = DemoCloud(setup.address)
         self.link = ""
         """The visitor's one-time sign-in address, once the cloud runs."""
+        self.panel = ""
+        """The address of the plant's control panel, once it runs."""
         self._seed, self._watcher_role = seed, watcher_role
         self._cloud_options = ["--config", str(cloud_config)] if cloud_config else []
 
@@ -46,6 +48,7 @@ class Stack:
         await self.cloud.sign_in(WATCHER, password)
         await self._enrol(code)
         await self.listening("plant", self.setup.control_port)
+        self.panel = (await self._ask({"do": "state"}))["panel"]
         await self.start_gateway()
         await self.heard()
 

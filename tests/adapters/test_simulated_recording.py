@@ -13,7 +13,7 @@ from edge.clock import SystemClock
 from edge.config import load_site
 from edge.decode.sample import Sample
 from simulators.broker import free_port
-from simulators.cli import app
+from simulators.cli import application
 from simulators.processes import program
 from tests.support.devices import Basket
 from tests.support.meters import Image, floats, served
@@ -50,7 +50,7 @@ def test_a_meter_is_recorded_and_read_again_from_the_file(tmp_path: Path) -> Non
     tape = tmp_path / "corner.plantroom"
     with served({1: Image(input=floats({at: VOLTS.get(at, 0.0) for at in range(0, 400, 2)}))}) as server:
         site = site_file(tmp_path / "site.yaml", server.port)
-        done = CliRunner().invoke(app, ["record", str(site), "--for", "2s", "--out", str(tape)])
+        done = CliRunner().invoke(application(), ["record", str(site), "--for", "2s", "--out", str(tape)])
         assert done.exit_code == 0, done.output
         assert "good values" in done.output
     elsewhere = site_file(tmp_path / "elsewhere.yaml", free_port())
@@ -75,6 +75,6 @@ def test_mistakes_are_told_in_one_line_each(tmp_path: Path) -> None:
         (["replay", str(site)], "is no recording; make one with `plantroom-sim record`"),
         (["replay", str(tmp_path / "none")], "cannot be read: No such file or directory"),
     ):
-        done = CliRunner().invoke(app, arguments)
+        done = CliRunner().invoke(application(), arguments)
         assert done.exit_code == 2, done.output
         assert told in done.output
