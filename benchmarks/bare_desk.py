@@ -70,11 +70,14 @@ _WORDS = {
 
 
 def _insert(name: str, marks: Sequence[str], schema: str = "") -> str:
-    """One row of a table; of the words those columns that were read."""
-    columns = ""
+    """One row of a table, by the columns that were read: migrations leave them in another order."""
     if name == "ticket_words":
-        columns, marks = (" (ticket_id, words)", ("$1", "$2::text::tsvector")) if schema else (" (rowid, words)", marks)
-    return f"INSERT INTO {schema}{name}{columns} VALUES ({', '.join(marks)})"  # noqa: S608  our own table names
+        columns = ["ticket_id" if schema else "rowid", "words"]
+        marks = ("$1", "$2::text::tsvector") if schema else marks
+    else:
+        columns = list(t.metadata.tables[name].columns.keys())
+    named = ", ".join(f'"{column}"' for column in columns)
+    return f"INSERT INTO {schema}{name} ({named}) VALUES ({', '.join(marks)})"  # noqa: S608  our own table names
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  a column

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Dialect, Float
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -144,7 +144,7 @@ async def _ask(connection: AsyncConnection, plan: _Plan, values: Values) -> _Tol
         return plan.tidy(await connection.run_sync(_fetch, plan.sql, parameters))
     try:
         return plan.tidy(await driver.ask(plan.sql, parameters))
-    except connection.dialect.loaded_dbapi.Error as error:
+    except Exception as error:
         await connection.run_sync(_fail, error, plan.sql, parameters)
         raise
 
@@ -155,16 +155,36 @@ async def _tell(connection: AsyncConnection, plan: _Plan, rows: _Told) -> int:
         return await connection.run_sync(_write, plan.sql, rows)
     try:
         return await driver.tell(plan.sql, rows)
-    except connection.dialect.loaded_dbapi.Error as error:
+    except Exception as error:
         await connection.run_sync(_fail, error, plan.sql, rows)
         raise
 
 
-def _driver(connection: AsyncConnection) -> DriverConnection | None:
-    """SQLite's own connection, which needs nobody in between."""
+class _Postgres:
+    """PostgreSQL's driver in a transaction that SQLAlchemy has begun."""
+
+    def __init__(self, driver: Any) -> None:  # noqa: ANN401  an asyncpg connection, imported only where there is one
+        self._driver = driver
+
+    async def ask(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        found: list[Any] = await self._driver.fetch(sql, *parameters)
+        return found
+
+    async def tell(self, sql: str, rows: _Told) -> int:
+        if len(rows) > 1:
+            await self._driver.executemany(sql, rows)
+            return -1
+        status: str = await self._driver.execute(sql, *rows[0])
+        return int(status.rpartition(" ")[2])
+
+
+def _driver(connection: AsyncConnection) -> DriverConnection | _Postgres | None:
+    """The database's own connection, which needs nobody in between; None where SQLAlchemy has its transaction to begin first."""
     assert connection.sync_connection is not None  # noqa: S101  it is in a transaction
-    driver = connection.sync_connection.connection.driver_connection
-    return driver if isinstance(driver, DriverConnection) else None
+    driver: Any = connection.sync_connection.connection.driver_connection
+    if isinstance(driver, DriverConnection):
+        return driver
+    return _Postgres(driver) if connection.dialect.driver == "asyncpg" and driver.is_in_transaction() else None
 
 
 def _fetch(connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
@@ -173,8 +193,7 @@ def _fetch(connection: Connection, sql: str, parameters: tuple[Any, ...]) -> Seq
         cursor.execute(sql, parameters)
         return cursor.fetchall()
     except connection.dialect.loaded_dbapi.Error as error:
-        _fail(connection, error, sql, parameters)
-        raise
+        connection._handle_dbapi_exception(error, sql, parameters, None, None)  # noqa: SLF001
     finally:
         cursor.close()
 
@@ -188,12 +207,16 @@ def _write(connection: Connection, sql: str, rows: _Told) -> int:
             cursor.executemany(sql, rows)
         return int(cursor.rowcount)
     except connection.dialect.loaded_dbapi.Error as error:
-        _fail(connection, error, sql, rows)
-        raise
+        connection._handle_dbapi_exception(error, sql, rows, None, None)  # noqa: SLF001
     finally:
         cursor.close()
 
 
-def _fail(connection: Connection, error: BaseException, sql: str, parameters: Any) -> None:  # noqa: ANN401
+def _fail(connection: Connection, error: Exception, sql: str, parameters: Any) -> NoReturn:  # noqa: ANN401
     """What SQLAlchemy does with an error of the driver: tell those who watch, give a broken connection up, raise its own."""
-    connection._handle_dbapi_exception(error, sql, parameters, None, None)  # noqa: SLF001  there is no other door
+    adapter: Any = connection.connection.dbapi_connection
+    try:
+        adapter._handle_exception(error)  # noqa: SLF001  there is no other door, here and below
+    except Exception as adapted:  # noqa: BLE001  whatever it is, the next line raises it
+        connection._handle_dbapi_exception(adapted, sql, parameters, None, None)  # noqa: SLF001
+    raise error

@@ -18,10 +18,11 @@ import msgspec
 import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from cloud.clock import SystemClock
 from cloud.storage import driver
 
 log = structlog.get_logger("cloud")
@@ -83,6 +84,23 @@ def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:  # n
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+_RESTING_MS = 2_000
+"""A connection that lay for so long is asked whether its server is there still, in three round trips; one in use shows it itself."""
+
+
+def _note_rest(_connection: Any, record: ConnectionPoolEntry) -> None:  # noqa: ANN401  the dialect's own type
+    record.info["rests_since"] = SystemClock().now_ms()
+
+
+def _wake(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
+    now = SystemClock().now_ms()
+    if abs(now - record.info.get("rests_since", now)) > _RESTING_MS:
+        try:
+            connection.ping()
+        except connection.dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -202,9 +220,10 @@ def open_database(url: str, *, is_inline: bool = False) -> Database:
     if parsed.get_backend_name() != "sqlite":
         if is_inline:
             raise ValueError("only SQLite runs inline; drop is_inline or use a sqlite:/// URL")
-        return Database(
-            create_async_engine(parsed, pool_pre_ping=True, json_serializer=_plain, json_deserializer=_read)
-        )
+        engine = create_async_engine(parsed, json_serializer=_plain, json_deserializer=_read)
+        event.listen(engine.sync_engine, "checkin", _note_rest)
+        event.listen(engine.sync_engine, "checkout", _wake)
+        return Database(engine)
     path = parsed.database or ":memory:"
     engine = create_async_engine(
         parsed,

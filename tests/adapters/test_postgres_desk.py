@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
 from cloud.ingest.service import ingest
+from cloud.storage import session
 from cloud.storage import tables as t
 from cloud.storage.migrate import migrate
+from cloud.storage.prepared import Prepared
 from cloud.storage.session import Database, open_database
 from cloud.storage.tables_search import is_ours
 from cloud.tickets.desk import Desk as Rules
@@ -164,4 +166,45 @@ async def test_two_that_block_each_other_and_a_server_that_ends_are_passing_trou
     assert database.is_writable, "no disk is full"
     async with database.write() as connection:
         await connection.execute(t.site.update().values(name="well again"))
+    await database.close()
+
+
+async def _end_all(url: str) -> None:
+    """What a server that starts anew leaves of everybody's connections."""
+    other = open_database(url)
+    ends = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")  # fmt: skip
+    async with other.read() as connection:
+        await connection.execute(ends)
+    await other.close()
+
+
+async def test_connections_that_rested_while_the_server_was_away_are_replaced_and_nobody_notices(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, names = await empty(url), Prepared(select(t.site.c.name))
+    await _end_all(url)
+    monkeypatch.setattr(session, "_RESTING_MS", -1)
+    async with database.write(is_brief=True) as connection:
+        assert await names.tuples(connection) == []
+    await database.close()
+
+
+async def test_a_connection_in_use_is_lost_once_and_with_it_all_that_were_lost(url: str) -> None:
+    database, add = await empty(url), Prepared(t.site.insert())
+
+    async def name(*ids: str) -> None:
+        async with database.write(is_brief=True) as connection:
+            for one in ids:
+                await add.run(connection, {"id": one, "name": ""})
+                if one == "lost":
+                    await _end_all(url)
+
+    with pytest.raises((OperationalError, InterfaceError)):
+        await name("lost", "never")
+    await asyncio.gather(*(name(f"site_{number}") for number in range(4)))
+    assert sorted(row["id"] for row in await rows(database, t.site)) == [f"site_{number}" for number in range(4)]
+    with pytest.raises(IntegrityError):
+        await name("new", "site_1")
+    with pytest.raises(DataError):
+        await name("half a character \x00")
     await database.close()
