@@ -107,7 +107,7 @@ async def _serve(file: Path, wishes: Wishes) -> None:
 async def _live(simulated: SimulatedPlant, servers: PlantServers, wishes: Wishes, clock: SystemClock) -> None:
     started = asyncio.Event()
     try:
-        async with asyncio.TaskGroup() as group, contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             group.create_task(servers.run(started), name="plant")
             await started.wait()
             control = Control(simulated, servers)
