@@ -7,10 +7,10 @@ allows a request to bridge them.
 
 from __future__ import annotations
 
-import contextlib
 import math
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
@@ -19,6 +19,8 @@ from edge.decode.registers import Image, RegisterCodec, compile_model, store
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused, Table
 
 Values = Mapping[str, Value]
+Writer = Callable[[list[int], Value], None]
+"""Puts a point's value into the words of a device's range. Raises ValueError or OverflowError when they cannot say it."""
 MOST_SPANS = 256
 """Different requests of which a device remembers what they read; a gateway asks a handful."""
 
@@ -33,64 +35,44 @@ def compile_for_points(model: DeviceModel, points: Mapping[str, Point]) -> dict[
     return compile_model(model, points, units)
 
 
-@dataclass(slots=True)
-class _Span:
-    """One request that the device grants: the points it reads, and its words as of the values last ``shown``."""
+class Layout:
+    """What devices of one model that show the same points have in common: where everything stands and how it is written."""
 
-    names: tuple[str, ...]
-    places: tuple[tuple[str, int], ...]
-    words: list[int] = field(default_factory=list)
-    shown: Values | None = None
-
-
-class ModelRegisters:
-    """One device's tables. ``values`` gives device point → value in the class's unit; the same object means no change."""
-
-    def __init__(self, model: DeviceModel, points: Mapping[str, Point], values: Callable[[], Values]) -> None:
-        self._model = model
-        self._codecs = compile_for_points(model, points)
-        self._values = values
-        self._scales = _scale_codes(self._codecs, points)
-        self._ranges = _readable(self._codecs.values(), model)
-        self._places = set(_places(self._codecs.values()))
-        self._image: Image = dict(self._scales)
-        self._held: dict[str, Value] = {}
-        """What the image says of each point."""
+    def __init__(self, model: DeviceModel, points: Mapping[str, Point]) -> None:
+        self.model, self.points = model, dict(points)
+        self.codecs = compile_for_points(model, points)
+        self.scales = _scale_codes(self.codecs, points)
+        self.ranges = _readable(self.codecs.values(), model)
+        self._places = set(_places(self.codecs.values()))
+        self._writers = {name: self._writer(codec) for name, codec in self.codecs.items()}
         self._spans: dict[tuple[Table, int, int], _Span] = {}
 
-    def read(self, table: Table, first: int, count: int) -> list[int]:
-        """Words or bits of the moment. Raises Refused as the device would."""
-        span = self._span(table, first, count)
-        values = self._values()
-        if values is not span.shown:
-            self._show(span.names, values)
-            image = self._image
-            span.words = [image.get(place, 0) for place in span.places]
-            span.shown = values
-        return span.words
-
-    def points_in(self, table: Table, first: int, count: int) -> tuple[str, ...]:
-        """The points that a granted request reads whole. Raises Refused."""
-        return tuple(
-            name
-            for name in self._span(table, first, count).names
-            if first <= self._codecs[name].address
-            and self._codecs[name].address + self._codecs[name].count <= first + count
+    def span(self, table: Table, first: int, count: int) -> _Span:
+        """What a request reads. Raises Refused as the device would."""
+        if (known := self._spans.get((table, first, count))) is not None:
+            return known
+        self.check(table, first, count)
+        at, low = self.place(table, first, count)
+        writers = tuple(
+            (name, self._writers[name])
+            for name, codec in self.codecs.items()
+            if codec.table == table and codec.address < first + count and first < codec.address + codec.count
         )
+        if len(self._spans) >= MOST_SPANS:
+            self._spans.clear()
+        span = self._spans[table, first, count] = _Span((table, at), low, low + count, writers)
+        return span
 
-    def _span(self, table: Table, first: int, count: int) -> _Span:
-        key = (table, first, count)
-        if (known := self._spans.get(key)) is None:
-            self._check(table, first, count)
-            names = tuple(name for name, codec in self._codecs.items() if _meet(codec, table, first, first + count))
-            places = tuple((table, address) for address in range(first, first + count))
-            if len(self._spans) >= MOST_SPANS:
-                self._spans.clear()
-            known = self._spans[key] = _Span(names, places)
-        return known
+    def place(self, table: str, first: int, count: int) -> tuple[int, int]:
+        """Which range of a table holds these addresses, and where in it they begin. Raises Refused."""
+        for at, (low, high) in enumerate(self.ranges.get(table, ())):
+            if low <= first and first + count <= high:
+                return at, first - low
+        raise Refused(ILLEGAL_ADDRESS)
 
-    def _check(self, table: Table, first: int, count: int) -> None:
-        limits = self._model.limits
+    def check(self, table: Table, first: int, count: int) -> None:
+        """Raises Refused where the device would refuse the request."""
+        limits = self.model.limits
         is_bit = table in ("coil", "discrete")
         if count > (limits.max_bits if is_bit else limits.max_registers):
             raise Refused(ILLEGAL_VALUE)
@@ -98,27 +80,134 @@ class ModelRegisters:
             raise Refused(ILLEGAL_ADDRESS)
         if limits.one_point_per_request and (table, first, count) not in self._places:
             raise Refused(ILLEGAL_ADDRESS)
-        if not any(low <= first and first + count <= high for low, high in self._ranges.get(table, ())):
-            raise Refused(ILLEGAL_ADDRESS)
+        self.place(table, first, count)
 
-    def _show(self, names: Iterable[str], values: Values) -> None:
+    def _writer(self, codec: RegisterCodec) -> Writer:
+        scale = None if codec.scale_from is None else self.scales[codec.table, codec.scale_from]
+        try:
+            _, at = self.place(codec.table, codec.address, codec.count)
+        except Refused:
+            return lambda _words, _value: None  # the model itself forbids to read it
+        return quick_writer(codec, at, scale) or slow_writer(codec, at, scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Span:
+    """One granted request: the range it reads, from where to where, and the points that stand there."""
+
+    memory: tuple[str, int]
+    low: int
+    high: int
+    writers: tuple[tuple[str, Writer], ...]
+
+
+class ModelRegisters:
+    """One device's tables. ``values`` gives device point → value in the class's unit; the same object means no change.
+
+    Devices that are alike may share a ``layout``.
+    """
+
+    def __init__(
+        self,
+        model: DeviceModel,
+        points: Mapping[str, Point],
+        values: Callable[[], Values],
+        layout: Layout | None = None,
+    ) -> None:
+        self._layout = layout or Layout(model, points)
+        self._values = values
+        self._memory = {
+            (table, at): [0] * (high - low)
+            for table, spans in self._layout.ranges.items()
+            for at, (low, high) in enumerate(spans)
+        }
+        self._held: dict[str, Value] = {}
+        """What the registers say of each point."""
+        self._shown: dict[_Span, Values] = {}
+        for (table, address), code in self._layout.scales.items():
+            at, low = self._layout.place(table, address, 1)
+            self._memory[table, at][low] = code
+
+    def read(self, table: Table, first: int, count: int) -> list[int]:
+        """Words or bits of the moment. Raises Refused as the device would."""
+        span = self._layout.span(table, first, count)
+        values, words = self._values(), self._memory[span.memory]
+        if values is not self._shown.get(span):
+            self._show(span, words, values)
+        return words[span.low : span.high]
+
+    def points_in(self, table: Table, first: int, count: int) -> tuple[str, ...]:
+        """The points that a granted request reads whole. Raises Refused."""
+        self._layout.check(table, first, count)
+        return tuple(
+            name
+            for name, codec in self._layout.codecs.items()
+            if codec.table == table and first <= codec.address and codec.address + codec.count <= first + count
+        )
+
+    def _show(self, span: _Span, words: list[int], values: Values) -> None:
         held = self._held
-        for name in names:
-            if name not in values or ((value := values[name]) == held.get(name, _NOTHING)):
-                continue
-            codec = self._codecs[name]
-            scale = None if codec.scale_from is None else self._scales[codec.table, codec.scale_from]
-            # A single contact cannot tell every state; the device then goes on showing what it showed.
-            with contextlib.suppress(ValueError, OverflowError):
-                store(self._image, codec, value, scale)
-            held[name] = value
+        for name, write in span.writers:
+            if name in values and (value := values[name]) != held.get(name, _NOTHING):
+                held[name] = value
+                try:
+                    write(words, value)
+                except (ValueError, OverflowError):
+                    continue  # a single contact cannot tell every state; it goes on showing what it showed
+        if len(self._shown) >= MOST_SPANS:
+            self._shown.clear()
+        self._shown[span] = values
 
 
 _NOTHING = object()
 
 
-def _meet(codec: RegisterCodec, table: Table, first: int, end: int) -> bool:
-    return codec.table == table and codec.address < end and first < codec.address + codec.count
+def slow_writer(codec: RegisterCodec, at: int, scale: int | None) -> Writer:
+    """Any point, through the codec itself."""
+    places = [(codec.table, codec.address + index) for index in range(codec.count)]
+
+    def write(words: list[int], value: Value) -> None:
+        image: Image = dict(zip(places, words[at : at + codec.count], strict=True))
+        store(image, codec, value, scale)
+        words[at : at + codec.count] = [image[place] for place in places]
+
+    return write
+
+
+_QUICK: Mapping[str, str] = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "float32": "f"}
+_ENDS: Mapping[str, tuple[int, int]] = {
+    "H": (0, 0xFFFF), "h": (-0x8000, 0x7FFF), "I": (0, 0xFFFF_FFFF), "i": (-0x8000_0000, 0x7FFF_FFFF),
+}  # fmt: skip
+
+
+def quick_writer(codec: RegisterCodec, at: int, scale: int | None) -> Writer | None:
+    """The same as ``store`` for plain numbers, which are nearly all of what ever changes; None for other points."""
+    meaning, letter = codec.meaning, _QUICK.get(codec.type)
+    is_plain = not (codec.is_bit or codec.shares_register or codec.parts or codec.scale_codes or meaning.enum)
+    if letter is None or not is_plain or scale is not None or meaning.kind not in ("gauge", "counter"):
+        return None
+    (unit, unit_offset), (ratio, offset) = meaning.unit, (meaning.scale, meaning.offset)
+    is_unit, is_scaled, sign = meaning.unit != (1.0, 0.0), (ratio, offset) != (1.0, 0.0), -1 if meaning.invert else 1
+    low, high = _ENDS.get(letter, (0, 0))
+    pack, size = struct.Struct(">" + letter), codec.count
+    unpack = struct.Struct(("<" if codec.order in ("BA", "BADC", "DCBA") else ">") + "H" * size)
+    step = -1 if codec.order in ("CDAB", "DCBA") else 1
+    otherwise = slow_writer(codec, at, scale)
+
+    def write(words: list[int], value: Value) -> None:
+        if value is None or isinstance(value, str):
+            otherwise(words, value)
+            return
+        number = value
+        if is_unit:
+            number = (number - unit_offset) / unit
+        number = sign * number
+        if is_scaled:
+            number = (number - offset) / ratio
+        raw = number if letter == "f" else min(max(round(number), low), high)
+        words[at : at + size] = unpack.unpack(pack.pack(raw))[::step]
+
+    return write
 
 
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:

@@ -172,7 +172,8 @@ def _figure(value: float | str, limit: Limit) -> float:
 def _device(entry: Mapping[str, Any], library: Library) -> SimulatedDevice:
     model = library.models[entry["model"]]
     channels = {name: _channel(setting) for name, setting in entry.get("channels", {}).items()}
-    model = fitted_model(model, entry.get("ratios", {}), channels)
+    if channels or entry.get("ratios"):
+        model = fitted_model(model, entry.get("ratios", {}), channels)
     if channels:
         sources = {name: setting.target for name, setting in channels.items()}
     else:

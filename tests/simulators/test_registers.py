@@ -1,12 +1,14 @@
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from contract.messages import Value
+from device_profiles.library import load
 from device_profiles.schema import DeviceModel, Point
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused
-from simulators.registers import ModelRegisters
+from simulators.registers import ModelRegisters, Writer, compile_for_points, quick_writer, slow_writer
 
 NAME = {"en": "x", "zh": "x"}
 
@@ -114,3 +116,30 @@ def test_a_table_the_model_does_not_use_is_refused() -> None:
 
 def test_a_number_too_large_for_the_wire_stops_at_its_end() -> None:
     assert device(a_model(TWO_POINTS), {"low": gauge()}, {"low": 1e9}).read("holding", 10, 1) == [0xFFFF]
+
+
+LIBRARY = load()
+NUMBERS = (0.0, 1.0, -1.0, 0.5, 12.34, -273.15, 65_535.0, 1e9, -1e9, 230.4, math.nan, math.inf)
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in LIBRARY.models.values() if one.protocol == "modbus"], ids=lambda one: one.id
+)
+def test_the_quick_way_into_the_registers_is_the_codecs_own(model: DeviceModel) -> None:
+    points = LIBRARY.classes[model.equipment_class].points if model.equipment_class in LIBRARY.classes else {}
+    for name, codec in compile_for_points(model, points).items():
+        quick, slow = [0] * codec.count, [0] * codec.count
+        write = quick_writer(codec, 0, None)
+        if write is not None:
+            told = slow_writer(codec, 0, None)
+            for value in (*NUMBERS, None):
+                assert outcome(write, quick, value) == outcome(told, slow, value), (name, value)
+                assert quick == slow, (name, value)
+
+
+def outcome(write: Writer, words: list[int], value: Value) -> bool:
+    try:
+        write(words, value)
+    except (ValueError, OverflowError):
+        return False
+    return True
