@@ -126,6 +126,39 @@ async def test_severity_is_told_by_shape_and_word_as_well_as_colour(at: Open) ->
             assert re.search(r"\w", await tile.locator(".st").inner_text())
 
 
+SHEET = 718  # an A4's width less its margins, in pixels
+PRINTED = """() => ({
+  wide: document.documentElement.scrollWidth,
+  controls: [...document.querySelectorAll(".side, .topbar, .dock, .skip, button, .btn, input:not([type=hidden]), select, textarea")]
+    .filter(one => { const box = one.getBoundingClientRect(); return box.width > 1 && box.height > 1 && getComputedStyle(one).visibility !== "hidden"; })
+    .map(one => one.outerHTML.slice(0, 90)),
+  ground: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.documentElement).getPropertyValue("--major-ink").trim(),
+  charts: [...document.querySelectorAll(".plot canvas")].filter(one => one.getBoundingClientRect().width > 0).length,
+  drawings: [...document.querySelectorAll(".plot .drawn")].every(one => one.getBoundingClientRect().width > 0),
+  cut: [...document.querySelectorAll("main .card")].filter(one => one.getBoundingClientRect().right > innerWidth + 1).map(one => one.id || one.className),
+})"""
+
+
+# what is dark on a screen is black on white, and a chart is the server's drawing, whose colours are the paper's
+PAPER = {
+    "wide": SHEET, "controls": [], "ground": "rgb(255, 255, 255)", "ink": "#874500", "charts": 0, "drawings": True, "cut": [],
+}  # fmt: skip
+
+
+@pytest.mark.timeout(120)
+async def test_every_page_fits_a_sheet_of_paper_without_its_controls(served: Served, at: Open) -> None:
+    pages = PAGES | {"several": "/trends?p=riverside/incomer_2/power_factor&span=24h", "power": "/power"}
+    del pages["wall"], pages["add"], pages["my"]  # a screen, a form, a phone
+    async with at("/equipment", width=SHEET, height=1000, theme="dark") as page:
+        await page.emulate_media(media="print")
+        for name, path in pages.items():
+            await page.goto(served.address + path)
+            if name in ("trends", "several"):
+                await expect(page.locator("canvas").first).to_be_attached()
+            told = await page.evaluate(PRINTED)
+            assert told == PAPER, name
+
+
 async def test_the_ticket_prints_on_paper_without_its_buttons(served: Served, at: Open) -> None:
     async with at("/tickets/T-000001") as page:
         await page.emulate_media(media="print")
