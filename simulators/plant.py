@@ -266,12 +266,13 @@ class PlantServers:
             if "modbus" not in bus:
                 continue
             on_bus = {int(device.address): device for device in self._plant.site.on_bus(name)}
-            registers = {address: self._registers(device) for address, device in on_bus.items()}
+            registers = {address: self.registers(device) for address, device in on_bus.items()}
             server = self._modbus[name] = await open_line(bus, self._clock, registers, self._where)
             self._witnesses[name] = self._witness(on_bus, registers)
             server.witness = self._witnesses[name] if self._truth is not None else None
 
-    def _registers(self, device: SimulatedDevice) -> ModelRegisters:
+    def registers(self, device: SimulatedDevice) -> ModelRegisters:
+        """The memory of one Modbus device, living."""
         points = self._plant.device_points(device)
         key = (id(device.model), *((name, id(point)) for name, point in points.items()))
         if (layout := self._layouts.get(key)) is None:

@@ -42,7 +42,8 @@ def port_of(bus: Mapping[str, Any]) -> int | str:
     """Where a bus entry listens: its number, the usual one where it names none, or the name of a serial port."""
     if bus["modbus"] == "rtu":
         return str(bus["port"])
-    return int(bus.get("port") or USUAL_PORT.get(bus["modbus"], 502))
+    port = bus.get("port")
+    return USUAL_PORT.get(bus["modbus"], 502) if port is None else int(port)
 
 
 def _tcp(bus: Mapping[str, Any], clock: Clock, devices: Mapping[int, Registers], where: Where) -> ModbusServer:  # noqa: ARG001
