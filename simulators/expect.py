@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from contract.conventions import EpochMs, from_ms
-from simulators.run_facts import Facts, Row, key_of
+from simulators.run_facts import Facts, Row, key_of, short_key
 from simulators.scenario_expect import (
     Expect,
     ExpectedAlarm,
@@ -143,7 +143,7 @@ class Judge:
             self._same(f"tickets of {one.ticket}", f"at least {number}", len(found), line, _opened(found))
 
     def _ordered(self, row: Row, named: Sequence[str]) -> None:
-        key, short = key_of(row), f"{row['equipment_id']}/{row['rule']}"
+        key, short = key_of(row), short_key(row)
         if key in named or short in named:
             return
         found = f"one, opened {self.times.written(row['opened_at'])}, {row['priority']}, {row['state']}"
@@ -196,7 +196,7 @@ class Judge:
     # --- alarms, tests, calls -----------------------------------------------------------------------------------
 
     def _alarm(self, one: ExpectedAlarm, line: int) -> None:
-        rows = [row for row in self.facts.alarms if one.alarm in (key_of(row), f"{row['equipment_id']}/{row['rule']}")]
+        rows = [row for row in self.facts.alarms if one.alarm in (key_of(row), short_key(row))]
         self._same(f"alarms of {one.alarm}", one.count, len(rows), line, rows[0]["raised_at"] if rows else None)
         for row in rows[-1:]:
             for said in ("state", "severity"):
@@ -264,7 +264,7 @@ class Call:
         """From a row of the cloud."""
         ticket = next(one for one in facts.tickets if one["id"] == row["ticket_id"])
         return cls(
-            row["id"], row["sent_at"], f"{ticket['equipment_id']}/{ticket['rule']}",
+            row["id"], row["sent_at"], short_key(ticket),
             str(row["owner"]).rpartition(":")[2], row["step"], row["clock"],
         )  # fmt: skip
 

@@ -141,7 +141,7 @@ class Conductor:
         if step.settings in ("limit", "equipment"):
             body.setdefault("site", self._stage.site_id)
         if step.settings == "limit":
-            body.setdefault("kind", "set_limit")
+            body = {"kind": "set_limit", "reason": "as agreed", **body}
         what = f"{step.by}: {step.settings} {step.name}".rstrip()
         await self._ask(what, step.by, method, path.replace("{name}", step.name), body, step.answers)
 

@@ -61,8 +61,8 @@ class Facts:
     """Numbers of the events lane that the cloud confirmed and does not hold."""
 
     def tickets_of(self, key: str) -> list[Row]:
-        """Tickets of ``equipment/rule[/instance]``, oldest first."""
-        return [one for one in self.tickets if key_of(one) == key or f"{one['equipment_id']}/{one['rule']}" == key]
+        """Tickets of ``equipment/rule[/instance]`` or the one named ``T-000123``, oldest first."""
+        return [one for one in self.tickets if key in (key_of(one), short_key(one))]
 
     def clocks_of(self, ticket: int, clock: str) -> list[Row]:
         """A ticket's clock, one row an activation."""
@@ -71,8 +71,15 @@ class Facts:
 
 
 def key_of(row: Row) -> str:
-    """``equipment/rule[/instance]`` of a ticket or an alarm."""
+    """``equipment/rule[/instance]`` of a ticket or an alarm; ``T-000123`` of a ticket that a person entered."""
+    if not row["rule"]:
+        return f"T-{row['id']:06d}"
     return "/".join(filter(None, (row["equipment_id"], row["rule"], row["instance"])))
+
+
+def short_key(row: Row) -> str:
+    """The same without its instance."""
+    return f"{row['equipment_id']}/{row['rule']}" if row["rule"] else key_of(row)
 
 
 def read_facts(database: Path, behind_ms: int = 0) -> Facts:
@@ -99,7 +106,10 @@ def _is_instant(column: str) -> bool:
 
 
 def tickets_of(database: Path, key: str) -> list[Row]:
-    """Tickets of ``equipment/rule[/instance]`` by now, oldest first."""
+    """Tickets of ``equipment/rule[/instance]`` by now, oldest first; or the one named ``T-000123``."""
+    if key.startswith("T-"):
+        with opened(database) as connection:
+            return [dict(row) for row in connection.execute("SELECT * FROM ticket WHERE id = ?", (int(key[2:]),))]
     return _of_key(database, "ticket", key)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from contract.conventions import EpochMs
 from simulators.plant import Change
-from simulators.run_facts import Facts, details_of, key_of
+from simulators.run_facts import Facts, Row, details_of, key_of
 
 
 def moved(changes: Iterable[Change], behind_ms: int) -> list[Change]:
@@ -68,12 +68,16 @@ def _cloud(facts: Facts) -> Iterator[Event]:
         by = f" by {line['actor']}" if who == "people" else ""
         clock = details_of(line).get("clock")
         about = f" ({clock})" if clock else ""
-        yield Event(line["at"], who, f"T-{ticket['id']:06d} {key_of(ticket)}: {line['kind']}{about}{by}")
+        yield Event(line["at"], who, f"T-{ticket['id']:06d}{_named(ticket)}: {line['kind']}{about}{by}")
     for row in facts.occurrences:
         if row["state"] == "missed":
             yield Event(
                 row["missed_at"], "cloud", f"test {row['equipment_id']}/{row['test']} of {row['due_on']} is missed"
             )
+
+
+def _named(ticket: Row) -> str:
+    return f" {key_of(ticket)}" if ticket["rule"] else ""
 
 
 def _calls(facts: Facts) -> Iterator[Event]:

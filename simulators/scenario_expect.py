@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from device_profiles.schema import DurationMs, Identifier
-from simulators.scenario_steps import TicketKey
+from simulators.scenario_steps import AlarmKey, TicketKey
 from simulators.scenario_times import At, AtTime, parse_at
 
 
@@ -103,7 +103,7 @@ class ExpectedTest(_Strict):
 class ExpectedAlarm(_Strict):
     """An alarm, with or without a ticket."""
 
-    alarm: TicketKey
+    alarm: AlarmKey
     state: Literal["active", "cleared"] | None = None
     severity: str | None = None
     count: int = Field(default=1, ge=0)

@@ -12,11 +12,16 @@ from device_profiles.schema import DurationMs, Identifier
 from simulators.scenario_times import AtTime, JumpMs
 
 _KEY = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*(/\S+)?")
+_NUMBER = re.compile(r"T-\d{6,}")
 _CALL = re.compile(r"(GET|POST|PUT|DELETE) /api/v1/\S+")
 _CUT = ("line", "replies", "broker", "cloud")
 
 
 def _ticket_key(text: str) -> str:
+    return text if _NUMBER.fullmatch(text) else _alarm_key(text)
+
+
+def _alarm_key(text: str) -> str:
     if not _KEY.fullmatch(text):
         raise ValueError(f"{text!r} names no ticket; write EQUIPMENT/RULE, such as incomer_1/low_power_factor")
     return text
@@ -35,6 +40,8 @@ def _call(text: str) -> str:
 
 
 TicketKey = Annotated[str, AfterValidator(_ticket_key)]
+"""EQUIPMENT/RULE, or the name of a ticket that a person entered."""
+AlarmKey = Annotated[str, AfterValidator(_alarm_key)]
 Process = Literal["gateway", "cloud"]
 Details = dict[str, Any]
 
@@ -104,7 +111,7 @@ class Settings(Step):
 class Shelve(Lasting):
     """An alarm is shelved."""
 
-    shelve: TicketKey
+    shelve: AlarmKey
     reason: str = "works"
     by: Identifier = "engineer"
 
@@ -120,7 +127,7 @@ class OutOfService(Lasting):
 class Form(Step):
     """Somebody fills in the form of a periodic test. What ``with`` leaves out is answered well."""
 
-    form: TicketKey
+    form: AlarmKey
     by: Identifier = "technician"
     with_: Details = Field(default={}, alias="with")
     answers: int | None = Field(default=None, ge=200, le=599)
@@ -203,7 +210,7 @@ class ExpectTicket(Step):
 class ExpectAlarm(Step):
     """A look in the middle at an alarm, with or without a ticket."""
 
-    expect_alarm: TicketKey
+    expect_alarm: AlarmKey
     state: Literal["active", "cleared", "none"] = "active"
 
 
