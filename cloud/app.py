@@ -99,13 +99,13 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     state.database = parts.database or open_database(config.database_url)
     state.store = parts.store or choose_store(config, clock)
     state.files = parts.files or Files(config.files_at)
-    state.ticker = Ticker(state.database, state.desk, clock, hub.publish, parts.longest_nap_s)
+    told = _telling(hub, lambda: (state.notifier,))
+    state.ticker = Ticker(state.database, state.desk, clock, told, parts.longest_nap_s)
     state.mover = Mover(state.database, state.store, clock, hub.publish, bounds_of(config))
-    state.keeper = Keeper(
-        state.database, state.desk, clock, hub.publish, max(parts.longest_nap_s, keeper.LONGEST_NAP_S)
-    )
+    kept = _telling(hub, lambda: (state.ticker, state.notifier))
+    state.keeper = Keeper(state.database, state.desk, clock, kept, max(parts.longest_nap_s, keeper.LONGEST_NAP_S))
     state.permit_keeper = PermitKeeper(
-        state.database, state.desk, clock, hub.publish, max(parts.longest_nap_s, permits_keeper.LONGEST_NAP_S)
+        state.database, state.desk, clock, kept, max(parts.longest_nap_s, permits_keeper.LONGEST_NAP_S)
     )
     state.indexer = Indexer(state.database, clock, max(parts.longest_nap_s, search_index.NAP_S))
     state.wake = _waker(state.ticker, state.mover, state.keeper, state.permit_keeper, state.indexer)
@@ -133,6 +133,17 @@ def create_app(config: Config, parts: Parts = Parts()) -> FastAPI:
     _add_problems(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return app
+
+
+def _telling(hub: Hub, whom: Callable[[], Iterable[Ticker | Notifier]]) -> Callable[..., None]:
+    """``hub.publish`` that also wakes who has work with tickets: what time alone changed calls people without waiting."""
+
+    def publish(*topics: str) -> None:
+        hub.publish(*topics)
+        for one in whom() if "tickets" in topics else ():
+            one.wake()
+
+    return publish
 
 
 def _waker(

@@ -138,7 +138,8 @@ def note_cleared(desk: Desk, docket: Docket, end: Ended, now: EpochMs) -> None:
     decision = on_cleared(repository.known(case), is_old_news=end.is_old_news)
     if decision is None or case is None:
         return
-    is_unheard = decision.is_past and case.row["state"] == "new" and case.row["occurrences"] == 1
+    was_over = end.at <= case.row["opened_at"]  # not a ticket that people saw while the fault was there
+    is_unheard = decision.is_past and was_over and case.row["state"] == "new" and case.row["occurrences"] == 1
     happening = Happening(now, "cleared", "machine", "", {"cleared_at": end.at, **end.facts}, f"cleared:{end.event_id}")
     enter(desk, case, happening, now, {"is_past": True} if is_unheard else {})
 

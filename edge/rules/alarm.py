@@ -102,6 +102,8 @@ def step(
     worst = _severity(state, now, settings, severity, is_new=was_raised_now)
     if worst != state.severity and not was_raised_now:
         changes.append(Change(What.SEVERITY, now, f"active for {_seconds(now, state)} s"))
+    if state.phase == "clearing" and not silence:
+        silence = state.silenced_by  # what is going already does not speak up because its cause went first
     if silence != state.silenced_by and not was_raised_now:
         what = What.SUPPRESSED if silence else What.UNSUPPRESSED
         changes.append(Change(what, now, silence or state.silenced_by))
@@ -129,6 +131,8 @@ def acknowledge(state: AlarmState, now: Moment) -> Step:
 
 def due(state: AlarmState, settings: Settings) -> int | None:
     """``steady_ms`` at which a delay or the next escalation ends if nothing changes before; None for no such instant."""
+    if state.unknown_since is not None and state.phase in ("pending", "clearing"):
+        return None  # no delay runs while the condition is not known
     if state.phase == "pending":
         return state.since + settings.on_delay_ms
     if state.phase == "clearing":

@@ -96,6 +96,22 @@ def test_a_cause_that_comes_later_suppresses_and_its_end_frees() -> None:
     assert [(change.what, change.reason) for change in freed.changes] == [(What.UNSUPPRESSED, "supply_lost")]
 
 
+def test_a_consequence_that_is_going_does_not_speak_up_because_its_cause_went_first() -> None:
+    state = play([(0, True), (10, True), (20, False)], silence="supply_lost")[0]
+    freed = alarm.step(state, False, moment(22), DELAYED, Severity.MAJOR, "")
+    assert (freed.changes, freed.state.silenced_by) == ((), "supply_lost")
+    back = alarm.step(freed.state, True, moment(23), DELAYED, Severity.MAJOR, "")
+    assert [change.what for change in back.changes] == [What.UNSUPPRESSED], "it is there after all"
+
+
+def test_nothing_is_due_of_a_delay_while_the_condition_is_not_known() -> None:
+    waiting = play([(0, True), (4, None)])[0]
+    clearing = play([(0, True), (10, True), (20, False), (22, None)])[0]
+    assert [alarm.due(state, DELAYED) for state in (waiting, clearing)] == [None, None]
+    known = alarm.step(waiting, True, moment(30), DELAYED, Severity.MAJOR).state
+    assert alarm.due(known, DELAYED) == 36_000
+
+
 def test_an_alarm_raised_while_suppressed_says_so_in_its_state() -> None:
     state, told = play([(0, True)], Settings(), silence="supply_lost")
     assert told == [("raised", 0)]

@@ -195,6 +195,19 @@ async def test_it_is_past_too_when_its_end_comes_in_the_next_envelope(tmp_path: 
         assert ticket["is_past"] is True
 
 
+async def test_a_ticket_that_people_saw_while_the_fault_was_there_is_not_past_because_its_end_came_late(
+    tmp_path: Path,
+) -> None:
+    async with desk(tmp_path) as d:
+        gateway = await d.gateway()
+        alarm = raised(START)
+        await gateway.tell(announcement(), alarm)
+        d.clock.ms = START + HOUR
+        await gateway.tell(cleared(alarm, START + HOUR - MINUTE))
+        (ticket,) = await rows(d.database, t.ticket)
+        assert ticket["is_past"] is False
+
+
 async def test_a_suppressed_alarm_opens_its_ticket_when_it_is_no_longer_suppressed(tmp_path: Path) -> None:
     async with desk(tmp_path) as d:
         gateway = await d.gateway()
