@@ -49,7 +49,10 @@ def record(file: SiteFile, out: Out, length: Length = None) -> None:
     except (Misconfigured, RecordingError, SiteError) as error:
         _fail(str(error))
     typer.echo(f"Recording {len(site.devices)} devices of {site.id} to {out}; Ctrl-C ends it.", err=True)
-    good = _run(_record(site, recording, seconds))
+    try:
+        good = _run(_record(site, recording, seconds))
+    except RecordingError as error:
+        _fail(str(error))
     typer.echo(f"{recording.entries} replies and messages, {recording.bytes} bytes, {good or 0} good values: {out}")
 
 
@@ -101,8 +104,6 @@ def _run(main: Coroutine[Any, Any, int | None]) -> int | None:
         return asyncio.run(interruptible())
     except asyncio.CancelledError:
         sys.exit(Exit.INTERRUPTED)
-    except OSError as error:
-        _fail(f"{error.filename or 'the recording'}: {error.strerror or error}")
 
 
 def _fail(message: str) -> NoReturn:

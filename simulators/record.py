@@ -19,7 +19,7 @@ from edge.clock import Clock
 from edge.decode.payload import Publication
 from edge.decode.sample import Moment, Sample
 from edge.site import Bus, Device, Site
-from simulators.recording import Exchange, Message, Outcome, Recording
+from simulators.recording import Exchange, Message, Outcome, Recording, RecordingError
 
 SYNC_S = 5.0
 """How much a power cut may take."""
@@ -131,7 +131,10 @@ Make = Callable[[Bus, Sequence[Device], Heard, Tape], RecordedModbus | RecordedM
 async def record(
     site: Site, recording: Recording, clock: Clock, seconds: float | None, heard: Heard, make: Make = tapped
 ) -> None:
-    """Read every device of the site for so many seconds, or until cancelled; the recording is whole at the end."""
+    """Read every device of the site for so many seconds, or until cancelled; the recording is whole at the end.
+
+    Raises RecordingError when it cannot be written any more.
+    """
     tape, devices = Tape(recording, clock, clock.moment()), site.devices_by_bus()
     buses = [make(bus, devices[bus.id], heard, tape) for bus in site.buses if bus.id in devices]
     try:
@@ -140,6 +143,8 @@ async def record(
             await _keep(recording, clock, seconds)
             for task in tasks:
                 task.cancel()
+    except* RecordingError as errors:
+        raise errors.exceptions[0] from None
     finally:
         recording.close()
 

@@ -75,8 +75,9 @@ class Recording:
     """A recording in the making. Nothing is on the disk before ``sync``. Raises RecordingError for a file that exists."""
 
     def __init__(self, path: Path, header: Header) -> None:
+        self._path = path
         try:
-            self._file = path.open("xb")
+            self._file = path.open("xb", buffering=0)
         except FileExistsError:
             raise RecordingError(f"{path}: is there already; choose another name or remove it") from None
         except OSError as error:
@@ -95,14 +96,18 @@ class Recording:
         self.entries += 1
 
     def sync(self) -> None:
-        """Write what has gathered as one gzip member, and wait until the disk has it."""
+        """Write what has gathered as one gzip member, and wait until the disk has it. Raises RecordingError."""
         if not self._lines:
             return
         member = gzip.compress("".join(self._lines).encode(), 6, mtime=0)
         self._lines.clear()
-        self._file.write(member)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            left = memoryview(member)
+            while left:
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be written any more: {error.strerror}") from error
         self.bytes += len(member)
 
     def close(self) -> None:

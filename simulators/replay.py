@@ -20,7 +20,7 @@ from simulators.modbus_device import ILLEGAL_ADDRESS, TABLES, Refused, Silent, T
 from simulators.mqtt_device import Publisher
 from simulators.raw_lines import LineServer, Where, open_line
 from simulators.recording import Entry, Exchange, Message
-from simulators.site import broker_of
+from simulators.site import SiteError, broker_of
 
 JITTER_MS = 300
 """A gateway asks at most so much earlier or later than the recorder did."""
@@ -233,8 +233,14 @@ class Replay:
     async def _broker(self, bus: Mapping[str, Any]) -> AsyncIterator[Publisher]:
         broker = broker_of(bus, self._folder)
         user, password = broker.login or (None, None)
-        async with aiomqtt.Client(
-            broker.host, broker.port, identifier=f"replay_{bus['id']}", username=user, password=password,
-            protocol=aiomqtt.ProtocolVersion.V311, timeout=5,
-        ) as client:  # fmt: skip
-            yield client
+        try:
+            async with aiomqtt.Client(
+                broker.host, broker.port, identifier=f"replay_{bus['id']}", username=user, password=password,
+                protocol=aiomqtt.ProtocolVersion.V311, timeout=5,
+            ) as client:  # fmt: skip
+                yield client
+        except aiomqtt.MqttError as error:
+            where = f"{broker.host}:{broker.port}"
+            raise SiteError(
+                f"bus {bus['id']}: the broker at {where} cannot be reached, or went away: {error}"
+            ) from error
