@@ -33,8 +33,8 @@ def equipment(hand: Hand, one: SimulatedEquipment, reader: Reader) -> str:
     title, subtitle = str(getattr(one.name, reader.language)), str(getattr(one.equipment_class.name, reader.language))
     body = (
         f'<p><a class="back" href="/">{_w("back", reader)}</a></p><h2 class="name">{escape(title)} <small>{escape(subtitle)}</small></h2>'
-        f'<div id="live">{live(hand, one, reader)}</div>'
         + _cause_form(one, reader)
+        + f'<div id="live">{live(hand, one, reader)}</div>'
         + "".join(_device(device, one, reader) for device in serving(hand, one.id))
     )
     return _document(title, body, reader, here=f"/equipment/{one.id}")
@@ -42,7 +42,8 @@ def equipment(hand: Hand, one: SimulatedEquipment, reader: Reader) -> str:
 
 def live(hand: Hand, one: SimulatedEquipment, reader: Reader) -> str:
     """What changes by itself."""
-    near = {one.id, *(device.id for device in serving(hand, one.id))}
+    devices = serving(hand, one.id)
+    near = {one.id, *(device.id for device in devices), *(device.bus for device in devices)}
     wrong = [it for it in hand.wrong() if it.target.partition("/")[0] in near]
     return _wrong_card(hand, wrong, reader) + _values(points(hand, one), reader)
 
@@ -219,7 +220,11 @@ def _form(action: str, reader: Reader, inside: str, button: str, kind: str = "")
 def _document(title: str, body: str, reader: Reader, *, here: str) -> str:
     other = "zh" if reader.language == "en" else "en"
     theme = f' data-theme="{reader.theme}"' if reader.theme in ("light", "dark") else ""
-    next_theme = "light" if reader.theme == "dark" else "dark"
+    themes = "".join(
+        f'<a href="/theme/{one}?to={escape(here)}">{_w(f"theme_{one}", reader)}</a>'
+        for one in ("light", "dark")
+        if one != reader.theme
+    )
     problem = (
         f'<p class="card problem" role="alert"><b>{_w("problem", reader)}</b> {escape(reader.problem)}</p>'
         if reader.problem
@@ -233,6 +238,6 @@ def _document(title: str, body: str, reader: Reader, *, here: str) -> str:
         f'<a class="skip" href="#main">{_w("skip", reader)}</a>'
         f'<header class="top"><h1><a href="/">{_w("title", reader)}</a></h1><nav>'
         f'<a href="/language/{other}?to={back}" lang="{other}">{_w("language", reader)}</a>'
-        f'<a href="/theme/{next_theme}?to={back}">{_w(f"theme_{next_theme}", reader)}</a></nav></header>'
+        f"{themes}</nav></header>"
         f'<main id="main" tabindex="-1"><p class="about">{_w("about", reader)}</p>{problem}{body}</main></body></html>'
     )
