@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from simulators.run_timeline import Event, timeline
 from simulators.scenario_check import check
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import SiteError, build_site
-from simulators.virtual import World, running
+from simulators.virtual import PACES, World, running
 
 Tell = Callable[[float], None]
 """Hears how far a run is: 0 to 1."""
@@ -147,7 +147,10 @@ def world_of(scenario: Scenario) -> World:
     """What differs in its world from the plainest one."""
     people = {one.name: one.role for one in scenario.people}
     reachable = tuple(one.name for one in scenario.people if one.channel)
-    return World(people, reachable, scenario.head.cloud, keeps_history=scenario.head.history)
+    head, pace = scenario.head, PACES[scenario.head.pace]
+    if head.pace == "coarse" and not head.history:
+        pace = replace(pace, keeps_samples=False)
+    return World(people, reachable, head.cloud, keeps_history=head.history, pace=pace)
 
 
 async def conduct(conductor: Conductor, stage: Stage, prepared: Prepared, tell: Tell) -> None:

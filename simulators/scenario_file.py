@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -72,6 +72,7 @@ class Head(BaseModel):
     generate: Generate | None = None
     sampling: DurationMs | None = None
     history: bool = False
+    pace: Literal["real", "coarse"] = "real"
     cloud: dict[str, Any] = {}
     """What stands in cloud.yaml: targets, calendars …"""
     people: list[Person] = []
