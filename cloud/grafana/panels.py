@@ -142,6 +142,7 @@ class Maker:
             .show_value(common.VisibilityMode.AUTO)
             .merge_values(True)
             .legend(_legend())
+            .color_scheme(board.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC))
         )
         for one in words:
             meaning = {
