@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cloud.dashboard import chart, present, tile
 from cloud.dashboard.chart import Bucket, Trend
 from cloud.dashboard.present import Here
-from cloud.dashboard.rows import AlarmRow, DeviceRow, EquipmentRow, PointRow, SampleRow, SiteRow
-from cloud.dashboard.tile import Seen, Tile, is_shown, worst_first
+from cloud.dashboard.rows import AlarmRow, EquipmentRow, PointRow
+from cloud.dashboard.tile import Seen, is_shown, worst_first
 from cloud.dashboard.value import Shown, figure, show
 from device_profiles.schema import EquipmentClass
 
@@ -192,146 +192,3 @@ def chart_steps(buckets: Sequence[Bucket], span: tuple[int, int]) -> float:
     spacing = sorted(b.at - a.at for a, b in itertools.pairwise(buckets))
     step = spacing[len(spacing) // 2] if spacing else span[1] - span[0]
     return max(1.0, (span[1] - span[0]) / max(1, step))
-
-
-# --- mapping ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class MappingRow:
-    id: str
-    wire: str
-    v: Shown
-    plausible: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    id: str
-    model: str
-    facts: tuple[str, ...]
-    rows: tuple[MappingRow, ...]
-    plan: tuple[str, ...]
-    foot: tuple[str, ...]
-
-
-def mapped(seen: Seen, devices: Sequence[DeviceRow], here: Here) -> tuple[Mapped, ...]:
-    """Per device, which of its points fill which of ours, for the engineer."""
-    return tuple(_mapped(device, seen, here) for device in devices)
-
-
-def _mapped(device: DeviceRow, seen: Seen, here: Here) -> Mapped:
-    words = here.words
-    own = [point for point in seen.points.values() if point.device == device.id]
-    rows = tuple(
-        MappingRow(point.id, point.wire, show(point, seen.samples.get(point.id), here), _plausible(point))
-        for point in own
-    )
-    about = (f"{device.bus}, {device.protocol}, {device.address}",
-             f"{words('device.every').lower()} {present.period(device.every_ms, words)}")  # fmt: skip
-    foot = (words("mapping.foot" if device.protocol == "modbus" else "mapping.foot_mqtt"), device.model_name,
-            words("device.unverified") if device.status == "unverified" else "")  # fmt: skip
-    return Mapped(
-        device.id,
-        device.model,
-        tuple(text for text in about if text),
-        rows,
-        device.plan,
-        tuple(text for text in foot if text),
-    )
-
-
-def _plausible(point: PointRow) -> str:
-    if point.plausible is None:
-        return ""
-    low, high = point.plausible
-    return f"{present.number(low, 0)} … {present.number(high, 0)}"
-
-
-# --- tree and table ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    name: str
-    href: str
-    note: str
-    severity: str
-    is_here: bool
-    children: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EquipmentLine:
-    tile: Tile
-    condition: str
-    tickets: tuple[str, ...]
-    place: str
-    gateway: str
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    name: str
-    summary: str
-    rows: tuple[EquipmentLine, ...]
-
-
-def tree(
-    everything: Sequence[Seen], sites: Sequence[SiteRow], chosen: Mapping[str, Any], here: Here
-) -> tuple[Node, ...]:
-    """Site → system → equipment, with the worst severity and the count at every level."""
-    return tuple(
-        _site_node(site, [s for s in everything if s.equipment.site == site.id], chosen, here) for site in sites
-    )
-
-
-def _site_node(site: SiteRow, own: Sequence[Seen], chosen: Mapping[str, Any], here: Here) -> Node:
-    known = dict.fromkeys([*tile.SYSTEMS, *(seen.equipment.system for seen in own)])
-    systems = [name for name in known if any(seen.equipment.system == name for seen in own)]
-    nodes = tuple(
-        _system_node(site, name, [s for s in own if s.equipment.system == name], chosen, here) for name in systems
-    )
-    is_here = chosen.get("site") == site.id and not chosen.get("system")
-    return Node(site.name, f"/equipment?site={site.id}", str(len(own)), _worst(own, here), is_here, nodes)
-
-
-def _system_node(site: SiteRow, system: str, own: Sequence[Seen], chosen: Mapping[str, Any], here: Here) -> Node:
-    leaves = tuple(
-        Node(here.words.text(seen.equipment.name, seen.equipment.id), f"/equipment/{site.id}/{seen.equipment.id}", "",
-             _worst([seen], here), is_here=False)
-        for seen in own
-    )  # fmt: skip
-    is_here = chosen.get("system") == system and chosen.get("site", site.id) == site.id
-    name = here.words.or_id("system", system)
-    return Node(name, f"/equipment?site={site.id}&system={system}", str(len(own)), _worst(own, here), is_here, leaves)
-
-
-def _worst(own: Sequence[Seen], here: Here) -> str:
-    active = [alarm for seen in own for alarm in seen.alarms if is_shown(alarm, here.now)]
-    return worst_first(active)[0].severity if active else ""
-
-
-def groups(everything: Sequence[Seen], here: Here) -> tuple[Group, ...]:
-    """The table, one card a system."""
-    known = dict.fromkeys([*tile.SYSTEMS, *(seen.equipment.system for seen in everything)])
-    found = []
-    for system in known:
-        own = [seen for seen in everything if seen.equipment.system == system]
-        if own:
-            rows = tuple(_line(seen, here) for seen in own)
-            normal = sum(row.tile.is_normal for row in rows)
-            summary = here.words("wall.normal_of", n=normal, all=len(rows)).replace("\n", " ")
-            found.append(Group(here.words.or_id("system", system), summary, rows))
-    return tuple(found)
-
-
-def _line(seen: Seen, here: Here) -> EquipmentLine:
-    active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
-    what = tile.condition(active[0], here.words) if active else ""
-    return EquipmentLine(tile.tile(seen, here), what, tuple(ticket.number for ticket in seen.tickets),
-                         seen.equipment.place, seen.equipment.gateway or "")  # fmt: skip
-
-
-def latest_sample(samples: Mapping[str, SampleRow]) -> int | None:
-    return max((sample.at for sample in samples.values()), default=None)

@@ -8,9 +8,24 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from cloud.dashboard import chart, equipment_page, evidence, history, lists, many, present, value, views, wall, web
+from cloud.dashboard import (
+    chart,
+    equipment_list,
+    equipment_page,
+    evidence,
+    history,
+    lists,
+    many,
+    mapping,
+    present,
+    value,
+    views,
+    wall,
+    web,
+)
+from cloud.dashboard.equipment_list import Wanted
 from cloud.dashboard.equipment_page import Chart, Head, SpanLink
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.routes_shell import Opened, PageRoute, library_of, opened, state_points
@@ -33,31 +48,51 @@ CSV_BUCKETS: Final = 20_000
 
 
 @router.get("/equipment")
-async def show_list(request: Request, site: str = "", system: str = "") -> Response:
-    async with opened(request, "equipment", [Crumb(_title(request, system))]) as o:
+async def show_list(request: Request) -> Response:
+    of = equipment_list.wanted(request.query_params)
+    async with opened(request, "equipment", [Crumb(_title(request, of))]) as o:
         everything = await _everything(o)
-        shown = [s for s in everything if site in {"", s.equipment.site} and system in {"", s.equipment.system}]
-        words = o.page.here.words
+        shown = await _shown(o, everything, of)
+        here = o.page.here
         return web.render(
-            "equipment_list.html", o.page, title=words.or_id("system", system) if system else words("equipment.all"),
-            total=len(shown), may_add=Role(o.user.role).rank >= Role.ENGINEER.rank,
-            tree=equipment_page.tree(everything, o.page.sites, {"site": site, "system": system}, o.page.here),
-            groups=equipment_page.groups(shown, o.page.here),
+            "equipment_list.html", o.page, title=_title(request, of, is_page=True), of=of, may_add=Role(o.user.role).rank >= Role.ENGINEER.rank,
+            count=equipment_list.count_text(len(shown), len(everything), here.words),
+            choices=equipment_list.choices(everything, o.page.sites, of, here.words),
+            tree=equipment_list.tree(everything, o.page.sites, of, here), groups=equipment_list.groups(shown, here, await _due(o)),
         )  # fmt: skip
 
 
-def _title(request: Request, system: str) -> str:
+def _title(request: Request, of: Wanted, *, is_page: bool = False) -> str:
     words = web.words_of(request)
-    return words.or_id("system", system) if system else words("equipment.title")
+    if of.system:
+        return words.or_id("system", of.system)
+    return words("equipment.all") if is_page else words("equipment.title")
 
 
 @router.get("/parts/equipment")
 @shared
-async def list_part(request: Request, site: str = "", system: str = "") -> Response:
+async def list_part(request: Request) -> Response:
+    of = equipment_list.wanted(request.query_params)
     async with opened(request, "equipment") as o:
-        everything = await _everything(o)
-        shown = [s for s in everything if site in {"", s.equipment.site} and system in {"", s.equipment.system}]
-        return web.render("parts/equipment_rows.html", o.page, groups=equipment_page.groups(shown, o.page.here))
+        shown = await _shown(o, await _everything(o), of)
+        groups = equipment_list.groups(shown, o.page.here, await _due(o))
+        return web.render("parts/equipment_rows.html", o.page, groups=groups, of=of)
+
+
+async def _shown(o: Opened, everything: list[Seen], of: Wanted) -> list[Seen]:
+    watched = await views.watching(o.db, of.clause) if of.clause else set()
+    return [seen for seen in everything if equipment_list.fits(seen, of, o.page.here, watched)]
+
+
+async def _due(o: Opened) -> dict[tuple[str, str], int]:
+    """When the next test of each piece of equipment is due."""
+    c = t.occurrence.c
+    query = (
+        select(c.site_id, c.equipment_id, func.min(c.due_at))
+        .where(c.state == "due")
+        .group_by(c.site_id, c.equipment_id)
+    )
+    return {(row[0], row[1]): row[2] for row in await o.db.execute(query)}
 
 
 async def _everything(o: Opened) -> list[Seen]:
@@ -346,7 +381,7 @@ async def _tickets(o: Opened, one: One) -> dict[str, Any]:
 
 async def _mapping(o: Opened, one: One) -> dict[str, Any]:
     devices = await views.devices(o.db, site=one.seen.equipment.site, ids=_devices(one))
-    return {"devices": equipment_page.mapped(one.seen, devices, o.page.here)}
+    return {"devices": mapping.mapped(one.seen, devices, o.page.here, library_of(o.request).models.get)}
 
 
 _TABS: Final[dict[str, Any]] = {

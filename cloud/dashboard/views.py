@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, true, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.dashboard.rows import (
@@ -384,6 +384,13 @@ async def refused(db: AsyncConnection, gateway: str, limit: int = 20) -> list[tu
     q = t.quarantine
     query = select(q).where(q.c.gateway_id == gateway).order_by(q.c.id.desc()).limit(limit)
     return [(row.epoch, row.lane, row.seq, row.reason) for row in await db.execute(query)]
+
+
+async def watching(db: AsyncConnection, clause: str) -> set[Key]:
+    """Equipment with a rule or a periodic test of this clause."""
+    tables = (t.rule, t.periodic_test)
+    own = [select(table.c.site_id, table.c.equipment_id).where(table.c.clause == clause) for table in tables]
+    return {(row[0], row[1]) for row in await db.execute(union(*own))}
 
 
 async def clauses_watched(db: AsyncConnection) -> int:

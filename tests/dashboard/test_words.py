@@ -25,7 +25,7 @@ BUILT = (
     "severity.", "priority.", "state.", "cause.", "quality.", "system.", "role.", "clock.", "weekday.", "month.", "duration.",
     "every.", "act.", "form.", "timeline.", "sumstate.", "tab.", "span.", "bit.", "rule.", "refused.", "filter.", "theme.",
     "kind.", "category.", "channel.", "emergency.", "relation.", "desk.wrong.", "alarm.", "device.state.", "tests.proof_", "trends.", "nav.", "error.", "storm.", "silence.", "calls.", "proof.shows.", "proof.state.", "order.safety.", "find.", "targets.", "cause_closed.", "bulk.do.", "sheet.",
-    "permit.", "contractor.", "figures.", "power.", "gateway.do.", "gateway.lane.", "gateway.table.", "gateway.directive.",
+    "permit.", "contractor.", "figures.", "power.", "gateway.do.", "gateway.lane.", "gateway.table.", "gateway.directive.", "equipment.filter.", "equipment.pick.",
 )  # fmt: skip
 
 
