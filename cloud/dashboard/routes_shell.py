@@ -177,13 +177,13 @@ def _for_everybody(handler: Handler) -> Handler:
     """A part that many look at, made once after each change."""
 
     async def answer(request: Request) -> Response:
-        user = await access.current_user(request)
-        if user is None:
-            raise SignInNeeded
         state = request.app.state
         if getattr(state, "shared_parts", None) is None:
             state.shared_parts = SharedParts(state.hub, state.clock)
         parts: SharedParts = state.shared_parts
+        user = await parts.reader(request)
+        if user is None:
+            raise SignInNeeded
         return await parts.get(request, user, lambda: handler(request))
 
     return answer
