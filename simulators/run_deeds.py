@@ -10,7 +10,7 @@ from simulators import scenario_steps as s
 from simulators.expect import Miss, Times, duration
 from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.run_facts import Row, alarms_of, tickets_of
-from simulators.run_forms import good_answers
+from simulators.run_forms import changed_targets, good_answers
 from simulators.run_plan import Deed
 from simulators.run_stage import Reply, Stage
 from simulators.run_timeline import Event
@@ -136,14 +136,22 @@ class Conductor:
         method, path = _SETTINGS[step.settings]
         body = self._instants(step.with_)
         if step.settings in _VERSIONED:
-            known = await self._stage.ask(step.by, "GET", "/api/v1/targets")
-            body.setdefault("seen", known.body["version"] if known.is_done else "")
+            body = await self._from_version(step, body)
         if step.settings in ("limit", "equipment"):
             body.setdefault("site", self._stage.site_id)
         if step.settings == "limit":
             body = {"kind": "set_limit", "reason": "as agreed", **body}
         what = f"{step.by}: {step.settings} {step.name}".rstrip()
         await self._ask(what, step.by, method, path.replace("{name}", step.name), body, step.answers)
+
+    async def _from_version(self, step: s.Settings, body: dict[str, Any]) -> dict[str, Any]:
+        """A change to the targets in force, as they are: what a person's form starts from."""
+        known = await self._stage.ask(step.by, "GET", "/api/v1/targets")
+        if not known.is_done:
+            return body
+        if step.settings == "targets" and "body" not in body:
+            body = {"body": changed_targets(known.body["body"], body)}
+        return {"seen": known.body["version"], **body}
 
     async def _shelve(self, step: s.Shelve) -> None:
         equipment, rule, *_ = step.shelve.split("/")

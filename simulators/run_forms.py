@@ -1,4 +1,4 @@
-"""A form's questions → answers that pass, for a person of a scenario who does the work well (pure)."""
+"""What a person of a scenario writes into a form: a test's questions answered well, the targets with a change (pure)."""
 
 from __future__ import annotations
 
@@ -23,3 +23,17 @@ def _good(field: Mapping[str, Any]) -> bool | float | str:
             return str(field["choices"][0])
         case _:
             return "as it should be"
+
+
+def changed_targets(body: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The targets in force with a change: a line of ``lines`` replaces the one of the same clock and conditions, or is added."""
+    lines = {_binds(line): line for line in [*body["lines"], *change.get("lines", ())]}
+    return {**body, **change, "lines": list(lines.values())}
+
+
+def _binds(line: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a line of the targets is about."""
+    return tuple((name, str(line.get(name, ""))) for name in _CONDITIONS)
+
+
+_CONDITIONS = ("clock", "kind", "priority", "emergency", "category", "system", "site")
