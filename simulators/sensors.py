@@ -151,4 +151,9 @@ def _beside(lie: Lie, truth: float, now_s: float, seed: str) -> float:
 
 def _chance(seed: str, now_s: float, every_s: float) -> float:
     """From 0 to below 1."""
-    return zlib.crc32(f"{seed}/{math.floor(now_s / every_s)}".encode()) / 2**32
+    # A checksum of neighbours is a neighbour's checksum: two rounds of multiplying and folding part them.
+    mixed = zlib.crc32(f"{seed}/{math.floor(now_s / every_s)}".encode())
+    for odd in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9):
+        mixed = mixed * odd & 0xFFFF_FFFF_FFFF_FFFF
+        mixed ^= mixed >> 29
+    return (mixed >> 11) / 2**53
