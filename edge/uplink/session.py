@@ -19,6 +19,8 @@ MOST_RECORDS: dict[Lane, int] = {"events": 500, "samples": 2_000}
 MOST_BYTES = 500_000
 """Bytes of records in one request, before compression: compressing them holds the loop for a few milliseconds."""
 LEAST_RECORDS = 1
+FEWEST_UNANSWERED: dict[Lane, int] = {"events": 16, "samples": 1}
+"""No answer may mean a line too bad for so much, or an answer that was lost: a new alarm must travel with what is sent again."""
 REFUSED_WAIT_S = 30.0
 """How often a refused credential is tried again: it may have been renewed meanwhile."""
 CERTAIN_AFTER = 3
@@ -155,8 +157,10 @@ class Session:
     def _badly(self, decision: Decision, answer: Answer, now_ms: int, jitter: float) -> None:
         self.failures += 1
         before, is_content = self.records, decision.outcome in (Outcome.TOO_LARGE, Outcome.REFUSED)
-        if is_content or decision.outcome is Outcome.UNREACHABLE:
+        if is_content:
             self.records = max(self.records // 2, LEAST_RECORDS)
+        elif decision.outcome is Outcome.UNREACHABLE:
+            self.records = max(self.records // 2, min(self.records, FEWEST_UNANSWERED[self.lane]))
         seconds = wait_s(self.failures, jitter, answer.retry_after_s)
         if (
             decision.outcome is Outcome.UNAUTHORISED and self._repeats > 1

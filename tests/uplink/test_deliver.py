@@ -129,14 +129,25 @@ async def test_a_receipt_lost_on_the_way_makes_a_repeat_that_changes_nothing(tmp
 
 async def test_a_receipt_lost_for_many_records_doubles_none_of_them_although_fewer_go_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
-    bench.outbox.save(NOW, events=[event(number) for number in range(10)])
-    bench.delivery.session.records = 10
+    bench.outbox.save(NOW, events=[event(number) for number in range(40)])
+    bench.delivery.session.records = 40
     bench.desk.answers = [bench.desk.lose_the_receipt]
     assert await bench.send() == "unreachable"
-    assert bench.delivery.session.records == 5
+    assert bench.delivery.session.records == 20
     assert await bench.send() == "committed"
     assert bench.outbox.depths["events"].records == 0
-    assert bench.desk.rules() == [f"rule_{number}" for number in range(10)]
+    assert bench.desk.rules() == [f"rule_{number}" for number in range(40)]
+
+
+async def test_while_answers_are_lost_a_new_alarm_goes_with_what_is_sent_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.outbox.save(NOW, events=[event(1)])
+    bench.desk.answers = [bench.desk.lose_the_receipt] * 12
+    for _ in range(11):
+        assert await bench.send() == "unreachable"
+    bench.outbox.save(NOW, events=[event(2)])
+    assert await bench.send() == "unreachable"
+    assert bench.desk.rules() == ["rule_1", "rule_2"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 409, 422, 429, 500, 502, 503])
