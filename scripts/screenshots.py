@@ -1,6 +1,7 @@
 """Make the README's pictures: the real processes with a few faults, people at work, and Debian's Chromium before them.
 
-``make screenshots`` or ``python scripts/screenshots.py [FOLDER]``; takes about four minutes, because history needs time.
+``make screenshots`` or ``python scripts/screenshots.py [FOLDER]``; takes about five minutes, because faults need time. The weeks before are
+the same simulated plant's, computed at once and brought in by ``plantroom-cloud history import``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from cloud.telemetry.exchange import write_rows  # noqa: E402
+from cloud.telemetry.store import Row, Sample  # noqa: E402
+from simulators.clock import SystemClock  # noqa: E402
 from simulators.demo_setup import DemoMisconfigured, Options, prepare  # noqa: E402
-from simulators.processes import ProcessFailed  # noqa: E402
+from simulators.plant import SimulatedPlant  # noqa: E402
+from simulators.processes import ProcessFailed, program  # noqa: E402
 from simulators.stack import Stack  # noqa: E402
 
 ARGUMENTS = [
@@ -32,6 +37,11 @@ FAULTS = (
     ("pump_2", "high_discharge_pressure"),
 )
 CALM_S, TROUBLE_S, LATER_S = 60, 75, 20
+WEEKS_MS, STEP_MS = 26 * 86_400_000, 300_000
+DAY_MS, CLOSE_MS = 25 * 3_600_000, 30_000
+"""The last day is read closer, or the minutes of the demo would weigh more in a mean than the day before them."""
+REMEMBERED = ("incomer_1", "pump_1", "pump_2")
+TREND = "p=demo/incomer_1/power_factor&p=demo/incomer_1/active_power&p=demo/pump_1/discharge_pressure&p=demo/pump_2/discharge_pressure"
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,10 @@ def pictures(minutes: int, now_ms: int, ticket: str) -> tuple[Picture, ...]:
         Picture("wall", "/wall", 1920, 1080),
         Picture("wall-zh", "/wall", 1920, 1080, "zh", "dark"),
         Picture("equipment", f"/equipment/demo/incomer_1?{span}", 1440, 900),
+        Picture("trends", f"/trends?{TREND}&span=24h&compare=week", 1440, 1150),
+        Picture("power", "/power?at=demo/incomer_1", 1440, 1500),
+        Picture("power-zh", "/power?at=demo/incomer_1", 390, 844, "zh", "dark"),
+        Picture("gateway", "/gateways/gw_1", 1440, 1000),
         Picture("ticket", f"/tickets/{ticket}", 1440, 1100),
         Picture("phone", f"/tickets/{ticket}", 390, 844),
     )
@@ -65,6 +79,7 @@ async def main(folder: Path) -> None:
         )
     stack = Stack(prepare(Options(scenario=None, data=Path(tempfile.mkdtemp(prefix="plantroom-pictures-")))))
     try:
+        await remember(stack)
         await stack.start()
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
@@ -73,6 +88,36 @@ async def main(folder: Path) -> None:
     finally:
         await stack.stop()
         shutil.rmtree(stack.setup.folder, ignore_errors=True)
+
+
+class Then(SystemClock):
+    """An instant of the past."""
+
+    at_ms = 0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+
+async def remember(stack: Stack) -> None:
+    """Some weeks of the plant that the demo goes on with, read every five minutes, and twice a minute at the end."""
+    setup, then = stack.setup, Then()
+    file = setup.folder / "weeks.csv.gz"
+    end = SystemClock().now_ms()
+    plant = SimulatedPlant(setup.site, then)
+    sources = {source for device in setup.site.devices for source in device.sources.values() if source[0] in REMEMBERED}
+
+    def rows(at_ms: int) -> list[Row]:
+        then.at_ms = at_ms
+        values = {name: plant.values(name) for name in REMEMBERED}
+        told = [(name, point, values[name][point]) for name, point in sorted(sources)]
+        return [Row(setup.site_id, name, point, Sample(at_ms, value, "good", "none")) for name, point, value in told]
+
+    instants = [*range(end - WEEKS_MS, end - DAY_MS, STEP_MS), *range(end - DAY_MS, end, CLOSE_MS)]
+    write_rows(file, map(rows, instants))
+    await stack.family.run(
+        "history", [*program("plantroom-cloud"), "history", "import", str(file), "--data", str(setup.folder)]
+    )
 
 
 async def take(stack: Stack, browser: Browser, folder: Path) -> None:
