@@ -19,7 +19,7 @@ from contract.conventions import EpochMs
 from simulators import sensors
 from simulators.modbus_device import Misbehaviour
 from simulators.plant import PlantServers, SimulatedPlant, UnknownFault
-from simulators.raw_reply import FAULTS, Fault
+from simulators.raw_reply import DEVICE_FAILURE, FAULTS, Fault
 
 CONTROL_PORT = 8182
 """Where a plant listens for commands, and where the console asks, unless told otherwise."""
@@ -110,7 +110,8 @@ class Hand:
     def _misbehave(self, device: str, fault: str, figures: Mapping[str, object]) -> None:
         delay_s = float(str(figures.get("delay_s", USUAL_DELAY_S.get(fault, 0.0))))
         every = int(str(figures.get("every", 1)))
-        self._servers.misbehave(device, Misbehaviour(cast("Fault", fault), delay_s, every))
+        code = int(str(figures.get("code", DEVICE_FAILURE)))
+        self._servers.misbehave(device, Misbehaviour(cast("Fault", fault), delay_s, every, code))
 
     def _forget(self, kind: Kind, target: str, fault: str) -> None:
         """A device answers wrongly in one way at a time."""

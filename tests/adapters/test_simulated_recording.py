@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 from pathlib import Path
 
+import aiomqtt
+import pytest
 import yaml
 from typer.testing import CliRunner
 
@@ -12,9 +14,13 @@ from edge.acquire.modbus import ModbusBus
 from edge.clock import SystemClock
 from edge.config import load_site
 from edge.decode.sample import Sample
-from simulators.broker import free_port
+from simulators.broker import embedded_broker, free_port
 from simulators.cli import application
+from simulators.clock import SystemClock as SimulatorClock
 from simulators.processes import program
+from simulators.recording import Header, Message, Recording, open_recording
+from simulators.replay import Player, Replay, Tape
+from simulators.site import SiteError
 from tests.support.devices import Basket
 from tests.support.meters import Image, floats, served
 
@@ -78,3 +84,35 @@ def test_mistakes_are_told_in_one_line_each(tmp_path: Path) -> None:
         done = CliRunner().invoke(application(), arguments)
         assert done.exit_code == 2, done.output
         assert told in done.output
+
+
+def recorded(path: Path, port: int) -> Replay:
+    """A recording of two messages, and the replay of it on this broker."""
+    bus = {"id": "sensors", "mqtt": f"mqtt://127.0.0.1:{port}"}
+    recording = Recording(path, Header("corner", 1_795_190_400_000, (bus,)))
+    recording.add(Message(500, "sensors", "lifts/7", b'{"door": 1}', is_retained=False))
+    recording.add(Message(600, "sensors", "lifts/7", b'{"door": 0}', is_retained=False))
+    recording.close()
+    header, entries = open_recording(path)
+    return Replay(Player(Tape(entries), SimulatorClock()), header.buses, SimulatorClock())
+
+
+async def test_recorded_messages_are_published_again_to_the_sites_broker(tmp_path: Path) -> None:
+    heard = []
+    async with embedded_broker(free_port()) as port:
+        async with aiomqtt.Client("127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V311) as listener:
+            await listener.subscribe("lifts/#", qos=1)
+            await recorded(tmp_path / "tape", port).run()
+            async with asyncio.timeout(5):
+                async for message in listener.messages:
+                    heard.append((str(message.topic), message.payload))
+                    if len(heard) == 2:
+                        break
+        await asyncio.sleep(0.1)  # the broker closes its end of both connections
+    assert heard == [("lifts/7", b'{"door": 1}'), ("lifts/7", b'{"door": 0}')]
+
+
+async def test_a_broker_that_is_not_there_is_told_with_its_address(tmp_path: Path) -> None:
+    port = free_port()
+    with pytest.raises(SiteError, match=f"bus sensors: the broker at 127.0.0.1:{port} cannot be reached"):
+        await recorded(tmp_path / "tape", port).run()
