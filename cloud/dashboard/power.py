@@ -18,6 +18,7 @@ from contract.conventions import EpochMs, from_ms
 
 SLOT_MS: Final = 900_000
 HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
 CURRENTS: Final = ("current_l1", "current_l2", "current_l3")
 STAGES: Final = "capacitor_stages_on"
 READ: Final = ("active_power", "reactive_power", "power_factor", *CURRENTS, STAGES)
@@ -86,6 +87,18 @@ def wanted_month(text: str, zone: tzinfo, now: EpochMs) -> Month:
     if not (_EARLIEST_YEAR, 1) <= asked <= (today.year, today.month):
         asked = (today.year, today.month)
     return month_at(*asked, zone, now)
+
+
+def pieces(month: Month) -> list[tuple[EpochMs, EpochMs, int]]:
+    """Start, end and step of the stretches by which a month's counters are read: hours at its ends, days between.
+
+    The days between are whole ones: what a changed clock adds or takes falls to the last piece.
+    """
+    if month.until - month.start <= 3 * DAY_MS:
+        return [(month.start, month.until, HOUR_MS)] if month.slots else []
+    first = month.start + DAY_MS
+    last = first + (month.until - DAY_MS - first) // DAY_MS * DAY_MS
+    return [(month.start, first, HOUR_MS), (first, last, DAY_MS), (last, month.until, HOUR_MS)]
 
 
 def months_before(of: Month, count: int, zone: tzinfo, now: EpochMs) -> tuple[Month, ...]:

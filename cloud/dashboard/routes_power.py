@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from cloud.dashboard import history, power, power_drawing, power_page, present, value, views, web
 from cloud.dashboard.history import HistoryUnavailable, Range
-from cloud.dashboard.power import HOUR_MS, SLOT_MS, Bounds, Month, Slot
+from cloud.dashboard.power import SLOT_MS, Bounds, Month, Slot
 from cloud.dashboard.power_energy import EnergyMonth, months_of
 from cloud.dashboard.power_page import Heat, View
 from cloud.dashboard.present import Here
@@ -134,12 +134,14 @@ async def _months(o: Opened, asked: Asked) -> tuple[EnergyMonth, ...]:
 
 
 async def _energy(o: Opened, asked: Asked, name: str, month: Month) -> list[Any]:
-    hours = -(-(month.until - month.start) // HOUR_MS)
-    if name not in asked.points or hours == 0:
-        return []
-    return await history.stretches(
-        o.store, asked.row.site, asked.row.id, name, Range(month.start, month.start + hours * HOUR_MS), hours
-    )
+    """A counter's month: its first and its last day by the hour, because what is missing there is lost, the others by the day."""
+    found: list[Any] = []
+    if name in asked.points:
+        for start, end, step_ms in power.pieces(month):
+            count = -(-(end - start) // step_ms)
+            span = Range(start, start + count * step_ms)
+            found += await history.stretches(o.store, asked.row.site, asked.row.id, name, span, count)
+    return found
 
 
 # --- the page ---------------------------------------------------------------------------------------------------

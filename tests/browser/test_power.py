@@ -34,7 +34,9 @@ async def test_a_month_is_drawn_at_every_width_and_prints(served: Served, at: Op
         async with at(f"{VIEW}&heat={heat}", width=width, theme=theme, language=language) as page:
             await expect(page.locator("svg.trend")).to_have_count(6)
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            await page.screenshot(path=OUTPUT / f"power-{width}-{theme}-{language}.png", full_page=True, caret="initial")
+            await page.screenshot(
+                path=OUTPUT / f"power-{width}-{theme}-{language}.png", full_page=True, caret="initial"
+            )
             if width == 1440 and language == "en":
                 await page.pdf(path=OUTPUT / "power.pdf", format="A4")
 

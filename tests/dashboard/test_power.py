@@ -60,6 +60,19 @@ def test_half_an_hour_of_summer_time_keeps_every_quarter_hour() -> None:
     assert sum(day.whole.slots for day in days) == month.slots == 30 * 96 + 2
 
 
+def test_a_months_counters_are_read_by_hours_at_its_ends_and_by_days_between_without_a_hole() -> None:
+    for zone, text in ((PARIS, "2026-03"), (PARIS, "2026-10"), (SHANGHAI, "2026-11"), (LORD_HOWE, "2026-04")):
+        month = power.wanted_month(text, zone, NOW)
+        found = power.pieces(month)
+        assert (found[0][0], found[-1][1]) == (month.start, month.until)
+        assert [one[1] for one in found[:-1]] == [one[0] for one in found[1:]]
+        assert [one[2] for one in found] == [power.HOUR_MS, power.DAY_MS, power.HOUR_MS]
+        assert (found[1][1] - found[1][0]) % power.DAY_MS == 0
+        assert found[-1][1] - found[-1][0] >= power.DAY_MS
+    assert len(power.pieces(power.month_at(2026, 11, SHANGHAI, local(2026, 11, 2)))) == 1
+    assert power.pieces(power.month_at(2026, 11, SHANGHAI, local(2026, 11, 1))) == []
+
+
 # --- quarter hours ----------------------------------------------------------------------------------------------
 
 
