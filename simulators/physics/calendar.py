@@ -19,6 +19,7 @@ _MONDAY = 4
 """Day 4 of 1970 was a Monday."""
 _FIRST_REST = 5
 """Saturday."""
+_REMEMBERED = 64
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -102,6 +103,9 @@ class Profile:
     work: tuple[float, ...]
     rest: tuple[float, ...]
     _sums: tuple[tuple[float, ...], tuple[float, ...]] = field(init=False, repr=False, compare=False)
+    _starts: dict[tuple[str, tuple[int, ...], float], float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if len(self.work) != 24 or len(self.rest) != 24 or self.work[0] != self.rest[0]:
@@ -124,7 +128,7 @@ class Profile:
         if now_s < since_s:
             return -self.hours(calendar, now_s, since_s)
         start, end = calendar.wall_s(since_s), calendar.wall_s(now_s)
-        total = self._until(calendar, end) - self._until(calendar, start)
+        total = self._until(calendar, end) - self._begun(calendar, start)
         zone = calendar._tz  # noqa: SLF001
         for before, after in _shifts(
             zone, math.floor(since_s / DAY_S / 366) * 366, math.ceil(now_s / DAY_S / 366) * 366
@@ -132,6 +136,16 @@ class Profile:
             if start < before <= end or start < after <= end:
                 total -= self._until(calendar, after) - self._until(calendar, before)
         return total
+
+    def _begun(self, calendar: Calendar, wall_s: float) -> float:
+        """As ``_until``, for the one instant that all counters of a plant begin at."""
+        key = (calendar.zone, calendar.holidays, wall_s)
+        known = self._starts.get(key)
+        if known is None:
+            if len(self._starts) > _REMEMBERED:
+                self._starts.clear()
+            known = self._starts[key] = self._until(calendar, wall_s)
+        return known
 
     def _until(self, calendar: Calendar, wall_s: float) -> float:
         """Sum from 1970 on the wall clock, changes of the clock left out."""

@@ -7,7 +7,7 @@ worked out from the beginning of that day, whatever was asked before.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from simulators.physics.models import loads, power, weather
@@ -123,11 +123,11 @@ def _switched(now: Circumstances, bank: power.Bank) -> int:
 
 def _day(now: Circumstances, bank: power.Bank, day: int) -> list[int]:
     """Stages on in each quarter of an hour of a day UTC."""
-    first = replace(now, now_s=day * DAY_S)
+    first = now.at(day * DAY_S)
     on = bank.ideal(_wanted(_usual_share(first)))
     found = []
     for look in range(int(DAY_S // _LOOK_S)):
-        on = bank.switched(on, _wanted(_usual_share(replace(now, now_s=day * DAY_S + look * _LOOK_S))))
+        on = bank.switched(on, _wanted(_usual_share(now.at(day * DAY_S + look * _LOOK_S))))
         found.append(on)
     return found
 

@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from simulators.physics.calendar import DAY_S, Calendar, Local, Profile, Routine
@@ -64,6 +65,20 @@ class Circumstances:
     roles: tuple[str, ...] = ()
     memory: dict[Hashable, Any] = field(default_factory=dict)
     """What ``once`` remembers; nothing else may look into it."""
+
+    def at(self, instant_s: float) -> Circumstances:
+        """The same equipment at another instant."""
+        return Circumstances(
+            instant_s,
+            self.seed,
+            self.faults,
+            self.past,
+            self.ratings,
+            self.limits,
+            self.calendar,
+            self.roles,
+            self.memory,
+        )
 
     def has(self, fault: str) -> bool:
         """True once it is there in full."""
@@ -129,7 +144,7 @@ class Circumstances:
 
     def chance(self, name: str, step: int) -> float:
         """A number from 0 to below 1 that belongs to this name and step."""
-        return zlib.crc32(f"{self.seed}/{name}/{step}".encode()) / 2**32
+        return zlib.crc32(b"%d" % step, _begun(self.seed, name)) / 2**32
 
     def daily(self, peak_h: float, size: float) -> float:
         """A daily wave of ±size with its crest at the given hour of the wall clock."""
@@ -143,6 +158,12 @@ class Circumstances:
                 self.memory.clear()
             known = self.memory[key] = make()
         return known
+
+
+@lru_cache(maxsize=65_536)
+def _begun(seed: int, name: str) -> int:
+    """The part of a checksum that stays the same from step to step."""
+    return zlib.crc32(f"{seed}/{name}/".encode())
 
 
 Behaviour = Callable[[Circumstances], Values]

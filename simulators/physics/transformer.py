@@ -71,7 +71,7 @@ def _warmth(now: Circumstances) -> _Warmth:
 def _day(now: Circumstances, day: int) -> list[_Warmth]:
     """At each half hour of a day UTC."""
     start_s = (day - _WARM_UP_DAYS) * DAY_S
-    begin = replace(now, now_s=start_s)
+    begin = now.at(start_s)
     load, ambient = _load(begin), _ambient(begin)
     warmth = _Warmth(
         thermal.dry_steady(_DRY, load, ambient), thermal.steady(_OIL, load, ambient), fans=False, oil_fans=False
@@ -86,7 +86,7 @@ def _day(now: Circumstances, day: int) -> list[_Warmth]:
 
 
 def _after(now: Circumstances, start_s: float, begun: _Warmth, seconds: float) -> _Warmth:
-    middle = replace(now, now_s=start_s + _STEP_S / 2)
+    middle = now.at(start_s + _STEP_S / 2)
     load, ambient = _load(middle), _ambient(middle)
     must_run = now.limit("fan_must_run_c", 100)
     winding = thermal.dry_after(_DRY_FANS if begun.fans else _DRY, begun.winding, load, ambient, seconds)
