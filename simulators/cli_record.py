@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import structlog
 import typer
 
 from contract.conventions import Exit, format_instant
@@ -48,7 +49,8 @@ def record(file: SiteFile, out: Out, length: Length = None) -> None:
         recording = Recording(out, Header(site.id, SystemClock().now_ms(), buses))
     except (Misconfigured, RecordingError, SiteError) as error:
         _fail(str(error))
-    typer.echo(f"Recording {len(site.devices)} devices of {site.id} to {out}; Ctrl-C ends it.", err=True)
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    typer.echo(f"Recording {site.id} ({len(site.devices)} devices) to {out}; Ctrl-C ends it.", err=True)
     try:
         good = _run(_record(site, recording, seconds))
     except RecordingError as error:
