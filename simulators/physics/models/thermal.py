@@ -101,7 +101,7 @@ class Dry:
 
 def dry_steady(cooling: Dry, load: float, ambient: float) -> float:
     """Winding temperature that a constant load leads to."""
-    return ambient + cooling.rise * load**cooling.exponent
+    return float(ambient + cooling.rise * load**cooling.exponent)
 
 
 def dry_after(cooling: Dry, winding: float, load: float, ambient: float, seconds: float) -> float:
