@@ -42,6 +42,10 @@ proof: dev servers ## the issues' full figures: every kill, scenario and browser
 bench: dev servers ## measure, with floors (ARGS=--json prints one object a line)
 	@.venv/bin/python -m benchmarks $(ARGS)
 
+.PHONY: explore
+explore: setup ## search for a broken promise in random plants and troubles (ARGS="--runs 1000 --seed 7")
+	@.venv/bin/plantroom-sim explore $(ARGS)
+
 screenshots: dev servers ## make the README's pictures from a running demo
 	@.venv/bin/python scripts/screenshots.py $(ARGS)
 
