@@ -45,7 +45,7 @@ class _Car:
 def values(now: Circumstances) -> Values:
     """Every point of ``lift``."""
     cycle_s = _cycle_s(now)
-    trip = _trips(now, now.now_s - now.now_s % cycle_s)
+    trip = _trips(now, now.now_s - now.now_s % cycle_s, cycle_s)
     car = _car(now, trip, cycle_s)
     return _motion(now, car, trip) | _chains(now, car) | _warmth(now) | _calls(now) | _counters(trip)
 
@@ -63,9 +63,9 @@ def _rated_speed(now: Circumstances) -> float:
     return max(0.1, now.rating("rated_speed", 1.75))
 
 
-def _trips(now: Circumstances, at_s: float) -> int:
-    """Trips counted until an instant: at full traffic one a minute."""
-    return math.floor(loads.LIFTS.hours(now.calendar, now.counting_since_s, at_s) * 60)
+def _trips(now: Circumstances, at_s: float, cycle_s: float) -> int:
+    """Trips counted until an instant: at full traffic one in every cycle."""
+    return math.floor(loads.LIFTS.hours(now.calendar, now.counting_since_s, at_s) * 3600 / cycle_s)
 
 
 def _car(now: Circumstances, trip: int, cycle_s: float) -> _Car:
@@ -85,7 +85,7 @@ def _scheduled(now: Circumstances, trip: int, cycle_s: float) -> _Car:
     """Doors open and close, the car goes to the next floor and waits there until the next trip."""
     at = now.now_s % cycle_s
     start, goal = _floor(now, trip), _floor(now, trip + 1)
-    if _trips(now, now.now_s - at + cycle_s) == trip:
+    if _trips(now, now.now_s - at + cycle_s, cycle_s) == trip:
         return _Car(start, "closed")
     people = _people(now, trip)
     if at < _DOOR.lasts_s:
