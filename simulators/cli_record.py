@@ -49,7 +49,6 @@ def record(file: SiteFile, out: Out, length: Length = None) -> None:
         recording = Recording(out, Header(site.id, SystemClock().now_ms(), buses))
     except (Misconfigured, RecordingError, SiteError) as error:
         _fail(str(error))
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     typer.echo(f"Recording {site.id} ({len(site.devices)} devices) to {out}; Ctrl-C ends it.", err=True)
     try:
         good = _run(_record(site, recording, seconds))
@@ -60,11 +59,12 @@ def record(file: SiteFile, out: Out, length: Length = None) -> None:
 
 async def _record(site: Any, recording: Recording, seconds: float | None) -> int:  # noqa: ANN401 - edge.site.Site
     from edge.clock import SystemClock as EdgeClock
-    from simulators.record import Heard, record
+    from simulators.record import Heard, Tape, record
 
     heard = Heard()
     with contextlib.suppress(asyncio.CancelledError):
-        await record(site, recording, EdgeClock(), seconds, heard)
+        log = structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
+        await record(site, Tape(recording, EdgeClock(), log), seconds, heard)
     return heard.good
 
 

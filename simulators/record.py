@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edge.acquire.frames import ExceptionReply, Garbled, Read
 from edge.acquire.health import HealthBoard
@@ -17,7 +18,7 @@ from edge.acquire.modbus import ModbusBus
 from edge.acquire.mqtt import MqttBus
 from edge.clock import Clock
 from edge.decode.payload import Publication
-from edge.decode.sample import Moment, Sample
+from edge.decode.sample import Sample
 from edge.site import Bus, Device, Site
 from simulators.recording import Exchange, Message, Outcome, Recording, RecordingError
 
@@ -41,17 +42,16 @@ class Heard:
             committed()
 
 
-@dataclass(frozen=True, slots=True)
 class Tape:
-    """The recording, and what its instants are counted from."""
+    """The recording, and what its instants are counted from: the moment it was made. ``log`` hears of lines that come and go."""
 
-    recording: Recording
-    clock: Clock
-    started: Moment
+    def __init__(self, recording: Recording, clock: Clock, log: Any = None) -> None:  # noqa: ANN401 - structlog's loggers share no type
+        self.recording, self.clock, self.log = recording, clock, log
+        self._started = clock.moment()
 
     def now_ms(self) -> int:
         """Milliseconds since the start, on the axis that nobody sets."""
-        return self.clock.moment().steady_ms - self.started.steady_ms
+        return self.clock.moment().steady_ms - self._started.steady_ms
 
     def exchange(self, at_ms: int, bus: str, unit: int, read: Read, outcome: Outcome, payload: bytes = b"") -> None:
         asked = (read.function, read.address, read.count)
@@ -66,7 +66,7 @@ class RecordedModbus(ModbusBus):
     """A Modbus bus whose exchanges are kept."""
 
     def __init__(self, bus: Bus, devices: Sequence[Device], sink: Heard, tape: Tape) -> None:
-        super().__init__(bus, devices, tape.clock, sink, HealthBoard())
+        super().__init__(bus, devices, tape.clock, sink, HealthBoard(), tape.log)
         _tap(self._line, tape)
 
 
@@ -110,7 +110,7 @@ class RecordedMqtt(MqttBus):
     def __init__(self, bus: Bus, devices: Sequence[Device], sink: Heard, tape: Tape) -> None:
         self._tape = tape
         client = bus.client_id + OWN_CLIENT if bus.client_id else ""
-        super().__init__(replace(bus, client_id=client), devices, tape.clock, sink, HealthBoard())
+        super().__init__(replace(bus, client_id=client), devices, tape.clock, sink, HealthBoard(), tape.log)
 
     def _receive(self, messages: Sequence[Publication]) -> None:
         at_ms = self._tape.now_ms()
@@ -128,30 +128,28 @@ def tapped(bus: Bus, devices: Sequence[Device], sink: Heard, tape: Tape) -> Reco
 Make = Callable[[Bus, Sequence[Device], Heard, Tape], RecordedModbus | RecordedMqtt]
 
 
-async def record(
-    site: Site, recording: Recording, clock: Clock, seconds: float | None, heard: Heard, make: Make = tapped
-) -> None:
+async def record(site: Site, tape: Tape, seconds: float | None, heard: Heard, make: Make = tapped) -> None:
     """Read every device of the site for so many seconds, or until cancelled; the recording is whole at the end.
 
     Raises RecordingError when it cannot be written any more.
     """
-    tape, devices = Tape(recording, clock, clock.moment()), site.devices_by_bus()
+    devices = site.devices_by_bus()
     buses = [make(bus, devices[bus.id], heard, tape) for bus in site.buses if bus.id in devices]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(bus.run(), name=f"record {bus.bus.id}") for bus in buses]
-            await _keep(recording, clock, seconds)
+            await _keep(tape, seconds)
             for task in tasks:
                 task.cancel()
     except* RecordingError as errors:
         raise errors.exceptions[0] from None
     finally:
-        recording.close()
+        tape.recording.close()
 
 
-async def _keep(recording: Recording, clock: Clock, seconds: float | None) -> None:
+async def _keep(tape: Tape, seconds: float | None) -> None:
     left_s = float("inf") if seconds is None else seconds
     while left_s > 0:
-        await clock.sleep(min(SYNC_S, left_s))
+        await tape.clock.sleep(min(SYNC_S, left_s))
         left_s -= SYNC_S
-        recording.sync()
+        tape.recording.sync()

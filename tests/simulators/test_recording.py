@@ -97,7 +97,7 @@ async def taped(path: Path, out: Path) -> list[Sample]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(device.speak(broker)) for device in servers.message_devices()]
         tasks.append(group.create_task(troubles(servers, plant, clock)))
-        await record(site, recording, clock, LONG_S, ear, make)
+        await record(site, Tape(recording, clock), LONG_S, ear, make)
         for task in tasks:
             task.cancel()
     await servers.stop_modbus()
