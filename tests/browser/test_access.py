@@ -24,10 +24,11 @@ MAIN = {
     "missing ticket": "/tickets/T-999999", "power": "/power",
 }  # fmt: skip
 REST = {
-    "system": "/equipment?system=power", "equipment alarms": f"{INCOMER}/alarms", "equipment tests": "/equipment/riverside/fire_pump_1/tests",
+    "system": "/equipment?system=power", "in alarm": "/equipment?state=alarm", "nothing like it": "/equipment?q=zeppelin", "old power": "/power?month=2020-01",
+    "equipment alarms": f"{INCOMER}/alarms", "equipment tests": "/equipment/riverside/fire_pump_1/tests",
     "equipment tickets": f"{INCOMER}/tickets", "service": "/equipment/riverside/fire_pump_1/service", "add": "/equipment/new", "no trend": "/trends",
     "old alarms": "/alarms?show=history", "no tickets": "/tickets?text=nothingofthekind", "search": "/search?q=pump", "notices": "/notices",
-    "order": "/tickets/T-000001/work-order", "behind": "/figures/clocks?clock=response&of=ordinary&outcome=breached", "permits": "/permits",
+    "order": "/tickets/T-000001/work-order", "missing gateway": "/gateways/nobody", "behind": "/figures/clocks?clock=response&of=ordinary&outcome=breached", "permits": "/permits",
     "new outage": "/permits/new?equipment=lift_1", "gateways": "/gateways", "calls": "/settings/calls", "target": "/settings/targets/line?n=1",
     "version": "/settings/targets/versions/shipped-1", "calendars": "/settings/calendars", "calendar": "/settings/calendars/office",
 }  # fmt: skip
