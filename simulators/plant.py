@@ -61,6 +61,7 @@ class SimulatedPlant:
             )
             for name, of in site.equipment.items()
         }  # fmt: skip
+        self._partners = self._pair()
         self.history: list[Change] = []
         """Every fault that came or went, whoever caused it, oldest first."""
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
@@ -72,6 +73,15 @@ class SimulatedPlant:
     def now_ms(self) -> EpochMs:
         """The plant's own time."""
         return self._clock.now_ms()
+
+    def _pair(self) -> dict[str, str]:
+        """Standby pumps and those they stand in for take turns: each to the other."""
+        partners: dict[str, str] = {}
+        for name, of in self.site.equipment.items():
+            if "standby" in of.roles and of.serves in self._physics:
+                self._physics[of.serves].take_turns(self._physics[name])
+                partners |= {name: of.serves, of.serves: name}
+        return partners
 
     def values(self, equipment: str) -> Mapping[str, Value]:
         """True values of every point, in the class's units. The same object within one tick."""
@@ -166,9 +176,11 @@ class SimulatedPlant:
         else:
             physics.clear(fault, now_ms / 1000)
         self.history.append(Change(now_ms, do, equipment, fault, onset_s))
-        self._truth.pop(equipment, None)
         self._shown.clear()
-        self._tell(equipment)
+        for name in (equipment, self._partners.get(equipment)):
+            if name is not None:
+                self._truth.pop(name, None)
+                self._tell(name)
         return now_ms
 
     def _tell(self, equipment: str) -> None:

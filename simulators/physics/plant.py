@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from simulators.physics.calendar import DAY_S, Calendar, Local, Profile, Routine
 
-__all__ = ["COUNTERS_SINCE_S", "DAY_S", "Behaviour", "Circumstances", "Fault", "Plant", "PointValue", "Values"]
+__all__ = ["COUNTERS_SINCE_S", "DAY_S", "Behaviour", "Circumstances", "Fault", "Plant", "PointValue", "Turn", "Values"]
 
 PointValue = float | bool | str
 Values = dict[str, PointValue]
@@ -51,6 +51,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What equipment that takes turns with its like knows of the other."""
+
+    is_standby: bool
+    other_faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Circumstances:
     """Everything a behaviour may look at: the instant, the nameplate, the limits and what is broken."""
 
@@ -65,6 +73,7 @@ class Circumstances:
     roles: tuple[str, ...] = ()
     memory: dict[Hashable, Any] = field(default_factory=dict)
     """What ``once`` remembers; nothing else may look into it."""
+    turn: Turn | None = None
 
     def at(self, instant_s: float) -> Circumstances:
         """The same equipment at another instant."""
@@ -182,6 +191,9 @@ class Plant:
     """What points show that the behaviour says nothing about."""
     calendar: Calendar = field(default_factory=Calendar)
     roles: tuple[str, ...] = ()
+    partner: Plant | None = None
+    """The one it takes turns with; set by ``take_turns``."""
+    is_standby: bool = False
     _since: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Fault to when it came and to its onset in seconds."""
     _past: dict[str, float] = field(default_factory=dict)
@@ -194,12 +206,20 @@ class Plant:
 
     def values(self, now_s: float) -> Values:
         """True values of every point at this instant."""
-        faults = {fault: Fault(max(0.0, now_s - since), onset) for fault, (since, onset) in self._since.items()}
+        turn = None if self.partner is None else Turn(self.is_standby, tuple(self.partner._full(now_s)))  # noqa: SLF001
         return self.constants | self.behaviour(
             Circumstances(
-                now_s, self.seed, faults, self._past, self.ratings, self.limits, self.calendar, self.roles, self._memory
+                now_s, self.seed, self._faults(now_s), self._past, self.ratings, self.limits, self.calendar, self.roles,
+                self._memory, turn,
             )
-        )
+        )  # fmt: skip
+
+    def _faults(self, now_s: float) -> dict[str, Fault]:
+        return {fault: Fault(max(0.0, now_s - since), onset) for fault, (since, onset) in self._since.items()}
+
+    def _full(self, now_s: float) -> list[str]:
+        """Faults that show in full."""
+        return [name for name, one in self._faults(now_s).items() if one.share >= 1]
 
     def inject(self, fault: str, now_s: float, onset_s: float = 0.0) -> None:
         """Let a fault happen; it shows in full at once, or after ``onset_s`` seconds in which it develops.
@@ -217,6 +237,10 @@ class Plant:
         found = self._since.pop(fault, None)
         if found is not None:
             self._past[fault] = self._past.get(fault, 0.0) + max(0.0, now_s - found[0])
+
+    def take_turns(self, standby: Plant) -> None:
+        """Let another one stand in for this one when it fails, and share the work with it otherwise."""
+        self.partner, standby.partner, standby.is_standby = standby, self, True
 
     def _check(self, fault: str) -> None:
         if fault not in self.known_faults:

@@ -1,7 +1,8 @@
 """physics of a pump: a controller that holds the pressure, the speed that the curve then asks for, and its motor (pure).
 
 Demand follows the people of the building. Speed comes from the pump's curve by the affinity laws, power from curve and
-efficiency, current from power. A pump that takes turns with a standby pump counts its own days only.
+efficiency, current from power. A pump and its standby pump take
+turns by half days, and each works when the other cannot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from simulators.physics.calendar import Profile
 from simulators.physics.models import hydraulics, loads, weather
-from simulators.physics.plant import Circumstances, Values
+from simulators.physics.plant import DAY_S, Circumstances, Values
 
 FAULTS = (
     "dry_run", "high_discharge_pressure", "short_cycling", "drive_fault", "bearing_overheating", "supply_lost", "burst",
@@ -31,6 +32,9 @@ _FRICTION = 0.15
 
 _NEED_WATER, _WORKED = ("short_cycling", "impeller_blocked", "cavitation"), 0.3
 """What happens only while it pumps, and the demand that then keeps it from resting."""
+_STOPS = ("drive_fault", "supply_lost")
+_WORKS = ("dry_run", "high_discharge_pressure", "burst", *_NEED_WATER)
+"""What shows only at work, so that a pump at rest is put to work by it."""
 _SLEEP = 0.06
 """Below this flow the controller lets the pump rest and the vessel feed the pipes."""
 
@@ -69,13 +73,23 @@ def _at(flow: float) -> _Duty:
 
 
 def _is_running(now: Circumstances) -> bool:
-    if now.has("drive_fault") or now.has("supply_lost"):
+    if any(now.has(fault) for fault in _STOPS):
         return False
     return not now.has("short_cycling") or now.faults["short_cycling"].age_s % _CYCLE_S >= _CYCLE_S / 2
 
 
+def _is_on_duty(now: Circumstances) -> bool:
+    """Alone it always is. Two take turns by half days, and one stands in for the other."""
+    if now.turn is None or any(fault in now.faults for fault in _WORKS):
+        return True
+    if any(fault in _STOPS for fault in now.turn.other_faults):
+        return True
+    is_leads_turn = math.floor(2 * now.now_s / DAY_S) % 2 == 0
+    return is_leads_turn != now.turn.is_standby
+
+
 def _duty(now: Circumstances) -> _Duty:
-    if not _is_running(now):
+    if not _is_running(now) or not _is_on_duty(now):
         return _AT_REST
     if now.has("dry_run"):
         return _Duty(1.0, 0.0, 0.40, 0.52)
@@ -129,7 +143,7 @@ def _discharge(now: Circumstances, duty: _Duty) -> float:
     setpoint = now.rating("setpoint_mpa", 0.5)
     if now.has("dry_run"):
         return 0.03
-    if not duty.speed:
+    if not duty.speed and now.turn is None:
         return setpoint - 0.02
     usual = setpoint + now.noise("discharge", 0.003)
     usual = now.towards("burst", usual, max(0.05, setpoint - now.limit("pressure_low", 0.05) - 0.08))
