@@ -138,7 +138,7 @@ async def record(
 
 
 def enter(desk: Desk, case: Case, happening: Happening, now: EpochMs, values: Mapping[str, Any] | None = None) -> None:
-    """What ``record`` does, to a ticket at hand: nothing is written yet (``repository.write_cases``).
+    """What ``record`` does, to a ticket at hand: nothing is written yet (``cases.write_cases``).
 
     What moves no clock leaves them to the ticker. Raises UnreadError when one moves and the timeline was not read.
     """

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
 from cloud.storage.prepared import Prepared, Row
-from cloud.tickets import repository
+from cloud.tickets import cases
 from cloud.tickets.repository import Case, Lines
 from cloud.tickets.triage import CHATTERING
 from contract.conventions import EpochMs
@@ -122,13 +122,13 @@ class Docket:
         """Read all that these events look up. Tickets are locked before alarms are changed, as people's actions do."""
         keys = list(dict.fromkeys(one.place.key for one in told))
         await self._read_alarms(keys, told)
-        current = await repository.open_cases(self._connection, keys)
+        current = await cases.open_cases(self._connection, keys)
         is_open = {row["fault_key"] for row in current}
         without = [key for key in keys if key not in is_open]
-        past = await repository.last_cases(self._connection, without) if without else []
-        heirs = await repository.heirs(self._connection, past)
+        past = await cases.last_cases(self._connection, without) if without else []
+        heirs = await cases.heirs(self._connection, past)
         rows = list({row["id"]: row for row in (*current, *past, *heirs.values())}.values())
-        self._cases = await repository.read_cases(self._connection, rows, self._unwritten, has_lines=has_lines)
+        self._cases = await cases.read_cases(self._connection, rows, self._unwritten, has_lines=has_lines)
         for case in self._cases:
             found = self.last if case.row["fault_key"] in without else self.open
             found[case.row["fault_key"]] = case
@@ -161,7 +161,7 @@ class Docket:
 
     async def write(self) -> bool:
         """Write every change; whether any moves a clock or a call. Raises IntegrityError when another replica was faster with one."""
-        await repository.write_cases(self._connection, self._cases, self._unwritten)
+        await cases.write_cases(self._connection, self._cases, self._unwritten)
         for alarm, case in self._joined:
             self.change_alarm(alarm, {"ticket_id": case.row["id"]})
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, RowMapping, bindparam, delete, func, select, text, update
+from sqlalchemy import RowMapping, bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import conflict, not_found
@@ -14,7 +14,7 @@ from cloud.sla.timeline import Deadline, Entry
 from cloud.storage import tables as t
 from cloud.storage.prepared import Prepared, Row
 from cloud.storage.sql import insert_all_new, insert_new, upsert
-from cloud.storage.tables_search import IS_HELD, IS_OPEN, IS_OVER, NEVER
+from cloud.storage.tables_search import IS_HELD, NEVER
 from cloud.tickets.ticket import OPEN_STATES, ticket_name
 from cloud.tickets.triage import Known
 from contract.conventions import EpochMs, from_ms, to_ms
@@ -45,6 +45,8 @@ class Case:
     """The ticket's columns; ``id`` is negative until a new one is written."""
     unwritten: Lines
     """New lines in the order in which they were entered, of all cases that are written together."""
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """The columns as they were read."""
     entries: list[Entry] = field(default_factory=list)
     recorded: set[str] = field(default_factory=set)
     """The ``dedupe`` of every line that has one."""
@@ -146,10 +148,11 @@ async def is_as_seen(connection: AsyncConnection, row: RowMapping, version: int)
 
 async def append(connection: AsyncConnection, number: int, happening: Happening) -> bool:
     """Add a line to the timeline. False when a line with its ``dedupe`` is there already."""
-    return await insert_new(connection, t.timeline, _line(number, happening))
+    return await insert_new(connection, t.timeline, line_row(number, happening))
 
 
-def _line(number: int, happening: Happening) -> dict[str, Any]:
+def line_row(number: int, happening: Happening) -> dict[str, Any]:
+    """A line as a row of ``timeline``."""
     return {
         "ticket_id": number,
         "at": happening.at,
@@ -199,21 +202,31 @@ async def stories(connection: AsyncConnection, numbers: Sequence[int]) -> list[t
     """Tickets with their timelines."""
     rows = (await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)))).mappings()
     found = {row["id"]: row for row in rows}
-    lines = await timelines(connection, numbers)
-    return [(found[number], lines[number]) for number in numbers if number in found]
+    told = await timelines(connection, numbers)
+    return [(found[number], told[number]) for number in numbers if number in found]
 
 
 async def timelines(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Entry]]:
     """The timelines of tickets as the clocks read them."""
-    lines: dict[int, list[Entry]] = {number: [] for number in numbers}
-    for line in await _LINES.rows(connection, {"ids": tuple(numbers)}):
-        lines[line["ticket_id"]].append(entry_of(line))
-    return lines
+    found: dict[int, list[Entry]] = {number: [] for number in numbers}
+    for line in await lines(connection, numbers):
+        found[line["ticket_id"]].append(entry_of(line))
+    return found
+
+
+_LINES = Prepared(
+    select(t.timeline).where(t.timeline.c.ticket_id.in_(bindparam("numbers", expanding=True))).order_by(t.timeline.c.id)
+)
+
+
+async def lines(connection: AsyncConnection, numbers: Sequence[int]) -> list[Row]:
+    """Every line of these tickets, oldest first."""
+    return await _LINES.rows(connection, {"numbers": tuple(numbers)})
 
 
 async def append_all(connection: AsyncConnection, number: int, happenings: Sequence[Happening]) -> None:
     """Add lines to the timeline, without those that are there already."""
-    await insert_all_new(connection, t.timeline, [_line(number, happening) for happening in happenings])
+    await insert_all_new(connection, t.timeline, [line_row(number, happening) for happening in happenings])
 
 
 def entry_of(row: Mapping[Any, Any]) -> Entry:
@@ -237,7 +250,7 @@ async def store_deadlines(connection: AsyncConnection, number: int, found: Seque
         row = deadline_row(number, deadline)
         old = before.get((deadline.clock, deadline.activation))
         if old is not None and old["breached_at"] is not None:
-            row |= _broken(old["breached_at"])
+            row |= broken(old["breached_at"])
         rows.append(row)
     gone = [row["id"] for key, row in before.items() if key not in {(d.clock, d.activation) for d in found}]
     if gone:  # another policy does not have this clock; one that was met or late stays
@@ -291,112 +304,6 @@ async def next_instant(connection: AsyncConnection) -> EpochMs | None:
     return min((at for at in instants if at is not None), default=None)
 
 
-# --- many at once -------------------------------------------------------------------------------------------------
-
-
-_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_OPEN_CASES = Prepared(
-    select(t.ticket).where(t.ticket.c.fault_key.in_(_KEYS), text(IS_OPEN)).order_by(t.ticket.c.id).with_for_update()
-)
-_NEWEST_PAST = (
-    select(func.max(t.ticket.c.id)).where(t.ticket.c.fault_key.in_(_KEYS), text(IS_OVER)).group_by(t.ticket.c.fault_key)
-)
-_LAST_CASES = Prepared(
-    select(t.ticket).where(t.ticket.c.id.in_(_NEWEST_PAST)).order_by(t.ticket.c.id).with_for_update()
-)
-_LINES = Prepared(select(t.timeline).where(t.timeline.c.ticket_id.in_(_IDS)).order_by(t.timeline.c.id))
-_BREACHED = Prepared(select(t.deadline).where(t.deadline.c.ticket_id.in_(_IDS), t.deadline.c.breached_at.is_not(None)))
-
-
-async def open_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[Row]:
-    """The open tickets of faults, locked in one order for everybody."""
-    return await _OPEN_CASES.rows(connection, {"keys": tuple(fault_keys)})
-
-
-async def last_cases(connection: AsyncConnection, fault_keys: Sequence[str]) -> list[Row]:
-    """The newest closed or cancelled ticket of each fault, locked."""
-    return await _LAST_CASES.rows(connection, {"keys": tuple(fault_keys)})
-
-
-async def heirs(connection: AsyncConnection, past: Sequence[Row]) -> dict[str, Row]:
-    """By fault the open ticket that goes on with a merged one, locked; asks nothing where none was merged."""
-    found: dict[str, Row] = {}
-    waiting = {row["fault_key"]: row for row in past if row["state"] == "merged"}
-    while waiting:
-        numbers = sorted({row["merged_into_id"] for row in waiting.values()})
-        query = select(t.ticket).where(t.ticket.c.id.in_(numbers)).order_by(t.ticket.c.id).with_for_update()
-        next_ones = {row["id"]: dict(row) for row in (await connection.execute(query)).mappings()}
-        waiting = {key: next_ones[row["merged_into_id"]] for key, row in waiting.items()}
-        found |= {key: row for key, row in waiting.items() if row["state"] in _OPEN}
-        waiting = {key: row for key, row in waiting.items() if row["state"] == "merged"}
-    return found
-
-
-async def read_cases(
-    connection: AsyncConnection, rows: Sequence[Row], unwritten: Lines, *, has_lines: bool
-) -> list[Case]:
-    """Tickets, with their timelines and their stored breaches when they are asked for."""
-    cases = {row["id"]: Case(row, unwritten, is_read=has_lines) for row in rows}
-    if not cases or not has_lines:
-        return list(cases.values())
-    ids = {"ids": tuple(cases)}
-    for row in await _LINES.rows(connection, ids):
-        case = cases[row["ticket_id"]]
-        case.entries.append(entry_of(row))
-        case.recorded.update([row["dedupe"]] if row["dedupe"] is not None else [])
-    for row in await _BREACHED.rows(connection, ids):
-        cases[row["ticket_id"]].breaches[row["clock"], row["activation"]] = row["breached_at"]
-    return list(cases.values())
-
-
-async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwritten: Lines) -> None:
-    """Write tickets, lines and clocks. The database refuses a second open ticket of a fault (IntegrityError)."""
-    changed = [case for case in cases if case.is_changed]
-    for case in changed:
-        if case.clocks:  # none: nothing moved them
-            case.row |= pressing([_kept(case, deadline) for deadline in case.clocks])
-    await _update_tickets(connection, [case for case in changed if not case.is_new])
-    await _insert_tickets(connection, [case for case in changed if case.is_new])
-    await insert_all_new(connection, t.timeline, [_line(case.row["id"], happening) for case, happening in unwritten])
-    rows = [_kept(case, deadline) for case in changed for deadline in case.clocks]
-    await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
-
-
-_CHANGING = (
-    "state", "priority", "severity", "is_past", "occurrences", "activations", "reopened", "hold_until", "resolved_at",
-    "closed_at", "version", "planned_version", "indexed_version", "next_due_at", "breached_at",
-)  # fmt: skip
-"""What an event can change of a ticket."""
-_TO: dict[str, Any] = {name: bindparam(name) for name in _CHANGING}
-_UPDATE = Prepared(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_TO))
-_INSERT_ALL = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
-_INSERT = Prepared(_INSERT_ALL)
-
-
-async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
-    rows = [{"number": case.row["id"], **{name: case.row[name] for name in _CHANGING}} for case in cases]
-    await _UPDATE.run(connection, *rows)
-
-
-async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
-    """New tickets get their numbers in the order in which they were opened, and are known by their faults."""
-    if cases:
-        rows = [{name: value for name, value in case.row.items() if name != "id"} for case in cases]
-        if connection.dialect.name == "sqlite" or len(rows) == 1:
-            found = [one for row in rows for one in await _INSERT.tuples(connection, row)]
-        else:  # over a network one statement of many rows is better than many of one
-            found = [tuple(one) for one in await connection.execute(_INSERT_ALL, rows)]
-        numbers = {fault_key: number for number, fault_key in found}
-        for case in cases:
-            case.row["id"] = numbers[case.row["fault_key"]]
-
-
-def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:
-    row, stored = deadline_row(case.row["id"], deadline), case.breaches.get((deadline.clock, deadline.activation))
-    return row if stored is None else row | _broken(stored)
-
-
-def _broken(at: EpochMs) -> dict[str, Any]:
+def broken(at: EpochMs) -> dict[str, Any]:
     """A breach that was stored stays, and nothing more is to come of its clock."""
     return {"breached_at": at, "state": "breached", "next_at": None}
