@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -18,8 +20,16 @@ B = TypeVar("B")
 
 def quiet() -> None:
     """A worker says nothing and ends at Ctrl-C without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if (parent := multiprocessing.parent_process()) is not None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent").start()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """No worker outlives who asked for its work, however that ended."""
+    parent.join()
+    os._exit(signal.SIGTERM + 128)
 
 
 def cores() -> int:
