@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -21,9 +21,10 @@ from simulators.demo_lines import language_of
 from simulators.pool import cores, quiet, spread
 from simulators.processes import ProcessFailed
 from simulators.progress import Progress
-from simulators.run import Outcome, checked, play, run_scenario
+from simulators.run import Outcome, Tell, checked, play, run_scenario, times_of
 from simulators.run_paced import run_paced
 from simulators.run_report import as_object, lines_of, summary
+from simulators.run_timeline import Event
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.scenario_shelf import load_all, shipped
 
@@ -39,6 +40,16 @@ class Asked:
     jobs: int
     data: Path | None
     whole: bool
+
+    @property
+    def stream(self) -> TextIO:
+        """Where lines for people go."""
+        return sys.stderr if self.is_json else sys.stdout
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether what happens is told as it happens."""
+        return self.whole and (self.is_real_time or self.speed is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +126,14 @@ def _check(scenarios: Sequence[Scenario]) -> None:
 
 def _run_all(scenarios: Sequence[Scenario], asked: Asked) -> Exit:
     language, clock = language_of(os.environ), SystemClock()
-    stream = sys.stderr if asked.is_json else sys.stdout
+    stream = asked.stream
     began_s, outcomes = clock.monotonic_s(), []
     whole = sum(one.head.lasts for one in scenarios) // 60_000
     with Progress(whole, "simulated minutes") as progress:
         for outcome in _outcomes(scenarios, asked, progress):
             outcomes.append(outcome)
             progress.clear()
-            for line in lines_of(outcome, language, whole=asked.whole):
+            for line in lines_of(outcome, language, whole=asked.whole and not asked.is_watched):
                 print(line, file=stream, flush=True)
             if asked.is_json:
                 typer.echo(json_line(as_object(outcome)))
@@ -135,7 +146,7 @@ def _outcomes(scenarios: Sequence[Scenario], asked: Asked, progress: Progress) -
     if asked.is_real_time or asked.speed is not None or asked.jobs == 1 or len(scenarios) == 1:
         quiet()
         for one in scenarios:
-            yield _alone(one, asked, _teller(one, progress))
+            yield _alone(one, asked, _Teller(one, progress, asked.stream if asked.is_watched else None))
         return
     shares = [Share(one, asked.seed, asked.data) for one in scenarios]
     done: dict[str, Outcome] = {}
@@ -153,7 +164,7 @@ def _share(share: Share) -> Outcome:
         return run_scenario(share.scenario, folder, share.seed)
 
 
-def _alone(scenario: Scenario, asked: Asked, tell: Callable[[float], None]) -> Outcome:
+def _alone(scenario: Scenario, asked: Asked, tell: Tell) -> Outcome:
     with _folder(scenario, asked.data) as folder:
         if asked.is_real_time:
             from simulators.run_real import run_real  # processes and sockets: only where they are wanted
@@ -164,15 +175,28 @@ def _alone(scenario: Scenario, asked: Asked, tell: Callable[[float], None]) -> O
         return run_scenario(scenario, folder, asked.seed, tell)
 
 
-def _teller(scenario: Scenario, progress: Progress) -> Callable[[float], None]:
-    minutes, told = scenario.head.lasts // 60_000, [0]
+class _Teller:
+    """Moves the bar of one scenario, and tells what happens as it happens where somebody looks on."""
 
-    def tell(share: float) -> None:
-        now = int(share * minutes)
-        progress.advance(now - told[0], scenario.name)
-        told[0] = now
+    def __init__(self, scenario: Scenario, progress: Progress, stream: TextIO | None) -> None:
+        self._scenario, self._progress, self._stream = scenario, progress, stream
+        self._minutes, self._told = scenario.head.lasts // 60_000, 0
+        self._times = times_of(scenario)
+        self._seen: dict[Event, None] = {}
 
-    return tell
+    def __call__(self, share: float, events: Callable[[], Sequence[Event]]) -> None:
+        if self._stream is not None:
+            self._tell([one for one in events() if one not in self._seen], self._stream)
+        now = int(share * self._minutes)
+        self._progress.advance(now - self._told, self._scenario.name)
+        self._told = now
+
+    def _tell(self, new: Sequence[Event], stream: TextIO) -> None:
+        self._seen |= dict.fromkeys(new)
+        if new:
+            self._progress.clear()
+        for one in new:
+            print(f"{self._times.written(one.at_ms):>12}  {one.who:<7} {one.text}", file=stream, flush=True)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,6 @@ from device_profiles.reading import Finding
 from simulators import invariants
 from simulators.clock import VirtualClock, run_virtual
 from simulators.expect import Judge, Miss, Times
-from simulators.plant import Change
 from simulators.run_deeds import Conductor
 from simulators.run_facts import Facts, Row, dump, key_of, read_facts
 from simulators.run_plan import Deed, plan
@@ -34,10 +33,15 @@ from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import SiteError, build_site
 from simulators.virtual import PACES, World, running
 
-Tell = Callable[[float], None]
-"""Hears how far a run is: 0 to 1."""
-_TOLD_EVERY_MS = 3_600_000
-"""Progress is told at least so often in simulated time."""
+Tell = Callable[[float, Callable[[], Sequence[Event]]], None]
+"""Hears how far a run is, 0 to 1, and may ask for everything that happened so far."""
+_TOLD = 100
+"""How often in a run."""
+_TOLD_LEAST_MS = 1_000
+
+
+def silent(_share: float, _events: Callable[[], Sequence[Event]]) -> None:
+    """Tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,17 @@ class Prepared:
 def prepare(scenario: Scenario, folder: Path) -> Prepared:
     """Check a scenario against its site. Raises ScenarioWrong with every mistake, SiteError, LibraryError."""
     data, library = checked(scenario)
-    times = Times(scenario.head.start, ZoneInfo(data["site"].get("zone", "UTC")))
+    times = times_of(scenario, data)
     original = (scenario.site_file or folder / "site.yaml").parent
     return Prepared(
         scenario, write_site(data, original, folder), library, times, plan(scenario, times.start_ms, times.zone)
     )
+
+
+def times_of(scenario: Scenario, site: Mapping[str, Any] | None = None) -> Times:
+    """How its times become instants, in the zone of its site. Raises SiteError."""
+    zone = (site or site_of(scenario))["site"].get("zone", "UTC")
+    return Times(scenario.head.start, ZoneInfo(zone))
 
 
 def checked(scenario: Scenario) -> tuple[dict[str, Any], Library]:
@@ -137,10 +147,10 @@ async def play(scenario: Scenario, folder: Path, seed: int | None = None, tell: 
     ) as world:
         stage = VirtualStage(world)
         conductor = Conductor(stage, prepared.times)
-        await conduct(conductor, stage, prepared, tell or (lambda _: None))
+        await conduct(conductor, stage, prepared, tell or silent)
         facts = read_facts(stage.database)
         broken = await invariants.check(world, prepared.deeds)
-        return outcome_of(prepared, seed, conductor, facts, broken, world.plant.history, stage.database)
+        return outcome_of(prepared, seed, conductor, facts, broken, stage)
 
 
 def world_of(scenario: Scenario) -> World:
@@ -148,7 +158,7 @@ def world_of(scenario: Scenario) -> World:
     people = {one.name: one.role for one in scenario.people}
     reachable = tuple(one.name for one in scenario.people if one.channel)
     head, pace = scenario.head, PACES[scenario.head.pace]
-    if head.pace == "coarse" and not head.history:
+    if head.pace != "real" and not head.history:
         pace = replace(pace, keeps_samples=False)
     return World(people, reachable, head.cloud, keeps_history=head.history, pace=pace)
 
@@ -156,18 +166,22 @@ def world_of(scenario: Scenario) -> World:
 async def conduct(conductor: Conductor, stage: Stage, prepared: Prepared, tell: Tell) -> None:
     """Every deed at its instant, until the end."""
     start_ms, lasts = prepared.times.start_ms, prepared.scenario.head.lasts
+    slice_ms = max(_TOLD_LEAST_MS, lasts // _TOLD)
+
+    def events() -> Sequence[Event]:
+        return timeline(read_facts(stage.database, stage.behind_ms), stage.changes, conductor.events)
+
+    async def passing(until_ms: EpochMs) -> None:
+        while (now_ms := stage.now_ms()) < until_ms:
+            await stage.until(min(until_ms, now_ms + slice_ms))
+            tell((stage.now_ms() - start_ms) / lasts, events)
+
     for deed in prepared.deeds:
         if deed.at_ms > start_ms + lasts:
             break
-        await _pass_time(stage, deed.at_ms, start_ms, lasts, tell)
+        await passing(deed.at_ms)
         await conductor.do(deed)
-    await _pass_time(stage, start_ms + lasts, start_ms, lasts, tell)
-
-
-async def _pass_time(stage: Stage, until_ms: EpochMs, start_ms: EpochMs, lasts: int, tell: Tell) -> None:
-    while (now_ms := stage.now_ms()) < until_ms:
-        await stage.until(min(until_ms, now_ms + max(_TOLD_EVERY_MS, lasts // 200)))
-        tell((stage.now_ms() - start_ms) / lasts)
+    await passing(start_ms + lasts)
 
 
 def outcome_of(
@@ -176,8 +190,7 @@ def outcome_of(
     conductor: Conductor,
     facts: Facts,
     broken: Sequence[str],
-    changes: Sequence[Change],
-    database: Path,
+    stage: Stage,
 ) -> Outcome:
     """Compare what is expected with what was left."""
     scenario, times = prepared.scenario, prepared.times
@@ -187,8 +200,8 @@ def outcome_of(
         name=scenario.name, title=scenario.head.title.model_dump(), file=str(scenario.file), seed=seed,
         start_ms=times.start_ms, simulated_s=scenario.head.lasts / 1000, zone=str(times.zone),
         misses=(*conductor.misses, *judge.misses), broken=tuple(broken), met=conductor.met + judge.met,
-        events=timeline(facts, changes, conductor.events), tickets=tuple(_seen(one) for one in facts.tickets),
-        digest=hashlib.sha256(dump(database)).hexdigest(),
+        events=timeline(facts, stage.changes, conductor.events), tickets=tuple(_seen(one) for one in facts.tickets),
+        digest=hashlib.sha256(dump(stage.database)).hexdigest(),
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -20,13 +20,11 @@ from simulators import scenario_steps as s
 from simulators.broken_network import BrokenNetwork
 from simulators.clock import SystemClock
 from simulators.demo_setup import DemoMisconfigured, Options, Setup, prepare
-from simulators.expect import Times
-from simulators.run import Outcome, Prepared, Tell, checked, conduct, outcome_of
+from simulators.run import Outcome, Prepared, Tell, checked, conduct, outcome_of, times_of
 from simulators.run_deeds import Conductor
 from simulators.run_facts import read_facts
 from simulators.run_plan import plan
 from simulators.run_real_stage import RealStage, RunStack
-from simulators.run_timeline import moved
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import load_file
 
@@ -55,7 +53,7 @@ async def _run(scenario: Scenario, folder: Path, seed: int, tell: Tell) -> Outco
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     data, library = checked(scenario)
-    times = Times(scenario.head.start, ZoneInfo(data["site"].get("zone", "UTC")), SLACK_MS)
+    times = replace(times_of(scenario, data), slack_ms=SLACK_MS)
     setup = _set_up(data, scenario, folder)
     prepared = Prepared(scenario, setup.site_file, library, times, plan(scenario, times.start_ms, times.zone))
     clock = SystemClock()
@@ -81,8 +79,7 @@ async def _play(prepared: Prepared, stage: RealStage, seed: int, tell: Tell) -> 
     conductor = Conductor(stage, prepared.times)
     await conduct(conductor, stage, prepared, tell)
     facts = read_facts(stage.database, stage.behind_ms)
-    changes = moved(stage.stack.plant.history, stage.behind_ms)
-    return outcome_of(prepared, seed, conductor, facts, (), changes, stage.database)
+    return outcome_of(prepared, seed, conductor, facts, (), stage)
 
 
 def _set_up(data: dict[str, object], scenario: Scenario, folder: Path) -> Setup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +17,12 @@ from contract.messages import Quality, SampleBatch
 from simulators.broken_network import BrokenNetwork
 from simulators.control import Control
 from simulators.demo_setup import Setup
-from simulators.plant import PlantServers, SimulatedPlant
+from simulators.plant import Change, PlantServers, SimulatedPlant
 from simulators.processes import program
 from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.rows import opened
 from simulators.run_stage import Process, Reply, Shown
+from simulators.run_timeline import moved
 from simulators.scenario_file import Person, Scenario
 from simulators.stack import Stack
 
@@ -98,6 +99,10 @@ class RealStage:
     @property
     def database(self) -> Path:
         return self.stack.setup.folder / "cloud.db"
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        return moved(self.stack.plant.history, self.behind_ms)
 
     def begin(self) -> None:
         """Now is the start."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from contract.conventions import EpochMs
+from simulators.plant import Change
 from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.virtual import VirtualSite
 
@@ -40,7 +41,11 @@ class Stage(Protocol):
     """A world with one site, one gateway and one cloud."""
 
     site_id: str
+    behind_ms: int
+    """How much earlier the scenario's calendar is than the product's clocks."""
 
+    @property
+    def changes(self) -> Sequence[Change]: ...
     def now_ms(self) -> EpochMs: ...
     def instant(self, at_ms: EpochMs) -> EpochMs: ...
     async def until(self, at_ms: EpochMs) -> None: ...
@@ -62,9 +67,15 @@ class Stage(Protocol):
 class VirtualStage:
     """A world on a virtual loop."""
 
+    behind_ms = 0
+
     def __init__(self, world: VirtualSite) -> None:
         self.world = world
         self.site_id = world.site.id
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        return self.world.plant.history
 
     def now_ms(self) -> EpochMs:
         return self.world.clock.now_ms()
