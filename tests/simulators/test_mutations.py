@@ -1,0 +1,48 @@
+"""A product with one mistake is caught: by the scenario that is there for it, and without being told which."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from simulators.run import run_scenario
+from simulators.scenario_file import SHIPPED, load_scenario_file
+from tests.support.mutations import MUTATIONS, Mutation
+
+SEED = 7
+MOST_RUNS = 200
+each = pytest.mark.parametrize("mutation", MUTATIONS, ids=[one.name for one in MUTATIONS])
+
+
+def caught(name: str, folder: Path, seed: int) -> bool:
+    """Whether a scenario notices that something is wrong: a miss, a broken invariant, or a product that falls over."""
+    folder.mkdir()
+    try:
+        return not run_scenario(load_scenario_file(SHIPPED / f"{name}.yaml"), folder, seed).is_right
+    except Exception:  # noqa: BLE001 - a mistake may show as any error of the product
+        return True
+
+
+def test_there_are_ten_mutations_and_each_says_what_goes_wrong() -> None:
+    assert len({one.name for one in MUTATIONS}) >= 10
+    assert [one.name for one in MUTATIONS if not one.what.endswith(".")] == []
+
+
+@pytest.mark.timeout(120)
+@each
+def test_the_scenario_that_is_there_for_it_notices(mutation: Mutation, tmp_path: Path) -> None:
+    with mutation.made():
+        assert caught(mutation.scenario, tmp_path / "run", SEED), mutation.what
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1800)
+@each
+def test_it_is_noticed_within_two_hundred_runs_without_being_told_which(mutation: Mutation, tmp_path: Path) -> None:
+    names = [file.stem for file in sorted(SHIPPED.glob("*.yaml")) if load_scenario_file(file).head.lasts <= 86_400_000]
+    order = random.Random(mutation.name).sample(names, len(names))
+    with mutation.made():
+        runs = next(
+            (n for n in range(MOST_RUNS) if caught(order[n % len(order)], tmp_path / str(n), n // len(order))), None
+        )
+    assert runs is not None, mutation.what
