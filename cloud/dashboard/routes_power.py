@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from cloud.dashboard import history, power, power_drawing, power_page, present, value, views, web
+from cloud.dashboard import history, power, power_drawing, power_page, power_quantities, present, value, views, web
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.power import SLOT_MS, Bounds, Month, Slot
 from cloud.dashboard.power_energy import EnergyMonth, months_of
@@ -144,19 +144,30 @@ async def _energy(o: Opened, asked: Asked, name: str, month: Month) -> list[Any]
     return found
 
 
+async def _quantities(o: Opened, asked: Asked) -> tuple[power_quantities.QuantityLine, ...]:
+    """Voltage, harmonics and the like: read where a reader asks for them. Raises HistoryUnavailable."""
+    month, row = asked.view.month, asked.row
+    span, wanted = Range(month.start, month.until), power_quantities.wanted(asked.points)
+    if month.slots == 0:
+        return ()
+    read = [(point, await history.read(o.store, row.site, row.id, point.id, span, month.slots)) for point in wanted]
+    return power_quantities.lines(read, month, asked.here)
+
+
 # --- the page ---------------------------------------------------------------------------------------------------
 
 
 async def _values(o: Opened, asked: Asked, rows: Sequence[EquipmentRow]) -> dict[str, Any]:
     view, here = asked.view, asked.here
     before, after = power_page.month_links(view, here)
-    shell = {
-        "asked": asked, "view": view, "incomer": here.words.text(asked.row.name, asked.row.id), "zone": str(here.zone),
+    shell: dict[str, Any] = {
+        "has_quantities": bool(power_quantities.wanted(asked.points)), "asked": asked, "view": view, "incomer": here.words.text(asked.row.name, asked.row.id), "zone": str(here.zone),
         "incomers": power_page.incomers(rows, view, here), "before": before, "after": after, "href": f"/equipment/{asked.row.site}/{asked.row.id}",
         "month_name": power_drawing.month_name(view.month.year, view.month.month, here), "stale": await _stale(o, asked),
     }  # fmt: skip
     try:
         slots, energies = await _slots(o, asked), await _months(o, asked)
+        shell["quantities"] = await _quantities(o, asked) if o.request.query_params.get("more") else None
     except HistoryUnavailable:
         return {**shell, "failure": history.UNAVAILABLE}
     return {**shell, "failure": "", **_drawn(asked, slots, energies, await _events(o, asked))}

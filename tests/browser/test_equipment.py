@@ -33,8 +33,9 @@ async def test_the_tree_is_filtered_walked_and_opened_at_both_widths(served: Ser
             await page.screenshot(
                 path=OUTPUT / f"equipment-list-{width}-{theme}-{language}.png", full_page=True, caret="initial"
             )
+            await page.click("details.filters summary")
             await page.select_option("select[name=state]", "alarm")
-            await page.click("form.range button")
+            await page.click("details.filters button")
             assert "state=alarm" in page.url
             assert 3 < await page.locator("#equipment-rows [data-row]").count() < 10
     async with at("/equipment") as page:

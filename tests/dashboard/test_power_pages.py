@@ -148,3 +148,14 @@ async def test_both_tables_are_given_to_keep(metered: World) -> None:
 
 async def test_the_menu_leads_here(reader: httpx.AsyncClient) -> None:
     assert 'href="/power" aria-current="page"' in (await reader.get("/power")).text
+
+
+async def test_voltage_and_harmonics_are_read_when_asked_for(metered: World) -> None:
+    at = local(2026, 11, 20)
+    values = {at + n * made.QUARTER: 250.0 if n < 4 else 220.0 for n in range(16)}
+    await metered.past("incomer_2", "voltage_l1", {**values, at + 17 * made.QUARTER: None})
+    assert "Read them" in await page(metered)
+    text = plain(await page(metered, "&more=1"))
+    assert "Voltage L1 220.0 V 227.5 V 250.0 V" in text
+    assert "gbt12325-voltage" in text
+    assert re.search(r"25\.0 %", text)
