@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -160,9 +161,12 @@ def _real(asked: Asked, plan: Plan, say: Callable[[str], None]) -> Sequence[Done
             say(line_of(one))
 
     try:
-        return [asyncio.run(on_real_sockets(setup, plan.trials, asked.seed, tell))]
+        done = asyncio.run(on_real_sockets(setup, plan.trials, asked.seed, tell))
     except ProcessFailed as error:
         raise DemoFailed(f"{error}\n  The logs are kept in {setup.logs}.", Exit.FINDING) from error
+    if setup.is_temporary:
+        shutil.rmtree(setup.folder, ignore_errors=True)
+    return [done]
 
 
 def _told(outcome: Acceptance, asked: Asked, say: Callable[[str], None]) -> Exit:
