@@ -19,7 +19,7 @@ FAULTS = (
     "door_blocked", "motor_overheats", "cooling_failed", "intercom_battery",
 )  # fmt: skip
 
-_SHORTEST_CYCLE_S, _REST_S = 60.0, 2.0
+_SHORTEST_CYCLE_S, _REST_S, _BEGINS_S = 60.0, 2.0, 8.0
 _FLOOR_M = 3.0
 _DOOR = Door()
 _BLINK_S = 6.0
@@ -45,7 +45,7 @@ class _Car:
 def values(now: Circumstances) -> Values:
     """Every point of ``lift``."""
     cycle_s = _cycle_s(now)
-    trip = _trips(now, now.now_s - now.now_s % cycle_s, cycle_s)
+    trip = _trips(now, now.now_s - _into(now, cycle_s), cycle_s)
     car = _car(now, trip, cycle_s)
     return _motion(now, car, trip) | _chains(now, car) | _warmth(now) | _calls(now) | _counters(trip)
 
@@ -53,6 +53,14 @@ def values(now: Circumstances) -> Values:
 def _cycle_s(now: Circumstances) -> float:
     longest = Run((_floors(now) - 1) * _FLOOR_M, _rated_speed(now)).lasts_s
     return max(_SHORTEST_CYCLE_S, math.ceil(longest + _DOOR.lasts_s + _REST_S))
+
+
+def _into(now: Circumstances, cycle_s: float) -> float:
+    """Seconds since the present cycle began.
+
+    At each full minute the car has arrived: who looks every quarter of an hour does not see a door half open each time.
+    """
+    return (now.now_s + _SHORTEST_CYCLE_S - _BEGINS_S) % cycle_s
 
 
 def _floors(now: Circumstances) -> int:
@@ -65,7 +73,7 @@ def _rated_speed(now: Circumstances) -> float:
 
 def _trips(now: Circumstances, at_s: float, cycle_s: float) -> int:
     """Trips counted until an instant: at full traffic one in every cycle."""
-    return math.floor(loads.LIFTS.hours(now.calendar, now.counting_since_s, at_s) * 3600 / cycle_s)
+    return max(0, math.floor(loads.LIFTS.hours(now.calendar, now.counting_since_s, at_s) * 3600 / cycle_s))
 
 
 def _car(now: Circumstances, trip: int, cycle_s: float) -> _Car:
@@ -83,7 +91,7 @@ def _car(now: Circumstances, trip: int, cycle_s: float) -> _Car:
 
 def _scheduled(now: Circumstances, trip: int, cycle_s: float) -> _Car:
     """Doors open and close, the car goes to the next floor and waits there until the next trip."""
-    at = now.now_s % cycle_s
+    at = _into(now, cycle_s)
     start, goal = _floor(now, trip), _floor(now, trip + 1)
     if _trips(now, now.now_s - at + cycle_s, cycle_s) == trip:
         return _Car(start, "closed")
