@@ -37,6 +37,8 @@ KITS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """Class and model of each piece of equipment that may be drawn."""
 _EVERY = ("30s", "1min", "2min", "5min")
+_TIMED_BY_SECONDS = ("door_slow", "door_held_open")
+"""Rules that a box which reports so seldom cannot judge."""
 _MISBEHAVIOURS = ("silent", "busy", "garbage", "half_open", "slow", "late", "duplicate", "wrong_device", "truncated")
 _LIES = ("noise", "drift", "stuck", "dropout", "range_end", "sentinel")
 _ACTS: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -102,6 +104,7 @@ def draw_site(chance: random.Random) -> dict[str, Any]:
             "every": chance.choice(_EVERY) if chance.random() < 0.2 else every,
         })  # fmt: skip
     return {
+        "overrides": {"lift": {"rules": {rule: {"enabled": False} for rule in _TIMED_BY_SECONDS}}},
         "site": {"id": "drawn", "name": "Drawn House", "zone": chance.choice(("Asia/Shanghai", "Europe/London"))},
         "gateway": {
             "id": "gw_1", "cloud": "http://desk.example", "credential_file": "credential",
