@@ -50,14 +50,14 @@ class Living:
     class_id: str
     site: Site
 
-    def records(self, fault: str | None, seconds: int, step: int) -> Iterator[Record]:
+    def records(self, fault: str | None, seconds: int, step: int, start_s: int = START_S) -> Iterator[Record]:
         """What the gateway would report, in order; the fault comes after ten seconds."""
         plant = make_plant(self.class_id)
-        engine = Engine(self.site, _moment(0))
+        engine = Engine(self.site, _moment(start_s, 0))
         for at in range(0, seconds, step):
             if fault and at >= 10:
-                plant.inject(fault, START_S + at)
-            yield from engine.evaluate(_samples(plant, at), _moment(at))
+                plant.inject(fault, start_s + at)
+            yield from engine.evaluate(_samples(plant, start_s, at), _moment(start_s, at))
 
 
 def alarms_and_doubts(records: Iterator[Record]) -> list[str]:
@@ -96,12 +96,12 @@ def live(class_id: str, folder: Path) -> Living:
     return Living(class_id, load_site(folder / "site.yaml"))
 
 
-def _moment(at: int) -> Moment:
-    return Moment(wall_ms=(START_S + at) * 1000, steady_ms=at * 1000)
+def _moment(start_s: int, at: int) -> Moment:
+    return Moment(wall_ms=(start_s + at) * 1000, steady_ms=at * 1000)
 
 
-def _samples(plant: Plant, at: int) -> list[Sample]:
+def _samples(plant: Plant, start_s: int, at: int) -> list[Sample]:
     return [
-        Sample("all", "one", name, value, Quality.GOOD, Cause.NONE, (START_S + at) * 1000, at * 1000)
-        for name, value in plant.values(START_S + at).items()
+        Sample("all", "one", name, value, Quality.GOOD, Cause.NONE, (start_s + at) * 1000, at * 1000)
+        for name, value in plant.values(start_s + at).items()
     ]
