@@ -66,7 +66,7 @@ def test_counters_agree_with_what_was_drawn_meanwhile() -> None:
 
 def test_a_lift_counts_each_trip_that_its_car_makes() -> None:
     plant, start = make_plant("lift"), at("2026-11-18T08:00")
-    seen = [plant.values(start + second * 0.5) for second in range(7200)]
+    seen = [plant.values(start + second) for second in range(3600)]
     departures = sum(
         before["car_state"] == "stopped" and after["car_state"] == "moving" for before, after in pairwise(seen)
     )
@@ -79,7 +79,7 @@ def test_a_car_is_full_upwards_in_the_morning_and_downwards_in_the_evening() -> 
     plant = make_plant("lift")
 
     def carried(start: str, way: str) -> float:
-        seen = [plant.values(at(start) + second) for second in range(3600)]
+        seen = [plant.values(at(start) + second) for second in range(0, 3600, 5)]
         loads = [number(one["load"]) for one in seen if one["direction"] == way]
         return sum(loads) / len(loads)
 
@@ -89,8 +89,8 @@ def test_a_car_is_full_upwards_in_the_morning_and_downwards_in_the_evening() -> 
 
 def test_a_car_is_where_it_was_when_nobody_has_called_it() -> None:
     """No jump between two looks half a second apart: never more than a floor, and only while it moves."""
-    plant, start = make_plant("lift"), at("2026-11-18T03:00")
-    for before, after in pairwise(plant.values(start + second * 0.5) for second in range(14_400)):
+    plant, start = make_plant("lift"), at("2026-11-18T06:30")
+    for before, after in pairwise(plant.values(start + second * 0.5) for second in range(4000)):
         moved = abs(number(after["floor"]) - number(before["floor"]))
         assert moved <= 1
         assert not moved or "moving" in (before["car_state"], after["car_state"])

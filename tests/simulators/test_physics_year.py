@@ -18,7 +18,7 @@ DAY_S, YEAR_S = 86_400, 365 * 86_400
 QUARTER_S = 900
 ODD_S = 17_977
 """Five hours less half a minute: comes to every hour of the day within a week."""
-OFTENER_S = {"pump": 3571}
+OFTENER_S = {"pump": 7013}
 """Where a rule looks at the last hour and must see something in it."""
 BUSY = ("lift", "lv_switchgear", "pump", "tank", "fire_pump", "transformer")
 
