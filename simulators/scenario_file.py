@@ -72,7 +72,7 @@ class Head(BaseModel):
     generate: Generate | None = None
     sampling: DurationMs | None = None
     history: bool = False
-    pace: Literal["real", "calm", "coarse"] = "real"
+    pace: Literal["real", "calm", "coarse", "quarter"] = "real"
     cloud: dict[str, Any] = {}
     """What stands in cloud.yaml: targets, calendars …"""
     people: list[Person] = []
