@@ -160,12 +160,12 @@ def _outcomes(scenarios: Sequence[Scenario], asked: Asked, progress: Progress) -
 
 def _share(share: Share) -> Outcome:
     """One scenario in a process of its own."""
-    with _folder(share.scenario, share.data) as folder:
+    with folder_of(share.scenario, share.data) as folder:
         return run_scenario(share.scenario, folder, share.seed)
 
 
 def _alone(scenario: Scenario, asked: Asked, tell: Tell) -> Outcome:
-    with _folder(scenario, asked.data) as folder:
+    with folder_of(scenario, asked.data) as folder:
         if asked.is_real_time:
             from simulators.run_real import run_real  # processes and sockets: only where they are wanted
 
@@ -200,8 +200,8 @@ class _Teller:
 
 
 @contextlib.contextmanager
-def _folder(scenario: Scenario, data: Path | None) -> Iterator[Path]:
-    """Where one run's data lands: kept where it was asked for, else gone afterwards."""
+def folder_of(scenario: Scenario, data: Path | None) -> Iterator[Path]:
+    """Where one run's data lands: kept where it was asked for, else gone afterwards. Raises ScenarioWrong where some is."""
     if data is None:
         place = Path(tempfile.mkdtemp(prefix=f"plantroom-{scenario.name}-"))
         try:

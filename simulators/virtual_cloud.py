@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 from fastapi import FastAPI
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cloud.app import Parts, create_app
 from cloud.config import Config, load_config
@@ -153,7 +153,7 @@ class VirtualCloud:
         recent, path = RecentStore(self._clock), config.telemetry_path
         parts = Parts(
             clock=self._clock,
-            database=open_database(config.database_url, is_inline=True),
+            database=_database(config.database_url),
             store=EmbeddedStore(path, is_inline=True) if self._keeps_history else recent,
             files=Files(config.files_at, is_inline=True),
             tokens=lambda: f"token-{next(self._numbers)}",
@@ -207,6 +207,19 @@ class VirtualCloud:
         assert self.app is not None  # noqa: S101 - as database
         found: Mapping[str, Any] = await self.app.state.store.latest(site, equipment)
         return found
+
+
+def _database(url: str) -> Database:
+    """On the loop, and without waiting for the disk: a kill copies what was committed, the machine itself does not die."""
+    database = open_database(url, is_inline=True)
+    event.listen(database.engine.sync_engine, "connect", _do_not_flush)
+    return database
+
+
+def _do_not_flush(connection: Any, _record: object) -> None:  # noqa: ANN401 - the dialect's own type
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
 
 
 class Line(httpx.AsyncBaseTransport):

@@ -4,19 +4,24 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from contract.conventions import Exit
+from simulators.cli import application
+from simulators.cli_run import folder_of
 from simulators.processes import program
-from simulators.scenario_file import SHIPPED
+from simulators.run import run_scenario
+from simulators.run_report import as_object, lines_of, summary
+from simulators.scenario_file import SHIPPED, ScenarioWrong, load_scenario_file
 
 pytestmark = pytest.mark.timeout(180)
 FILE = SHIPPED / "live_power_cut.yaml"
 
 
-def start(*arguments: str, hash_seed: str = "0", zone: str = "UTC") -> "subprocess.Popen[str]":
+def start(*arguments: str, hash_seed: str, zone: str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "TZ": zone, "LANG": "C.UTF-8"}
     command = [*program("plantroom-sim"), "run", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -30,6 +35,11 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+def sim(command: str, *arguments: str) -> Result:
+    """The command in this process, as far as its exit."""
+    return CliRunner().invoke(application(command), [command, *arguments])
+
+
 def copy_of(folder: Path, **changes: str) -> Path:
     """The shipped scenario with words replaced, seeing the same site."""
     text = FILE.read_text(encoding="utf-8").replace("sites/live.yaml", str(SHIPPED / "sites" / "live.yaml"))
@@ -41,53 +51,59 @@ def copy_of(folder: Path, **changes: str) -> Path:
     return file
 
 
-def test_the_same_seed_leaves_the_same_bytes_in_every_process() -> None:
+def test_the_same_seed_leaves_the_same_bytes_in_every_process_and_keeps_them_where_asked(tmp_path: Path) -> None:
+    name = "live_power_cut"
     runs = [
-        start("live_power_cut", "--json", hash_seed="1"),
-        start("live_power_cut", "--json", hash_seed="2", zone="Asia/Tokyo"),
+        start(name, "--json", "--data", str(tmp_path), "--timeline", hash_seed="1", zone="UTC"),
+        start(name, "--json", hash_seed="2", zone="Asia/Tokyo"),
     ]
-    (one_code, one, _), (two_code, two, _) = [ended(run) for run in runs]
+    (one_code, one, told), (two_code, two, _) = [ended(run) for run in runs]
     assert (one_code, two_code) == (Exit.DONE, Exit.DONE)
     assert one == two
-    found: dict[str, Any] = json.loads(one)
+    found = json.loads(one)
     assert (found["passed"], found["missed"], found["broken"]) == (True, [], [])
+    assert "T-000001 incomer_1/phase_loss: acknowledged by technician" in told
+    kept = tmp_path / name
+    assert sorted(one.name for one in kept.glob("cloud*")) == ["cloud", "cloud_1"]  # what a power cut left is a copy
+    with (
+        pytest.raises(ScenarioWrong, match="holds the data of an earlier run"),
+        folder_of(load_scenario_file(FILE), tmp_path),
+    ):
+        pass
 
 
 def test_a_miss_is_told_with_its_line_and_the_timeline_around_it(tmp_path: Path) -> None:
     file = copy_of(tmp_path, **{"holder: technician": "holder: manager"})
-    code, out, err = ended(start(str(file), "--json"))
-    assert code == Exit.FINDING
-    (miss,) = json.loads(out)["missed"]
+    outcome = run_scenario(load_scenario_file(file), tmp_path)
+    (miss,) = as_object(outcome)["missed"]
     assert (miss["what"], miss["expected"], miss["found"]) == ("incomer_1/phase_loss: holder", "manager", "technician")
-    whos = [one["who"] for one in miss["timeline"]]
-    assert {"plant", "gateway", "cloud", "people", "world"} == set(whos)
+    assert {one["who"] for one in miss["timeline"]} == {"plant", "gateway", "cloud", "people", "world"}
     line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "holder:" in text)
-    assert f"{file}:{line}: incomer_1/phase_loss: holder: expected manager, found technician" in err
-    assert "------- here" in err
-    assert "plant   incomer_1: phase_loss comes" in err
+    report = list(lines_of(outcome, "en"))
+    assert report[0].startswith("FAIL  one: Three quarters of a minute")
+    assert "1 of 9 expectations not met" in report[0]
+    assert report[1] == f"  {file}:{line}: incomer_1/phase_loss: holder: expected manager, found technician"
+    assert any("plant   incomer_1: phase_loss comes" in text for text in report)
+    assert any("------- here" in text for text in report)
+    assert summary([outcome], 5.0) == "0 of 1 scenario passed: 45s lived in 5.0 s, 9 times real time"
 
 
 def test_mistakes_of_every_file_are_told_before_anything_is_played(tmp_path: Path) -> None:
-    file = copy_of(tmp_path, **{"inject: phase_loss": "inject: phase_los", "lasts: 45s": "lasts: 45"})
-    code, out, err = ended(start(str(file), "no_such_scenario"))
-    assert (code, out) == (Exit.MISCONFIGURED, "")
-    assert "one.yaml:" in err
-    assert "'45'" in err or "45" in err
-    assert "no_such_scenario: there is no shipped scenario of that name" in err
-    assert "Traceback" not in err
+    file = copy_of(tmp_path, **{"lasts: 45s": "lasts: 45"})
+    done = sim("run", str(file), "no_such_scenario")
+    assert done.exit_code == Exit.MISCONFIGURED
+    assert done.stdout == ""
+    assert "one.yaml:8: lasts: " in done.stderr
+    assert "no_such_scenario: there is no shipped scenario of that name" in done.stderr
 
 
 def test_two_kinds_of_time_at_once_are_refused() -> None:
-    code, _, err = ended(start("live_power_cut", "--virtual", "--real-time"))
-    assert code == Exit.MISCONFIGURED
-    assert "exclude each other" in err
+    done = sim("run", "live_power_cut", "--virtual", "--real-time")
+    assert done.exit_code == Exit.MISCONFIGURED
+    assert "exclude each other" in done.stderr
 
 
-def test_what_was_written_is_kept_where_it_was_asked_for(tmp_path: Path) -> None:
-    code, out, _ = ended(start("live_trapped_passenger", "--data", str(tmp_path), "--timeline"))
-    assert code == Exit.DONE
-    assert (tmp_path / "live_trapped_passenger" / "cloud" / "cloud.db").is_file()
-    assert "T-000001 lift_1/entrapment_button: acknowledged by engineer" in out
-    code, _, err = ended(start("live_trapped_passenger", "--data", str(tmp_path)))
-    assert code == Exit.MISCONFIGURED
-    assert "holds the data of an earlier run" in err
+def test_the_shipped_ones_are_listed_with_their_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "live_line_cut" in sim("scenarios").stdout
+    assert "四十五秒：断线期间两个故障" in sim("scenarios").stdout
