@@ -41,6 +41,19 @@ async def test_no_page_scrolls_sideways_at_any_width(served: Served, at: Open, w
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+CUT = """() => [...document.querySelectorAll("table.t.wide td, table.t.wide .v")]
+  .filter(one => { const cell = one.closest("td").getBoundingClientRect(), range = document.createRange(); range.selectNodeContents(one);
+                   return !one.querySelector(".cut") && range.getBoundingClientRect().right > cell.right + 1; })
+  .map(one => one.textContent.trim().slice(0, 40))"""
+
+
+async def test_no_value_of_the_equipment_list_is_cut(at: Open) -> None:
+    async with at("/equipment") as page:
+        for width in (1024, 1280, 1440, 1920):
+            await page.set_viewport_size({"width": width, "height": 900})
+            assert await page.evaluate(CUT) == [], width
+
+
 @pytest.mark.parametrize(("width", "height"), [(1920, 1080), (3840, 2160), (1680, 1050), (1440, 900)])
 async def test_the_wall_fits_its_screen_without_a_scroll(served: Served, at: Open, width: int, height: int) -> None:
     await served.world.raise_alarm("lift_1", "entrapment_button", 60_000)
