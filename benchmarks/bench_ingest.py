@@ -38,7 +38,7 @@ BENCH = "ingest"
 ROUNDS = 3
 ENVELOPES = 10
 """Of samples, in a round; twice as many of events, and ten times as many of live ones."""
-WANTED_EVENTS_PER_CORE, WANTED_ALONE_PER_CORE = 500.0, 60.0
+WANTED_EVENTS_PER_CORE, WANTED_ALONE_PER_CORE = 1_000.0, 80.0
 WANTED_PER_CORE = 50_000.0
 LIMIT_S = 300.0
 _TABLE = "CREATE TABLE bare (equipment TEXT, point TEXT, at INTEGER, value REAL, PRIMARY KEY (equipment, point, at))"
