@@ -79,9 +79,12 @@ def watched_rules(database: Path) -> frozenset[tuple[str, str]]:
 def two_open_tickets(facts: Facts) -> Iterator[str]:
     """Tickets of one key that were open at the same time."""
     spans: dict[str, list[tuple[EpochMs, EpochMs, int]]] = {}
+    lines: dict[int, list[Row]] = {}
+    for line in facts.timeline:
+        lines.setdefault(line["ticket_id"], []).append(line)
     for ticket in facts.tickets:
         if ticket["fault_key"]:
-            for since, until in _open_spans(ticket, facts.timeline):
+            for since, until in _open_spans(ticket, lines.get(ticket["id"], ())):
                 spans.setdefault(ticket["fault_key"], []).append((since, until, ticket["id"]))
     for key, found in spans.items():
         ordered = sorted(found)
@@ -90,11 +93,9 @@ def two_open_tickets(facts: Facts) -> Iterator[str]:
                 yield f"{key}: T-{one:06d} and T-{two:06d} were open at the same time"
 
 
-def _open_spans(ticket: Row, timeline: Sequence[Row]) -> Iterator[tuple[EpochMs, EpochMs]]:
+def _open_spans(ticket: Row, story: Sequence[Row]) -> Iterator[tuple[EpochMs, EpochMs]]:
     since: EpochMs | None = ticket["opened_at"]
-    for line in timeline:
-        if line["ticket_id"] != ticket["id"]:
-            continue
+    for line in story:
         if line["kind"] in ("closed", "cancelled", "merged") and since is not None:
             yield since, line["at"]
             since = None
@@ -124,16 +125,17 @@ class Lived:
     def is_disturbed(self, equipment: str, from_ms: EpochMs, until_ms: EpochMs) -> bool:
         return any(one.touches(equipment, from_ms, until_ms) for one in self.disturbances if one.what != "line")
 
-    def spans(self) -> Iterator[tuple[Change, EpochMs]]:
+    def spans(self) -> list[tuple[Change, EpochMs]]:
         """Every fault with the instant of its repair, or for ever."""
-        for index, change in enumerate(self.history):
-            if change.do == "inject":
-                same = (
-                    one
-                    for one in self.history[index + 1 :]
-                    if (one.equipment, one.fault) == (change.equipment, change.fault)
-                )
-                yield change, next((one.at_ms for one in same if one.do == "clear"), FOREVER_MS)
+        found: list[tuple[Change, EpochMs]] = []
+        repaired: dict[tuple[str, str], EpochMs] = {}
+        for change in reversed(self.history):
+            key = change.equipment, change.fault
+            if change.do == "clear":
+                repaired[key] = change.at_ms
+            else:
+                found.append((change, repaired.get(key, FOREVER_MS)))
+        return found[::-1]
 
 
 def disturbances(deeds: Sequence[Deed], site: SimulatedSite) -> tuple[Disturbance, ...]:
@@ -210,9 +212,11 @@ def faults_without_alarm(facts: Facts, lived: Lived, watched: frozenset[tuple[st
     alarms: dict[tuple[str, str], list[Row]] = {}
     for alarm in facts.alarms:
         alarms.setdefault((alarm["equipment_id"], alarm["rule"]), []).append(alarm)
-    for change, until in lived.spans():
+    spans = lived.spans()
+    for change, until in spans:
+        near = [(other, end) for other, end in spans if other is not change and other.equipment == change.equipment]
         for one in expected.get((change.equipment, change.fault), ()):
-            if (change.equipment, one.rule) in watched and _must_be_seen(change, until, one, lived):
+            if (change.equipment, one.rule) in watched and _must_be_seen((change, until), near, one, lived):
                 by_ms = change.at_ms + one.raise_ms + round(change.onset_s * 1000)
                 if not any(
                     _covers(alarm, change.at_ms, by_ms) for alarm in alarms.get((change.equipment, one.rule), ())
@@ -223,15 +227,15 @@ def faults_without_alarm(facts: Facts, lived: Lived, watched: frozenset[tuple[st
                     )
 
 
-def _must_be_seen(change: Change, until: EpochMs, one: Expected, lived: Lived) -> bool:
+def _must_be_seen(
+    span: tuple[Change, EpochMs], near: Sequence[tuple[Change, EpochMs]], one: Expected, lived: Lived
+) -> bool:
     """Whether the fault lasted long enough, alone, with nothing in the way, and its alarm had time to arrive."""
+    change, until = span
     rule = lived.site.equipment[change.equipment].equipment_class.rules[one.rule]
     by_ms = change.at_ms + one.raise_ms + round(change.onset_s * 1000)
     before_ms = change.at_ms - one.raise_ms - one.clear_ms
-    alone = not any(
-        other is not change and other.equipment == change.equipment and other.at_ms < by_ms and end > before_ms
-        for other, end in lived.spans()
-    )
+    alone = not any(other.at_ms < by_ms and end > before_ms for other, end in near)
     is_gated = rule.gate is not None or rule.suppressed_by or rule.serves is not None
     arrives = by_ms + SETTLE_MS < lived.now_ms and not _is_far(lived)
     return (
