@@ -200,9 +200,12 @@ class SimulatedPlant:
 
 
 def _sole_owner(device: SimulatedDevice) -> str | None:
-    """The equipment whose points a device shows under their own names; None for a module with channels."""
+    """The equipment whose points a register device shows under their own names; None for all others.
+
+    Registers pass over what they do not hold; a message device must be told its own points only.
+    """
     owners = {owner for owner, _ in device.sources.values()}
-    is_plain = all(name == point for point, (_, name) in device.sources.items())
+    is_plain = device.model.protocol == "modbus" and all(name == point for point, (_, name) in device.sources.items())
     return owners.pop() if is_plain and len(owners) == 1 else None
 
 

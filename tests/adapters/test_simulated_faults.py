@@ -89,16 +89,16 @@ def good(one: Running, device: str) -> list[Sample]:
 async def suffer(kind: str, how: str, folder: Path) -> str:
     """One gateway, one wire, one misbehaviour that comes and goes; what was not as it should be."""
     async with served(kind, folder) as (bank, bus), running(bus, *both(bus)) as one:
-        await one.basket.until(lambda: len(good(one, "meter_1")) >= POINTS, seconds=10)
+        await one.basket.until(lambda: len(good(one, "meter_1")) >= POINTS, seconds=30)
         bank.misbehave(1, HOWS[how])
         before, asked = len(one.basket.samples), bank.requests
         await one.basket.until(
-            lambda: bank.requests >= asked + 6 and len(one.basket.samples) >= before + 2 * POINTS, seconds=20
+            lambda: bank.requests >= asked + 6 and len(one.basket.samples) >= before + 2 * POINTS, seconds=40
         )
         meanwhile = {sample.quality for sample in one.basket.samples[before:] if sample.device == "meter_1"}
         bank.misbehave(1)
         recovered = len(good(one, "meter_1"))
-        await one.basket.until(lambda: len(good(one, "meter_1")) >= recovered + 2 * POINTS, seconds=20)
+        await one.basket.until(lambda: len(good(one, "meter_1")) >= recovered + 2 * POINTS, seconds=40)
         if (Quality.GOOD if how in HARMLESS[kind] else Quality.BAD) not in meanwhile:
             return f"{how}: {meanwhile} while it lasted"
         return "".join(f"{how}: {sample}" for sample in wrong(one.basket.samples))
@@ -115,8 +115,8 @@ async def test_no_misbehaviour_passes_for_a_value_and_each_is_recovered_from_on(
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_wire_that_vanishes_and_comes_back_is_read_again(kind: str, tmp_path: Path) -> None:
     async with served(kind, tmp_path) as (bank, bus), running(bus, *both(bus)) as one:
-        await one.basket.until(lambda: len(good(one, "meter_1")) >= POINTS, seconds=10)
+        await one.basket.until(lambda: len(good(one, "meter_1")) >= POINTS, seconds=30)
         await asyncio.wait_for(bank.restart(0.3), 5)
         before = len(good(one, "meter_1"))
-        await one.basket.until(lambda: len(good(one, "meter_1")) >= before + 2 * POINTS, seconds=20)
+        await one.basket.until(lambda: len(good(one, "meter_1")) >= before + 2 * POINTS, seconds=40)
         assert wrong(one.basket.samples) == []

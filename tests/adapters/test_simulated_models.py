@@ -14,6 +14,7 @@ from edge.acquire.modbus import ModbusBus
 from edge.acquire.mqtt import MqttBus
 from edge.clock import SystemClock
 from simulators.broker import embedded_broker, free_port
+from simulators.clock import SystemClock as PlantClock
 from simulators.plant import PlantServers
 from simulators.raw_lines import Where
 from tests.support.devices import Basket
@@ -39,7 +40,7 @@ def where(kind: str, certificates: Path) -> Where:
 
 @contextlib.asynccontextmanager
 async def serving(served: Served, at: Where) -> AsyncIterator[PlantServers]:
-    servers, started = PlantServers(served.plant, served.clock, where=at), asyncio.Event()
+    servers, started = PlantServers(served.plant, PlantClock(), where=at), asyncio.Event()
     task = asyncio.create_task(servers.run(started))
     waiting = asyncio.create_task(started.wait())
     await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -81,18 +82,18 @@ async def listening(bus: MqttBus) -> None:
 async def test_every_modbus_model_is_read_back_over(kind: str, tmp_path: Path, certificates: Path) -> None:
     served = Served.load(write_site(tmp_path, MODBUS, bus_entry(kind, tmp_path, certificates)), StillClock())
     async with serving(served, where(kind, certificates)) as servers, reading(served, ModbusBus) as (_, basket):
-        await basket.until(lambda: not served.untold(basket.samples), seconds=20)
+        await basket.until(lambda: not served.untold(basket.samples), seconds=45)
         assert served.wrong(basket.samples) == []
         assert servers.server("bus").unserved == []
 
 
 async def test_every_mqtt_model_is_read_back(tmp_path: Path) -> None:
     async with embedded_broker(free_port()) as port:
-        site, now = write_site(tmp_path, MQTT, {"mqtt": f"mqtt://127.0.0.1:{port}"}), SystemClock().moment()
-        served = Served.load(site, StillClock(now.wall_ms))
+        site = write_site(tmp_path, MQTT, {"mqtt": f"mqtt://127.0.0.1:{port}"})
+        served = Served.load(site, StillClock())
         async with reading(served, MqttBus) as (bus, basket):
             await listening(bus)
             async with serving(served, Where()):
-                await basket.until(lambda: not served.untold(basket.samples), seconds=20)
+                await basket.until(lambda: not served.untold(basket.samples), seconds=45)
             assert served.wrong(one for one in basket.samples if one.value is not None) == []
         await asyncio.sleep(0.1)  # the broker closes its end of the connections

@@ -24,7 +24,7 @@ MQTT = tuple(model for model in LIBRARY.models.values() if model.protocol == "mq
 
 
 class StillClock(SystemClock):
-    """Real sleeps, but plant that does not move, so that what it shows can be compared."""
+    """For plant that does not move, so that what it shows can be compared; its servers have the real clock."""
 
     def __init__(self, at_ms: int = START_S * 1000) -> None:
         self._at_ms = at_ms
@@ -78,12 +78,11 @@ class Served:
 
     site: Site
     plant: SimulatedPlant
-    clock: StillClock
 
     @classmethod
     def load(cls, path: Path, clock: StillClock) -> "Served":
         site = load_site(path, LIBRARY)
-        return cls(site, SimulatedPlant(build_site(load_file(path), LIBRARY), clock), clock)
+        return cls(site, SimulatedPlant(build_site(load_file(path), LIBRARY), clock))
 
     def bindings(self) -> dict[tuple[str, str, str], tuple[str, Binding]]:
         """Device, equipment and point of a sample → its device and binding."""
