@@ -169,7 +169,7 @@ def notes_of(of: EnergyMonth, here: Here) -> tuple[str, ...]:
     if of.kwh is not None and of.first_at - month.start > 2 * HOUR_MS:
         found.append(words("power.note.from", at=here.when(of.first_at)))
     if not month.is_over:
-        found.append(words("power.note.running", at=here.when(of.last_at or month.until)))
+        found.append(words("power.note.running", at=here.when(min(of.last_at or month.until, here.now))))
     elif of.kwh is not None and month.end - of.last_at > 2 * HOUR_MS:
         found.append(words("power.note.to", at=here.when(of.last_at)))
     found += [words("power.note.reset", at=here.when(at)) for at in of.resets]
