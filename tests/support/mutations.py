@@ -153,8 +153,8 @@ def replace_through(one: Committed, through: int) -> Committed:
     return Committed(epoch=one.epoch, lane=one.lane, through=through)
 
 
-def _breach_forgotten_after_restart() -> Patches:
-    """What ran out while the cloud was down did not run out."""
+def _breach_moved_by_restart() -> Patches:
+    """What ran out while the cloud was down counts as late only from its start on."""
     started: dict[str, datetime] = {}
     init = cloud.tickets.ticker.Ticker.__init__
     usual = cloud.sla.timeline._Phase.breach.fget  # type: ignore[attr-defined]  # a property
@@ -165,7 +165,7 @@ def _breach_forgotten_after_restart() -> Patches:
 
     def since_start(self: Any) -> datetime | None:
         at: datetime | None = usual(self)
-        return at if at is None or at >= started.get("at", at) else None
+        return None if at is None else max(at, started.get("at", at))
 
     yield mock.patch.object(cloud.tickets.ticker.Ticker, "__init__", noting)
     yield mock.patch.object(cloud.sla.timeline._Phase, "breach", property(since_start))
@@ -240,10 +240,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("event_dropped_on_reconnect", "answers_are_lost", _event_dropped_on_reconnect),
     Mutation("unknown_is_false", "meter_garbles_during_a_fault", _unknown_is_false),
     Mutation("replay_counts_again", "answers_are_lost", _replay_counts_again),
-    Mutation("hold_in_wall_time", "technician_on_hold_over_spring_festival", _hold_in_wall_time),
+    Mutation("hold_in_wall_time", "repair_waits_for_a_part", _hold_in_wall_time),
     Mutation("delay_restarts_after_crash", "gateway_killed_inside_a_delay", _delay_restarts_after_crash),
-    Mutation("receipt_deletes_one_too_many", "answers_are_lost", _receipt_deletes_one_too_many),
-    Mutation("breach_forgotten_after_restart", "cloud_upgrade_in_mid_breach", _breach_forgotten_after_restart),
+    Mutation("receipt_deletes_one_too_many", "many_alarms_wait_for_the_line", _receipt_deletes_one_too_many),
+    Mutation("breach_moved_by_restart", "cloud_upgrade_in_mid_breach", _breach_moved_by_restart),
     Mutation("calls_repeated_after_restart", "cloud_upgrade_in_mid_breach", _calls_repeated_after_restart),
     Mutation("late_news_makes_late", "late_news_is_not_late_work", _late_news_makes_late),
     Mutation("clear_ignored_on_the_shelf", "shelf_runs_out", _clear_ignored_on_the_shelf),
