@@ -154,7 +154,10 @@ def _outcomes(scenarios: Sequence[Scenario], asked: Asked, progress: Progress) -
     for share, outcome in spread(_share, shares, asked.jobs):
         done[share.scenario.name] = outcome
         progress.advance(share.scenario.head.lasts // 60_000)
-        while waiting and waiting[0] in done:  # told in the order in which they were asked for
+        if not asked.is_json:  # people want to know at once
+            yield done.pop(share.scenario.name)
+            continue
+        while waiting and waiting[0] in done:  # programs, in the order in which they were asked for
             yield done.pop(waiting.pop(0))
 
 
