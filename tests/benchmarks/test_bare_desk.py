@@ -16,6 +16,6 @@ async def test_the_rows_that_events_left_are_counted_and_can_be_inserted_bare(tm
             assert answer.status_code == 200
         left = await bare_desk.left_behind(d.database.engine.url.render_as_string(hide_password=False), "gw_1")
     assert {name: len(rows) for name, rows in left.rows.items()} == {
-        "record": 40, "quarantine": 0, "alarm": 20, "ticket": 10, "timeline": 40, "deadline": 20,
+        "record": 40, "quarantine": 0, "alarm": 20, "ticket": 10, "timeline": 40, "deadline": 20, "notice": 0, "ticket_words": 0,
     }  # fmt: skip
     assert bare_desk.bare_rate("sqlite://", tmp_path / "bare.db", left, load.items, 2) > 0
