@@ -226,16 +226,6 @@ def _consequences_call_too() -> Patches:
     yield mock.patch.object(edge.rules.judge, "silence_of", loud)
 
 
-def _reopened_clock_starts_anew() -> Patches:
-    """Time that a ticket was resolved counts as if somebody had worked."""
-    usual = cloud.sla.timeline._pauses
-
-    def holds_only(entries: Sequence[Any], clock: Any) -> tuple[Pause, ...]:
-        return tuple(one for one in usual(entries, clock) if one.kind != "resolved")
-
-    yield mock.patch.object(cloud.sla.timeline, "_pauses", holds_only)
-
-
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("event_dropped_on_reconnect", "answers_are_lost", _event_dropped_on_reconnect),
     Mutation("unknown_is_false", "meter_garbles_during_a_fault", _unknown_is_false),
@@ -249,5 +239,4 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("clear_ignored_on_the_shelf", "shelf_runs_out", _clear_ignored_on_the_shelf),
     Mutation("one_offset_a_year", "summer_time_begins_in_london", _one_offset_a_year),
     Mutation("consequences_call_too", "power_failure_cascade", _consequences_call_too),
-    Mutation("reopened_clock_starts_anew", "fault_comes_back", _reopened_clock_starts_anew),
 )
