@@ -33,7 +33,7 @@ from simulators.clock import VirtualClock
 from simulators.virtual_store import RecentStore
 
 CODE = "VIRTUAL-CODE"
-LONG_NAP_S = 3600.0
+LONG_NAP_S = 86_400.0
 """Background tasks are woken by what happens; they need not look around in between."""
 
 
