@@ -35,7 +35,7 @@ class Delivered:
 def read(cloud: Path, gateway: Path, gateway_id: str) -> Delivered:
     """Read both files, also while they are written."""
     with closing(sqlite3.connect(f"{gateway.absolute().as_uri()}?mode=ro", uri=True)) as edge:
-        given = {}
+        given: dict[tuple[int, str], int] = {}
         for epoch, events, samples in edge.execute("SELECT epoch, events, samples FROM epoch"):
             given |= {(epoch, "events"): events, (epoch, "samples"): samples}
         waiting = frozenset(
