@@ -24,12 +24,18 @@ BUCKETS: Final = 400
 PATIENCE_S: Final = 5.0
 LOOK_BACK_MS: Final = 24 * HOUR_MS
 LONGEST_MS: Final = 100 * 366 * 24 * HOUR_MS
+LAST_MS: Final = 253_370_764_800_000
+"""Year 9999: beyond it, and before 1970, no calendar of ours goes."""
+CSV_HEAD: Final = ("point", "at", "mean", "minimum", "maximum", "quality", "cause", "samples", "unit")
 UNAVAILABLE: Final = "history_unavailable"
 _BROKEN: Final = (Refused, TimeoutError, OSError, RuntimeError, sqlite3.Error)
 
 
-class HistoryUnavailable(Exception):
+class HistoryUnavailable(Refused):
     """The store did not answer in time or not at all. Live values of the database and tickets still work."""
+
+    def __init__(self) -> None:
+        super().__init__(503, UNAVAILABLE, "history cannot be read now", "try again; live values and tickets work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,7 @@ def bucket_of(one: Any) -> Bucket:  # noqa: ANN401
 
 
 def wanted_range(span: str, start: str, end: str, here: Here) -> Range:
-    """The range in the address: a named span, or from and to as epoch ms or as local date and time."""
+    """The range in the address: a named span, or from and to as epoch ms or as local date and time; else 24 h."""
     begin, finish = _instant(start, here), _instant(end, here)
     if begin is not None and finish is not None and 0 < finish - begin <= LONGEST_MS:
         return Range(begin, finish)
@@ -123,21 +129,28 @@ def wanted_range(span: str, start: str, end: str, here: Here) -> Range:
     return Range(here.now - SPANS[name], here.now, name)
 
 
+def is_misread(query: Mapping[str, str], wanted: Range) -> bool:
+    """Whether the address says a range that cannot be drawn, so that another one is shown."""
+    has_ends = bool(query.get("from") or query.get("to"))
+    return bool(wanted.span) and (has_ends or query.get("span", wanted.span) != wanted.span)
+
+
 def _instant(text: str, here: Here) -> int | None:
     """Epoch milliseconds of ``1700000000000`` or ``2026-11-21T07:05`` in the site's zone; None for anything else."""
-    if text.isdigit():
-        return int(text) if len(text) <= 15 else None
+    if text.isascii() and text.isdigit():
+        return int(text) if len(text) <= 15 and int(text) <= LAST_MS else None
     return local_instant(text, here)
 
 
 def local_instant(text: str, here: Here) -> int | None:
-    """What a ``datetime-local`` field says, in the site's zone."""
+    """What a ``datetime-local`` field says, in the site's zone; None for what is no instant from 1970 to 9999."""
     try:
         there = datetime.fromisoformat(text)
-    except ValueError:
+        aware = there.replace(tzinfo=here.zone) if there.tzinfo is None else there
+        at = int(aware.timestamp() * 1000)
+    except (ValueError, OverflowError):
         return None
-    aware = there.replace(tzinfo=here.zone) if there.tzinfo is None else there
-    return int(aware.timestamp() * 1000)
+    return at if 0 <= at <= LAST_MS else None
 
 
 def step_text(span: Range, buckets: int, here: Here) -> str:
@@ -145,14 +158,15 @@ def step_text(span: Range, buckets: int, here: Here) -> str:
     return duration(max(1.0, (span.end - span.start) / 1000 / buckets), here.words)
 
 
-async def csv_lines(rows: Iterable[tuple[str, list[Bucket]]], here: Here) -> AsyncIterator[str]:
-    """One line a bucket: point, local time, mean, least, greatest, quality."""
-    for point, buckets in rows:
+async def csv_lines(rows: Iterable[tuple[str, str, list[Bucket]]], here: Here) -> AsyncIterator[str]:
+    """A head, and one line a bucket of each point (its name, its unit): ``CSV_HEAD`` says what, in the site's time."""
+    yield ",".join(CSV_HEAD) + "\r\n"
+    for point, unit, buckets in rows:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\r\n")
         for one in buckets:
             writer.writerow([point, here.local(one.at).isoformat(timespec="seconds"), _cell(one.mean), _cell(one.low),
-                             _cell(one.high), one.quality])  # fmt: skip
+                             _cell(one.high), one.quality, one.cause, one.count, unit])  # fmt: skip
         yield out.getvalue()
 
 

@@ -82,7 +82,9 @@ def wanted_month(text: str, zone: tzinfo, now: EpochMs) -> Month:
     """``2026-11``; anything else, and what is still to come, is the month of now."""
     today = from_ms(now).astimezone(zone)
     year, dash, month = text.partition("-")
-    is_month = dash and year.isdecimal() and month.isdecimal() and len(year) == 4 and 1 <= int(month) <= 12
+    is_month = (
+        dash and year.isdecimal() and month.isdecimal() and (len(year), len(month)) == (4, 2) and 1 <= int(month) <= 12
+    )
     asked = (int(year), int(month)) if is_month else (today.year, today.month)
     if not (_EARLIEST_YEAR, 1) <= asked <= (today.year, today.month):
         asked = (today.year, today.month)

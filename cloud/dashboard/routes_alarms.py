@@ -64,7 +64,8 @@ async def _alarms(request: Request, show: str, severity: str, page: int, templat
         past = await views.count_past_alarms(o.db)
         returned = await views.count_past_alarms(o.db, unseen=True)
         counts = {"active": len(active), "returned": returned, "silenced": len(silenced), "history": past}
-        pages = Pages(max(1, page), max(1, -(-counts.get(show, 0) // PAGE_SIZE)), f"/alarms?show={show}")
+        last = max(1, -(-counts.get(show, 0) // PAGE_SIZE))
+        pages = Pages(min(max(1, page), last), last, f"/alarms?show={show}")
         rows: list[AlarmRow] | None = {"active": active, "silenced": silenced}.get(show)
         if rows is None:
             unseen, skip = show == "returned", (pages.page - 1) * PAGE_SIZE

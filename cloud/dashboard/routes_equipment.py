@@ -188,7 +188,7 @@ async def history_csv(request: Request, site: str, id: str, span: str = "") -> R
         one = await _one(o, site, id, "trends")
         wanted = _range(request, span, o)
         rows = [
-            (point.id, await history.read(o.store, site, id, point.id, wanted, CSV_BUCKETS))
+            (point.id, point.unit, await history.read(o.store, site, id, point.id, wanted, CSV_BUCKETS))
             for point in _chosen(request, one)
         ]
         headers = {**web.HEADERS, "Content-Disposition": f'attachment; filename="{site}_{id}.csv"'}
@@ -336,7 +336,7 @@ async def _trends(o: Opened, one: One) -> dict[str, Any]:
         for point in one.seen.points.values() if point.kind in {"gauge", "counter"}
     ]  # fmt: skip
     return {
-        "charts": charts, "choices": choices, "spans": spans(path, wanted, together), "query": f"{wanted.query}{together}",
+        "charts": charts, "choices": choices, "is_misread": history.is_misread(o.request.query_params, wanted), "span": wanted.span, "spans": spans(path, wanted, together), "query": f"{wanted.query}{together}",
         "from_local": f"{here.local(wanted.start):%Y-%m-%dT%H:%M}", "to_local": f"{here.local(wanted.end):%Y-%m-%dT%H:%M}",
     }  # fmt: skip
 

@@ -96,9 +96,14 @@ async def _asked(o: Opened, rows: Sequence[Row]) -> Asked:
     here = replace(o.page.here, zone=web.zone_of([site for site in o.page.sites if site.id == row.site]))
     month = power.wanted_month(given.get("month", ""), here.zone, here.now)
     heat = cast("Heat", given["heat"]) if given.get("heat") in power_page.HEATS else "power_factor"
-    days, last = (int(given[name]) if given.get(name, "").isdecimal() else 0 for name in ("days", "last"))
+    days, last = (_day(given.get(name, "")) for name in ("days", "last"))
     view = View(f"{row.site}/{row.id}", month, heat, days if days in power_page.SPANS else 7, last or 31)
     return Asked(row, points, await _bounds(o, row, points), view, here)
+
+
+def _day(text: str) -> int:
+    """A number of days; 0 for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= 2 else 0
 
 
 async def _bounds(o: Opened, row: EquipmentRow, points: Mapping[str, PointRow]) -> Bounds:

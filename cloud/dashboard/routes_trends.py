@@ -38,6 +38,7 @@ async def show(request: Request, find: str = "") -> Response:
             spans=trends.spans(view), moves=trends.moves(view, here), find=find, found=await _find(o, view, find),
             unknown=[key for key in view.points if (key[0], key[1]) not in places or key not in {r.key for r in found}],
             from_local=f"{here.local(view.range.start):%Y-%m-%dT%H:%M}", to_local=f"{here.local(view.range.end):%Y-%m-%dT%H:%M}",
+            is_misread=history.is_misread(request.query_params, view.range),
             step=history.step_text(view.range, trends.BUCKETS, here), may_add=len(view.points) < trends.MOST_POINTS,
         )  # fmt: skip
 
@@ -58,7 +59,7 @@ async def table(request: Request) -> Response:
         view = _asked(request, o)
         points = await _points(o, view)
         rows = [
-            (f"{equipment.id}/{point.id}", await history.read(o.store, *key, view.range, CSV_BUCKETS))
+            (f"{equipment.id}/{point.id}", point.unit, await history.read(o.store, *key, view.range, CSV_BUCKETS))
             for key, (equipment, point) in points.items()
         ]
         headers = {**web.HEADERS, "Content-Disposition": 'attachment; filename="trends.csv"'}

@@ -7,6 +7,7 @@ the same for all readers of one role and language; who may not see it is turned 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -57,24 +58,36 @@ class SharedParts:
         return user
 
     async def get(self, request: Request, user: User, make: Callable[[], Awaitable[Response]]) -> Response:
-        """The part as somebody else got it a moment ago, or made now. What failed is told, and not kept."""
+        """The part as somebody else got it a moment ago, or made now. What failed is told to who asked first, and not kept."""
         if self._version != self._hub.version:
             self._version, self._parts = self._hub.version, {}
         now, key = self._clock.now_ms(), _key(request, user)
-        known = self._parts.get(key)
-        if known is None or not 0 <= now - known[0] < OLDEST_MS:
-            while len(self._parts) >= MOST:
-                del self._parts[next(iter(self._parts))]
-            self._parts.pop(key, None)
-            known = self._parts[key] = now, asyncio.create_task(_made(make), name="dashboard_part")
-            known[1].add_done_callback(lambda task: self._forget(key, task))
-        status, body, headers = await asyncio.shield(known[1])
-        return Response(body, status, headers)
+        self._drop_old(now)
+        if (known := self._parts.get(key)) is not None:
+            with contextlib.suppress(Exception):  # it may be about who asked first, say a session that just ended
+                return _response(await asyncio.shield(known[1]))
+            return await make()
+        task = asyncio.create_task(_made(make), name="dashboard_part")
+        self._parts[key] = now, task
+        task.add_done_callback(lambda done: self._forget(key, done))
+        return _response(await asyncio.shield(task))
+
+    def _drop_old(self, now: int) -> None:
+        """Those of more than a second ago, so that nothing large is kept for nobody; they stand oldest first."""
+        while self._parts and (
+            len(self._parts) >= MOST or not 0 <= now - next(iter(self._parts.values()))[0] < OLDEST_MS
+        ):
+            del self._parts[next(iter(self._parts))]
 
     def _forget(self, key: tuple[str, ...], task: asyncio.Task[Made]) -> None:
         failed = task.cancelled() or task.exception() is not None or task.result()[0] != 200
         if failed and (known := self._parts.get(key)) is not None and known[1] is task:
             del self._parts[key]
+
+
+def _response(made: Made) -> Response:
+    status, body, headers = made
+    return Response(body, status, headers)
 
 
 async def _made(make: Callable[[], Awaitable[Response]]) -> Made:

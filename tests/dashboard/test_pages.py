@@ -107,6 +107,11 @@ async def test_search_finds_equipment_by_name_in_both_languages_and_a_ticket_by_
     assert "Nothing found for zebra%_" in (await reader.get("/search?q=zebra%25_")).text
 
 
+@pytest.mark.parametrize("page", ["-5", "0", "99999999999999999999"])
+async def test_a_page_of_alarms_that_is_not_there_is_the_nearest_one(reader: httpx.AsyncClient, page: str) -> None:
+    assert (await reader.get(f"/alarms?show=history&page={page}")).status_code == 200
+
+
 async def test_what_is_silenced_is_counted_in_one_place(desk: World, reader: httpx.AsyncClient) -> None:
     until = format_instant(desk.clock.now_ms() + HOUR)
     await desk.tell(
@@ -170,18 +175,26 @@ async def test_history_comes_as_columns_with_gaps_and_as_csv(reader: httpx.Async
     assert None in answer["mean"]
     assert answer["gaps"]
     rows = (await reader.get("/equipment/riverside/incomer_2/history.csv?p=power_factor&span=24h")).text.splitlines()
-    assert rows[0].startswith("power_factor,2026-11-2")
-    assert "+08:00" in rows[0]
+    assert rows[0] == "point,at,mean,minimum,maximum,quality,cause,samples,unit"
+    assert rows[1].startswith("power_factor,2026-11-2")
+    assert "+08:00" in rows[1]
+    assert any(row.split(",")[5] == "bad" and row.split(",")[2] == "" for row in rows)
     assert (await reader.get("/equipment/riverside/incomer_2/history.json?p=none")).status_code == 404
 
 
 @pytest.mark.parametrize(
-    "query", ["from=x&to=y", "from=9&to=1", "span=99y", "from=0&to=99999999999999999999", "page=0&from=-1&to=5"]
-)
+    "query",
+    [
+        "from=x&to=y", "from=9&to=1", "span=99y", "from=0&to=99999999999999999999", "page=0&from=-1&to=5", "from=²&to=³",
+        "from=999999999990000&to=999999999999999", "from=0001-01-01T00:00&to=0001-02-01T00:00",
+        "from=9999-12-31T23:59:59-12:00&to=9999-12-31T23:59:59-14:00",
+    ],
+)  # fmt: skip
 async def test_a_nonsense_range_is_answered_with_the_last_day(reader: httpx.AsyncClient, query: str) -> None:
     answer = await reader.get(f"/equipment/riverside/incomer_2/trends?{query}")
     assert answer.status_code == 200
     assert "<b>24 h</b>" in answer.text
+    assert "the address names no range that can be drawn" in answer.text
 
 
 async def test_a_range_of_local_times_is_the_sites(reader: httpx.AsyncClient) -> None:

@@ -105,6 +105,15 @@ async def test_a_dead_store_costs_the_figures_not_the_page(metered: World, monke
     monkeypatch.setattr(metered.store, "range", broken)
     html = await page(metered)
     assert "history_unavailable" in html
+    async with client(metered, "duty_engineer") as reader:
+        for table in (
+            "/power.csv",
+            "/power/months.csv",
+            f"/trends.csv?p={INCOMER}/power_factor",
+            f"/equipment/{INCOMER}/history.csv",
+        ):
+            answer = await reader.get(table)
+            assert (answer.status_code, "History cannot be read now" in answer.text) == (503, True)
     assert "LV incomer 2" in html
 
 
@@ -119,7 +128,15 @@ async def test_a_desk_without_an_incomer_says_what_would_be_here(empty: World) -
         assert (await reader.get("/power.csv?at=riverside/lift_1")).status_code == 404
 
 
-STRANGE = ("&month=x&days=²", "&days=9&last=-1&heat=blue", "&last=999999999999&month=2026-02-30")
+STRANGE = (
+    "&month=x&days=²",
+    "&days=9&last=-1&heat=blue",
+    "&last=999999999999&month=2026-02-30",
+    "&month=2026-13",
+    "&last=" + "9" * 5000,
+    "&days=" + "9" * 5000,
+    "&month=2026-" + "9" * 5000,
+)
 
 
 async def test_a_strange_address_shows_the_month_of_now_and_what_is_no_incomer_is_not_found(metered: World) -> None:

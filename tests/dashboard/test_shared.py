@@ -75,3 +75,25 @@ async def test_what_failed_is_asked_again() -> None:
     assert await floor.ask() == "part 1"
     floor.status = 200
     assert await floor.ask() == "part 2"
+
+
+async def test_a_reader_whose_session_ends_turns_nobody_else_away() -> None:
+    floor = Floor()
+
+    async def turned_away() -> Response:
+        await asyncio.sleep(0)
+        raise PermissionError("nobody is signed in")
+
+    first = asyncio.create_task(floor.parts.get(request(), ENGINEER, turned_away))
+    await asyncio.sleep(0)
+    assert await floor.ask() == "part 1"
+    assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], PermissionError)
+
+
+async def test_what_nobody_looks_at_any_more_is_not_kept() -> None:
+    floor = Floor()
+    for number in range(5):
+        await floor.ask(query=f"site={number}".encode())
+    floor.clock.ms += OLDEST_MS
+    await floor.ask()
+    assert len(floor.parts._parts) == 1

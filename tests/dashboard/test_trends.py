@@ -123,7 +123,9 @@ async def test_the_table_holds_each_point_by_its_name(desk: World, reader: httpx
     answer = await reader.get(f"/trends.csv?p={POWER_FACTOR}&p={PUMP}&span=1h")
     assert answer.headers["content-type"].startswith("text/csv")
     names = {row[0] for row in csv.reader(io.StringIO(answer.text))}
-    assert names == {"incomer_2/power_factor", "booster_3/discharge_pressure"}
+    assert names == {"point", "incomer_2/power_factor", "booster_3/discharge_pressure"}
+    units = {row[0]: row[-1] for row in csv.reader(io.StringIO(answer.text))}
+    assert units["booster_3/discharge_pressure"] == "MPa"
 
 
 async def test_a_point_is_found_by_any_of_its_words_and_added_with_the_view_kept(reader: httpx.AsyncClient) -> None:
