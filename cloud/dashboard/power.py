@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -89,6 +89,16 @@ def wanted_month(text: str, zone: tzinfo, now: EpochMs) -> Month:
     if not (_EARLIEST_YEAR, 1) <= asked <= (today.year, today.month):
         asked = (today.year, today.month)
     return month_at(*asked, zone, now)
+
+
+def split_today(month: Month, zone: tzinfo) -> tuple[Month, Month]:
+    """The days of a month that are over, and the one that is running; either may be of no length."""
+    if month.is_over:
+        return month, replace(month, start=month.end)
+    there = from_ms(month.until).astimezone(zone)
+    midnight = int(there.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
+    border = max(month.start, midnight)
+    return replace(month, end=border, until=border), replace(month, start=border)
 
 
 def pieces(month: Month) -> list[tuple[EpochMs, EpochMs, int]]:

@@ -14,6 +14,7 @@ from cloud.dashboard import history, power, power_drawing, power_page, power_qua
 from cloud.dashboard.history import HistoryUnavailable, Range
 from cloud.dashboard.power import SLOT_MS, Bounds, Month, Slot
 from cloud.dashboard.power_energy import EnergyMonth, months_of
+from cloud.dashboard.power_kept import PowerKept
 from cloud.dashboard.power_page import Heat, View
 from cloud.dashboard.present import Here
 from cloud.dashboard.routes_shell import Opened, PageRoute, opened
@@ -122,13 +123,29 @@ async def _bounds(o: Opened, row: EquipmentRow, points: Mapping[str, PointRow]) 
 
 async def _slots(o: Opened, asked: Asked) -> tuple[Slot, ...]:
     """Raises HistoryUnavailable."""
-    month, row = asked.view.month, asked.row
-    if month.slots == 0:
+    past, today = power.split_today(asked.view.month, asked.here.zone)
+    names = tuple(name for name in power.READ if name in asked.points)
+    key = (asked.row.key, names, asked.bounds.rated_a, past.start, past.until)
+    kept = _kept(o.request).days
+    return await kept.get(key, asked.here.now, lambda: _read(o, asked, past)) + await _read(o, asked, today)
+
+
+async def _read(o: Opened, asked: Asked, part: Month) -> tuple[Slot, ...]:
+    """Raises HistoryUnavailable."""
+    row, span = asked.row, Range(part.start, part.until)
+    if part.slots == 0:
         return ()
     names = [name for name in power.READ if name in asked.points]
-    span = Range(month.start, month.until)
-    columns = {name: await history.read(o.store, row.site, row.id, name, span, month.slots) for name in names}
-    return power.slots_of(columns, month, asked.bounds.rated_a)
+    columns = {name: await history.read(o.store, row.site, row.id, name, span, part.slots) for name in names}
+    return power.slots_of(columns, part, asked.bounds.rated_a)
+
+
+def _kept(request: Request) -> PowerKept:
+    state = request.app.state
+    if getattr(state, "power_kept", None) is None:
+        state.power_kept = PowerKept()
+    found: PowerKept = state.power_kept
+    return found
 
 
 async def _months(o: Opened, asked: Asked) -> tuple[EnergyMonth, ...]:
@@ -139,13 +156,21 @@ async def _months(o: Opened, asked: Asked) -> tuple[EnergyMonth, ...]:
 
 
 async def _energy(o: Opened, asked: Asked, name: str, month: Month) -> list[Any]:
+    if name not in asked.points:
+        return []
+    if not month.is_over:
+        return await _read_energy(o, asked, name, month)
+    key = (asked.row.key, name, month.start, month.end)
+    return await _kept(o.request).energies.get(key, asked.here.now, lambda: _read_energy(o, asked, name, month))
+
+
+async def _read_energy(o: Opened, asked: Asked, name: str, month: Month) -> list[Any]:
     """A counter's month: its first and its last day by the hour, because what is missing there is lost, the others by the day."""
     found: list[Any] = []
-    if name in asked.points:
-        for start, end, step_ms in power.pieces(month):
-            count = -(-(end - start) // step_ms)
-            span = Range(start, start + count * step_ms)
-            found += await history.stretches(o.store, asked.row.site, asked.row.id, name, span, count)
+    for start, end, step_ms in power.pieces(month):
+        count = -(-(end - start) // step_ms)
+        span = Range(start, start + count * step_ms)
+        found += await history.stretches(o.store, asked.row.site, asked.row.id, name, span, count)
     return found
 
 
