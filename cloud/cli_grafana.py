@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import typer
 
@@ -39,6 +41,7 @@ def grafana(
     from cloud.telemetry.address import parse_address
     from device_profiles.library import LibraryError, load
 
+    _check_address(plantroom)
     settings = settings_of(data, config)
     if not settings.telemetry_url:
         raise Misconfigured([Finding("cloud.yaml", 0, "telemetry_url", _WHY, _REMEDY)])
@@ -53,11 +56,11 @@ def grafana(
             shelf, Wanted(address, folder.absolute(), TONGUES if language == "both" else [language], home, secret_file)
         )
     )
-    shutil.rmtree(folder / "plantroom", ignore_errors=True)  # a class that is gone has no dashboard
-    for name, text in made:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    try:
+        _write(folder, made)
+    except OSError as error:
+        remedy = "Name a folder that this user may write, and look at its free space"
+        raise Misconfigured([Finding(str(folder), 0, "", f"cannot be written: {error.strerror}", remedy)]) from error
     boards = sum(name.startswith("plantroom/") for name, _ in made)
     secret = (
         f" Give Grafana the server's token or password as {SECRET}."
@@ -66,3 +69,19 @@ def grafana(
     )
     words = f"{boards} dashboards and a data source are in {folder}; Grafana reads them when it starts.{secret}"
     tell({"folder": str(folder), "dashboards": boards, "source": address.kind}, words, is_json=as_json)
+
+
+def _check_address(text: str) -> None:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname):
+        remedy = "Write it as a browser would: https://desk.example"
+        raise Misconfigured([Finding("", 0, "--plantroom", f"{text!r} is no address of a page", remedy)])
+
+
+def _write(folder: Path, made: Iterable[tuple[str, str]]) -> None:
+    """Raises OSError."""
+    shutil.rmtree(folder / "plantroom", ignore_errors=True)  # a class that is gone has no dashboard
+    for name, text in made:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -24,6 +24,7 @@ from cloud.telemetry.mover import bounds_of, tidy
 from cloud.telemetry.store import Away, Held, Row, Store
 from contract.conventions import EpochMs, Exit, format_instant, json_line
 from device_profiles.reading import Finding
+from device_profiles.schema import check_identifier
 
 app = typer.Typer(help="History: export, import, stats, compact.", no_args_is_help=True)
 
@@ -118,6 +119,7 @@ def import_history(
 ) -> None:
     """Read a file and write it into history. It is checked whole first: with a mistake in it nothing is written."""
     _check_name(file)
+    _check_site(site)
     with _local(file) as path:
         count = _checked(path, str(file), is_shown=not as_json)
         with _session(data, config) as session, _progress(count, file, is_shown=not as_json) as move:
@@ -202,6 +204,14 @@ def _instant(option: str, text: str) -> EpochMs:
 def _check_name(file: Path) -> None:
     if str(file) != "-" and not file.name.endswith(_SUFFIXES):
         raise Misconfigured([Finding(str(file), 0, "", "says no format", f"End the name in {', '.join(_SUFFIXES)}")])
+
+
+def _check_site(site: str) -> None:
+    """What is written under another site must be found under it again."""
+    try:
+        check_identifier(site or "none_given")
+    except ValueError as error:
+        raise Misconfigured([Finding("", 0, "--site", str(error), "Name the site as its gateway does")]) from error
 
 
 class _Counted:

@@ -188,6 +188,9 @@ def test_what_cannot_be_done_is_said_before_anything_is_begun(console: Console, 
     assert "'soon' is no instant" in console.err
     assert console.run("export", "-", "--from", "2026-11-02", "--to", "2026-11-01") == Exit.MISCONFIGURED
     assert "is not after --from" in console.err
+    assert console.run("export", str(tmp_path / "x.csv")) == Exit.DONE
+    assert console.run("import", str(tmp_path / "x.csv"), "--site", "项目/1") == Exit.MISCONFIGURED
+    assert "--site: '项目/1' is not an id" in console.err
 
 
 def test_stats_tell_every_point_and_compact_makes_the_file_smaller(console: Console, tmp_path: Path) -> None:

@@ -214,3 +214,17 @@ def test_without_a_server_the_command_says_what_to_do(
     assert run(monkeypatch, str(tmp_path / "x"), "--data", str(tmp_path)) == Exit.MISCONFIGURED
     assert "set telemetry_url to InfluxDB or VictoriaMetrics" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_cannot_be_written_and_an_address_that_is_none_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLANTROOM_TELEMETRY_URL", INFLUX)
+    taken = tmp_path / "taken"
+    taken.write_text("a file", encoding="utf-8")
+    assert run(monkeypatch, str(taken), "--data", str(tmp_path)) == Exit.MISCONFIGURED
+    assert "cannot be written: Not a directory" in capsys.readouterr().err
+    more = ["--data", str(tmp_path), "--plantroom", "desk.example"]
+    assert run(monkeypatch, str(tmp_path / "x"), *more) == Exit.MISCONFIGURED
+    assert "--plantroom: 'desk.example' is no address of a page" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
