@@ -172,7 +172,7 @@ async def show_part(request: Request, site: str, id: str, part: str) -> Response
 @router.get("/equipment/{site}/{id}/history.json")
 async def history_json(request: Request, site: str, id: str, p: str = "", span: str = "") -> Response:
     """One point's range for the chart script: columns of epoch ms and figures."""
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", tests_of=(site, id)) as o:
         one = await _one(o, site, id, "trends")
         point = one.seen.points.get(p)
         if point is None:
@@ -205,7 +205,7 @@ async def test_samples_csv(request: Request, site: str, id: str, test: str, even
         same = (c.site_id == site) & (c.equipment_id == id) & (c.test == test) & (c.event_id == event)
         if (await o.db.execute(select(c.event_id).where(same))).one_or_none() is None:
             raise not_found("result", f"{event} of {test} of {site}/{id}")
-        series, here = await samples_of(o.db, event), o.page.here
+        series, here = await samples_of(o.db, event), o.at(site).page.here
     text = "".join(csv_text(series, lambda at: here.local(at).isoformat(timespec="milliseconds")))
     headers = {**web.HEADERS, "Content-Disposition": f'attachment; filename="{site}_{id}_{test}.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -40,14 +40,16 @@ async def gateways_part(request: Request) -> Response:
 async def show_gateway(request: Request, id: str) -> Response:
     words = web.words_of(request)
     async with opened(request, "gateways", [Crumb(words("gateway.title"), "/gateways"), Crumb(id)]) as o:
-        return web.render("gateway.html", o.page, id=id, **await _gateway(o, id))
+        there, values = await _gateway(o, id)
+        return web.render("gateway.html", there.page, id=id, **values)
 
 
 @router.get("/parts/gateways/{id}")
 @shared
 async def gateway_part(request: Request, id: str) -> Response:
     async with opened(request, "gateways") as o:
-        return web.render("parts/gateway.html", o.page, **await _gateway(o, id))
+        there, values = await _gateway(o, id)
+        return web.render("parts/gateway.html", there.page, **values)
 
 
 async def _lines(o: Opened) -> list[GatewayLine]:
@@ -73,10 +75,12 @@ async def _newest(o: Opened, rows: Sequence[EquipmentRow]) -> dict[str, EpochMs]
     return found
 
 
-async def _gateway(o: Opened, id: str) -> dict[str, Any]:
+async def _gateway(o: Opened, id: str) -> tuple[Opened, dict[str, Any]]:
+    """In the zone of its site."""
     row = next((row for row in await views.gateways(o.db) if row.id == id), None)
     if row is None:
         raise not_found("gateway", id)
+    o = o.at(row.site)
     here = o.page.here
     devices = await views.devices(o.db, gateway=id)
     equipment = [one for one in await views.equipment(o.db, row.site) if one.gateway == id]
@@ -84,7 +88,7 @@ async def _gateway(o: Opened, id: str) -> dict[str, Any]:
     refused = [
         {"id": f"{epoch}:{lane}:{seq}", "reason": reason} for epoch, lane, seq, reason in await views.refused(o.db, id)
     ]  # fmt: skip
-    return {
+    return o, {
         "gateway": _line(row, devices, await _newest(o, equipment), o), "buses": gateway_page.bus_lines(devices, here),
         "devices": [gateway_page.device_line(one, here, _served(one, names)) for one in devices],
         "troubles": gateway_page.troubles(devices, here), "refused": refused, "notes": await gateway_notes.notes(o.db, id, here),

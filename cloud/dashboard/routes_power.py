@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from fastapi import APIRouter, Request
@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
             return web.render("power.html", o.page, asked=None)
         asked = await _asked(o, rows)
         return web.render(
-            "power.html", replace(o.page, here=asked.here), **await _values(o, asked, [row for row, _ in rows])
+            "power.html", web.at_site(o.page, asked.row.site), **await _values(o, asked, [row for row, _ in rows])
         )
 
 
@@ -94,7 +94,7 @@ async def _asked(o: Opened, rows: Sequence[Row]) -> Asked:
     if not found:
         raise not_found("incomer", at)
     row, points = found[0]
-    here = replace(o.page.here, zone=web.zone_of([site for site in o.page.sites if site.id == row.site]))
+    here = o.at(row.site).page.here
     month = power.wanted_month(given.get("month", ""), here.zone, here.now)
     heat = cast("Heat", given["heat"]) if given.get("heat") in power_page.HEATS else "power_factor"
     days, last = (_day(given.get(name, "")) for name in ("days", "last"))

@@ -48,6 +48,10 @@ class Opened:
     db: AsyncConnection
     tests: tuple[TestLine, ...]
 
+    def at(self, site: str) -> Opened:
+        """The same in this site's own zone."""
+        return replace(self, page=web.at_site(self.page, site))
+
     @property
     def store(self) -> Any:  # noqa: ANN401 - telemetry's protocol
         return self.request.app.state.store
@@ -62,8 +66,12 @@ async def opened(
     wanted: str = "",
     with_tests: bool = False,
     tests_of: tuple[str, str] = ("", ""),
+    site: str = "",
 ) -> AsyncIterator[Opened]:
-    """Open a page for the person who asks; with every periodic test, or those of one site and equipment. Raises SignInNeeded."""
+    """Open a page for the person who asks, in the zone of ``site`` or the first one. Raises SignInNeeded.
+
+    With every periodic test, or those of one site and equipment.
+    """
     user = await access.current_user(request)
     if user is None:
         raise SignInNeeded
@@ -71,7 +79,9 @@ async def opened(
     async with database.read() as db:
         sites = await views.sites(db)
         notice = web.words_of(request, user)("error.database_damaged") if database.damage else _calendars(request, user)
-        page = web.page_of(request, user, sites, section, wanted=wanted, notice=notice)
+        page = web.at_site(
+            web.page_of(request, user, sites, section, wanted=wanted, notice=notice), site or tests_of[0]
+        )
         due = await views.tests(db, *tests_of) if with_tests else []
         tests = tuple(lists.due_test(test, page.here) for test in due)
         home = Crumb(page.site_name, "/wall")

@@ -28,7 +28,9 @@ _DRAWN: Final = frozenset({"gauge", "counter"})
 
 @router.get("/trends")
 async def show(request: Request, find: str = "") -> Response:
-    async with opened(request, "trends", [Crumb(web.words_of(request)("trends.title"))]) as o:
+    async with opened(
+        request, "trends", [Crumb(web.words_of(request)("trends.title"))], site=_first_site(request)
+    ) as o:
         view, here = _asked(request, o), o.page.here
         found = await _read(o, view)
         marks = await _marks(o, view)
@@ -46,7 +48,7 @@ async def show(request: Request, find: str = "") -> Response:
 @router.get("/trends.json")
 async def columns(request: Request) -> JSONResponse:
     """What the page's script draws: for each panel its curves as columns of epoch milliseconds and figures."""
-    async with opened(request, "trends") as o:
+    async with opened(request, "trends", site=_first_site(request)) as o:
         view = _asked(request, o)
         found, marks = await _read(o, view), await _marks(o, view)
         return JSONResponse(trends.data(view, found, marks, o.page.here), headers=dict(web.HEADERS))
@@ -55,7 +57,7 @@ async def columns(request: Request) -> JSONResponse:
 @router.get("/trends.csv")
 async def table(request: Request) -> Response:
     """Every drawn point with up to 20,000 stretches: as read where there are no more values."""
-    async with opened(request, "trends") as o:
+    async with opened(request, "trends", site=_first_site(request)) as o:
         view = _asked(request, o)
         points = await _points(o, view)
         rows = [
@@ -66,6 +68,11 @@ async def table(request: Request) -> Response:
         return StreamingResponse(
             history.csv_lines(rows, o.page.here), media_type="text/csv; charset=utf-8", headers=headers
         )
+
+
+def _first_site(request: Request) -> str:
+    """The first point's: its zone is the page's."""
+    return next(iter(request.query_params.getlist("p")), "").partition("/")[0]
 
 
 def _asked(request: Request, o: Opened) -> Asked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -194,6 +194,15 @@ def path_of(request: Request) -> str:
     if current.netloc == request.headers.get("host", "") and current.path:
         return local_path(current.path + (f"?{current.query}" if current.query else ""))
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def at_site(page: Page, site: str) -> Page:
+    """The page in this site's own zone; as it is where there is no such site."""
+    own = [one for one in page.sites if one.id == site]
+    if not own:
+        return page
+    zone = zone_of(own)
+    return replace(page, here=replace(page.here, zone=zone), zone_name=zone.key)
 
 
 async def plain_page(request: Request, section: str, **values: Any) -> Page:  # noqa: ANN401

@@ -1,12 +1,13 @@
 """Trends in a real browser: drawn, followed, seen closer, saved as a picture, and read without a script."""
 
+import re
 import struct
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import OUTPUT, Open, Served
+from tests.browser.conftest import OUTPUT, Open, Served, sign_in
 from tests.dashboard.world import MINUTE
 
 VIEW = "/trends?p=riverside/incomer_2/power_factor&p=riverside/booster_3/discharge_pressure&span=24h&compare=before"
@@ -78,3 +79,15 @@ async def test_the_servers_drawing_serves_where_scripts_are_off(served: Served, 
         await page.locator("a", has_text="Earlier").click()
         await page.wait_for_url("**from=**")
         await expect(page.locator("svg.trend")).not_to_have_count(0)
+
+
+@pytest.mark.timeout(60)
+async def test_a_reader_in_another_zone_is_told_both_times(served: Served, browser: Browser) -> None:
+    for zone, expected in (("Europe/Berlin", r"Times are those of Asia/Shanghai; \d\d:\d\d there is \d\d:\d\d where you are \(Europe/Berlin\)"),
+                           ("Asia/Singapore", "^Times are those of Asia/Shanghai$")):  # fmt: skip
+        context = await browser.new_context(timezone_id=zone)
+        await sign_in(context, served.address, "duty_engineer", "en")
+        page = await context.new_page()
+        await page.goto(f"{served.address}/trends")
+        await expect(page.locator("[data-zone-note]")).to_have_text(re.compile(expected))
+        await context.close()

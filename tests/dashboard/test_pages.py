@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from cloud.storage import tables as t
 from contract.conventions import format_instant
 from contract.messages import AlarmChanged
 from tests.dashboard.conftest import client
@@ -215,3 +216,21 @@ async def test_a_closed_late_ticket_is_still_in_the_list_of_late_ones(desk: Worl
     assert "T-000002" not in (await reader.get("/tickets")).text
     assert "T-000002" in (await reader.get("/tickets?late=1&open=any")).text
     assert "T-000002" in (await reader.get("/tickets?open=0")).text
+
+
+async def test_a_page_about_one_site_shows_that_sites_time_and_names_its_zone(
+    desk: World, reader: httpx.AsyncClient
+) -> None:
+    async with desk.database.write() as connection:
+        await connection.execute(t.site.insert().values(id="annex", name="Annex", zone="Europe/Berlin"))
+    for path in (
+        "/equipment/riverside/incomer_2", "/equipment/riverside/incomer_2/tests", "/gateways/gw_1", "/power?at=riverside/incomer_2",
+        "/trends?p=riverside/incomer_2/power_factor&span=1h",
+    ):  # fmt: skip
+        text = (await reader.get(path)).text
+        assert 'data-zone="Asia/Shanghai"' in text
+        assert "Times are those of Asia/Shanghai</p>" in text
+    text = (await reader.get("/trends?p=riverside/incomer_2/power_factor&span=1h")).text
+    assert 'name="to" value="2026-11-21T16:05"' in text
+    assert 'data-zone="Europe/Berlin"' in (await reader.get("/equipment")).text
+    assert 'value="2026-11-21T09:05"' in (await reader.get("/trends?span=1h&p=annex/x/y")).text

@@ -33,6 +33,17 @@
     for (const node of all("[data-time]")) node.textContent = clockText(now());
   }
 
+  // ---------- a reader elsewhere is told what time it is there and here ----------
+  function elsewhere() {
+    const note = document.querySelector("[data-zone-note]");
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const at = (timeZone, day) => new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", minute: "2-digit", ...day }).format(now());
+    const date = { day: "numeric", month: "numeric" };
+    if (!note || !own || at(zone, date) === at(own, date)) return;
+    note.textContent = fill(note.dataset.zoneNote, { there: at(zone), here: at(own), own });
+  }
+  elsewhere();
+
   // ---------- the stream: fine, reconnecting after 5 s, said in a banner after 15 s ----------
   let heard = Date.now();
   let everHeard = false;
