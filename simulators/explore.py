@@ -27,6 +27,8 @@ from simulators.scenario_file import Scenario, ScenarioWrong, load_scenario_file
 
 _FIGURES = re.compile(r"\d[\d.:TZ-]*")
 _NAMES = re.compile(r"\b[a-z]+(?:_[a-z0-9]+)+\b")
+_WHOSE = re.compile(r"^(T-\d+ )?\S*( \S+ \d+)?: ")
+"""What a sentence is about, in front of what is wrong with it: a key, a ticket with its key or its clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Found:
 
 def kind_of(sentence: str) -> str:
     """Two sentences of one kind differ only in names and figures."""
-    told = sentence.splitlines()[0].split(": ", 1)[-1]
+    told = _WHOSE.sub("", sentence.splitlines()[0])
     return " ".join(_NAMES.sub("…", _FIGURES.sub("…", told)).split())
 
 

@@ -66,6 +66,17 @@ def test_the_kind_of_a_failure_has_no_names_and_figures() -> None:
     assert kind_of(one) != kind_of("T-000004 pump_1/dry_run: no alarm has this ticket")
 
 
+def test_a_kind_says_what_broke_also_where_figures_come_last() -> None:
+    lost = "2 events of epoch 1795212000 are neither in the cloud nor waiting at the gateway: 23, 24"
+    assert kind_of(lost) == "… events of epoch … are neither in the cloud nor waiting at the gateway: …, …"
+    clock = "T-000007 response 1: it stopped at 1795212000000, slowly reckoned at None"
+    assert kind_of(clock) == "it stopped at …, slowly reckoned at None"
+    late = "pump_1: dry_run came at 1795212000000 and dry_run was not raised within 5min"
+    assert kind_of(late) == "… came at … and … was not raised within …min"
+    crash = "sqlite.py: next_batch: the program failed with KeyError: 'x'"
+    assert "the program failed with KeyError" in kind_of(crash)
+
+
 @pytest.mark.parametrize("seed", range(15))
 def test_every_draw_is_a_scenario_whose_names_exist(seed: int, tmp_path: Path) -> None:
     case = draw(seed, library())
