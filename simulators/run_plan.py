@@ -50,12 +50,13 @@ def _end(step: s.Step, at_ms: EpochMs) -> Iterator[EpochMs]:
         yield at_ms + step.lasts
 
 
-def late(scenario: Scenario, start_ms: EpochMs, zone: ZoneInfo) -> list[tuple[int, str, bool]]:
-    """Steps outside the scenario: (index, time as written, whether it is before the start)."""
+def late(scenario: Scenario, start_ms: EpochMs, zone: ZoneInfo) -> list[tuple[tuple[str | int, ...], str, bool]]:
+    """Steps and looks outside the scenario: (path in the file, time as written, whether it is before the start)."""
     end_ms = start_ms + scenario.head.lasts
-    found = []
-    for index, step in enumerate(scenario.steps):
-        at_ms = step.at.instant(start_ms, zone)
-        if not start_ms <= at_ms <= end_ms:
-            found.append((index, step.at.text, at_ms < start_ms))
-    return found
+    looks = enumerate(scenario.head.expect.values)
+    times = [
+        *((("timeline", index, "at"), step.at) for index, step in enumerate(scenario.steps)),
+        *((("expect", "values", index, "at"), value.at) for index, value in looks),
+    ]
+    instants = [(path, at.text, at.instant(start_ms, zone)) for path, at in times]
+    return [(path, text, at < start_ms) for path, text, at in instants if not start_ms <= at <= end_ms]

@@ -28,9 +28,9 @@ def check(scenario: Scenario, site: SimulatedSite, zone: ZoneInfo) -> list[Findi
 
 
 def _late(scenario: Scenario, zone: ZoneInfo) -> Iterator[Finding]:
-    for index, text, is_before in late(scenario, scenario.head.start, zone):
+    for path, text, is_before in late(scenario, scenario.head.start, zone):
         words = "is before the start" if is_before else "is after the end"
-        yield _wrong(scenario, ("timeline", index, "at"), f"{text} {words}", "Change it, start: or lasts:")
+        yield _wrong(scenario, path, f"{text} {words}", "Change it, start: or lasts:")
 
 
 def _steps(scenario: Scenario, site: SimulatedSite) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _own_words(scenario: Scenario, at: tuple[str, int], step: s.Step, site: Simu
             yield from _known(scenario, (*at, "expect_value"), f"point of {name}", point, points)
         case s.Form(form=key):
             equipment, test, *_ = key.split("/")
-            yield from _test(scenario, (*at, "form"), equipment, test, site)
+            yield from _test(scenario, (*at, "form"), (*at, "form"), equipment, test, site)
         case _:
             return
 
@@ -85,13 +85,16 @@ def _expected(scenario: Scenario, site: SimulatedSite) -> Iterator[Finding]:
         for index, one in enumerate(getattr(expect, section) or ()):
             yield from _rule(scenario, ("expect", section, index, key), getattr(one, key), site)
     for index, test in enumerate(expect.tests):
-        yield from _test(scenario, ("expect", "tests", index, "test"), test.equipment, test.test, site)
+        at = ("expect", "tests", index)
+        yield from _test(scenario, (*at, "equipment"), (*at, "test"), test.equipment, test.test, site)
     for index, value in enumerate(expect.values):
         at = ("expect", "values", index)
         yield from _known(scenario, (*at, "equipment"), "equipment", value.equipment, site.equipment)
         if value.equipment in site.equipment:
             points = site.equipment[value.equipment].equipment_class.points
             yield from _known(scenario, (*at, "point"), f"point of {value.equipment}", value.point, points)
+        if value.between is not None and value.between[0] > value.between[1]:
+            yield _wrong(scenario, (*at, "between"), "the higher figure stands first", "Write between: [low, high]")
 
 
 def _rule(scenario: Scenario, at: tuple[str | int, ...], key: str, site: SimulatedSite) -> Iterator[Finding]:
@@ -108,11 +111,14 @@ def _rule(scenario: Scenario, at: tuple[str | int, ...], key: str, site: Simulat
 
 
 def _test(
-    scenario: Scenario, at: tuple[str | int, ...], equipment: str, test: str, site: SimulatedSite
-) -> Iterator[Finding]:
+    scenario: Scenario, at: tuple[str | int, ...], named: tuple[str | int, ...], equipment: str, test: str,
+    site: SimulatedSite,
+) -> Iterator[Finding]:  # fmt: skip
+    """``at`` is where the equipment stands, ``named`` where the test does."""
+    yield from _known(scenario, at, "equipment", equipment, site.equipment)
     if equipment in site.equipment:
         of = site.equipment[equipment].equipment_class
-        yield from _known(scenario, at, f"test of {of.id}", test, of.tests)
+        yield from _known(scenario, named, f"test of {of.id}", test, of.tests)
 
 
 def _known(

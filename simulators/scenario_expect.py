@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from device_profiles.schema import DurationMs, Identifier
-from simulators.scenario_steps import AlarmKey, TicketKey
+from simulators.scenario_steps import AlarmKey, PriorityName, StateName, TicketKey
 from simulators.scenario_times import At, AtTime, parse_at
 
 
@@ -47,6 +47,9 @@ def _clocks(value: object) -> object:
     return [{"state": one} if isinstance(one, str) else one for one in found]
 
 
+ClockName = Literal["response", "arrival", "service", "resolution"]
+KindName = Literal["fault", "test", "maintenance", "request", "complaint", "inspection", "outage"]
+SeverityName = Literal["advisory", "minor", "major", "critical", "life_safety"]
 Clocks = Annotated[list[ExpectedClock], BeforeValidator(_clocks)]
 
 
@@ -58,11 +61,11 @@ class ExpectedTicket(_Strict):
     """Which of several tickets of one key, the oldest first."""
     count: int = Field(default=1, ge=0)
     """How many tickets of the key; what else is said here holds for each of them."""
-    priority: str | None = None
-    state: str | None = None
-    kind: str | None = None
+    priority: PriorityName | None = None
+    state: StateName | None = None
+    kind: KindName | None = None
     holder: str | None = None
-    severity: str | None = None
+    severity: SeverityName | None = None
     occurrences: int | None = None
     activations: int | None = None
     reopened: int | None = None
@@ -73,7 +76,7 @@ class ExpectedTicket(_Strict):
     opened: When | None = None
     resolved: When | None = None
     closed: When | None = None
-    clocks: dict[Identifier, Clocks] = {}
+    clocks: dict[ClockName, Clocks] = {}
     timeline: dict[str, int] = {}
     """How many lines of a kind its timeline must hold."""
 
@@ -105,7 +108,7 @@ class ExpectedAlarm(_Strict):
 
     alarm: AlarmKey
     state: Literal["active", "cleared"] | None = None
-    severity: str | None = None
+    severity: SeverityName | None = None
     count: int = Field(default=1, ge=0)
     raised: When | None = None
     cleared: When | None = None

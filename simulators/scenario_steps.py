@@ -43,6 +43,12 @@ TicketKey = Annotated[str, AfterValidator(_ticket_key)]
 """EQUIPMENT/RULE, or the name of a ticket that a person entered."""
 AlarmKey = Annotated[str, AfterValidator(_alarm_key)]
 Process = Literal["gateway", "cloud"]
+PriorityName = Literal["general", "major", "urgent", "life_safety"]
+StateName = Literal[
+    "new", "dispatched", "acknowledged", "on_site", "in_progress", "on_hold", "resolved", "verified", "closed",
+    "cancelled", "merged",
+]  # fmt: skip
+"""As the cloud names them: a misspelt one is told before anything is played."""
 Details = dict[str, Any]
 
 
@@ -199,8 +205,8 @@ class ExpectTicket(Step):
 
     expect_ticket: TicketKey
     number: int | None = Field(default=None, ge=1)
-    state: str | None = None
-    priority: str | None = None
+    state: StateName | None = None
+    priority: PriorityName | None = None
     occurrences: int | None = None
     past: bool | None = None
     count: int | None = Field(default=None, ge=0)

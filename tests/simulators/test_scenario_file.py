@@ -1,12 +1,18 @@
 """A scenario file is read with every mistake at once, each with its line, what is known, and what to do."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from cloud.sla.target import CLOCKS, PRIORITIES
+from cloud.tickets.ticket import Kind, State
+from contract.messages import Severity
 from simulators.run import checked
+from simulators.scenario_expect import ClockName, KindName, SeverityName
 from simulators.scenario_file import ScenarioWrong, load_scenario_file, scenario_of
 from simulators.scenario_shelf import file_of, load_all, shipped
+from simulators.scenario_steps import PriorityName, StateName
 
 HEAD = """\
 title: {en: One, zh: 一}
@@ -81,6 +87,36 @@ def test_a_wrong_step_is_told_on_its_line(tmp_path: Path, line: str, message: st
     (found,) = mistakes(tmp_path, f"{HEAD}timeline:\n  {line}\n")
     assert found.startswith("6: timeline[0]")
     assert message.partition("; ")[0] in found
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "message"),
+    [
+        ("tickets", "{ticket: lift_1/door_fault, priority: 重要}", "'重要' is not allowed"),
+        ("tickets", "{ticket: lift_1/door_fault, state: acknowleged}", "Did you mean acknowledged?"),
+        ("tickets", "{ticket: lift_1/door_fault, clocks: {respons: met}}", "Did you mean response?"),
+        (
+            "tests",
+            "{equipment: lift_9, test: half_month_care, result: missed, count: 0}",
+            "equipment lift_9 is not known",
+        ),
+        ("tests", "{equipment: lift_1, test: care, result: missed, count: 0}", "test of lift care is not known"),
+        ("values", '{at: "11:30", equipment: meter, point: x, between: [0, 1]}', "11:30 is after the end"),
+        ("values", "{at: 5min, equipment: incomer_1, point: power_factor, between: [1, 0]}", "the higher figure"),
+    ],
+)
+def test_an_expectation_that_could_never_be_looked_at_is_told(
+    tmp_path: Path, section: str, wrong: str, message: str
+) -> None:
+    found = mistakes(tmp_path, f"{HEAD}expect:\n  {section}:\n    - {wrong}\n")
+    assert [one for one in found if message in one and one.startswith("7: expect.")], found
+
+
+def test_words_of_tickets_are_those_of_the_service_desk() -> None:
+    assert get_args(StateName) == tuple(State)
+    assert get_args(KindName) == tuple(Kind)
+    assert get_args(SeverityName) == tuple(Severity)
+    assert (get_args(PriorityName), get_args(ClockName)) == (PRIORITIES, CLOCKS)
 
 
 def test_a_start_without_its_zone_and_a_length_of_nothing_are_refused(tmp_path: Path) -> None:
