@@ -72,10 +72,16 @@ def _mapped(device: DeviceRow, seen: Seen, here: Here, model: DeviceModel | None
 def _row(point: PointRow, device: DeviceRow, seen: Seen, here: Here, model: DeviceModel | None) -> MappingRow:
     known = model.registers.get(point.device_point) if model else None
     return MappingRow(
-        point.id, point.wire, raw_of(point.wire, device.reads), scale_text(known) if known else "",
+        point.id, wire_text(point.wire, here), raw_of(point.wire, device.reads), scale_text(known) if known else "",
         show(point, seen.samples.get(point.id), here), " ".join(_grouped(one) for one in known.sentinels) if known else "",
         plausible_text(point),
     )  # fmt: skip
+
+
+def wire_text(wire: str, here: Here) -> str:
+    """Where a point lies, with the table in the reader's language as in the request plan."""
+    table, _, rest = wire.partition(" ")
+    return f"{here.words(f'gateway.table.{table}')} {rest}" if _WIRE.match(wire) else wire
 
 
 def _counts(device: DeviceRow, here: Here) -> tuple[tuple[str, str], ...]:

@@ -178,9 +178,11 @@ async def test_the_engineer_sees_raw_words_scale_plan_and_error_counts(desk: Wor
     await desk.tell(GatewayStatus(at=now, version="1", outbox_events=0, outbox_samples=0, devices=[health]))
     async with client(desk, "duty_engineer") as reader:
         text = plain((await reader.get("/equipment/riverside/incomer_2/mapping")).text)
-        assert "power_factor input 0x003E float32 3F5E B852 1 0.867" in text
+        assert "power_factor input registers 0x003E float32 3F5E B852 1 0.867" in text
         assert "Answered 97 %" in text
         assert "Errors 3" in text
         assert "input registers 0x0000 – 0x0047 72 26" in text
         reader.cookies.set("plantroom_language", "zh")
-        assert "最近应答" in plain((await reader.get("/equipment/riverside/incomer_1/mapping")).text)
+        text = plain((await reader.get("/equipment/riverside/incomer_1/mapping")).text)
+        assert "最近应答" in text
+        assert "power_factor 输入寄存器 0x003E float32" in text
