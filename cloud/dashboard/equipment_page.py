@@ -9,6 +9,7 @@ from typing import Final
 
 from cloud.dashboard import chart, present, tile
 from cloud.dashboard.chart import Bucket, Trend
+from cloud.dashboard.history import BUCKETS
 from cloud.dashboard.present import Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, PointRow
 from cloud.dashboard.tile import Seen, is_shown, worst_first
@@ -169,8 +170,10 @@ def trend_facts(point: PointRow, seen: Seen, here: Here) -> tuple[str, ...]:
     return tuple(text for text in (here.words("point.now", value=now), limit, shown.last_good) if text)
 
 
-def statistics(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], here: Here) -> tuple[str, ...]:
-    """Least, mean and greatest value, time outside the limit, time without data."""
+def statistics(
+    point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int], here: Here, most: int = BUCKETS
+) -> tuple[str, ...]:
+    """Least, mean and greatest value, time outside the limit, time without data. ``most``: buckets that were asked for."""
     words = here.words
     good = [bucket for bucket in buckets if bucket.mean is not None]
     if not good:
@@ -179,7 +182,7 @@ def statistics(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int]
     mean = sum((bucket.mean or 0.0) * bucket.count for bucket in good) / count
     least = min(bucket.low if bucket.low is not None else mean for bucket in good)
     greatest = max(bucket.high if bucket.high is not None else mean for bucket in good)
-    step_s = (span[1] - span[0]) / 1000 / chart_steps(buckets, span)
+    step_s = (span[1] - span[0]) / 1000 / chart_steps(buckets, span, most)
     outside = sum(1 for bucket in good if chart.is_out(point, bucket.mean or 0.0)) * step_s
     silent = max(0.0, (span[1] - span[0]) / 1000 - len(good) * step_s)
     plain = (least, mean, greatest)
@@ -187,8 +190,8 @@ def statistics(point: PointRow, buckets: Sequence[Bucket], span: tuple[int, int]
     return (*written, present.duration(outside, words), present.duration(silent, words))
 
 
-def chart_steps(buckets: Sequence[Bucket], span: tuple[int, int]) -> float:
-    """How many buckets of this spacing the whole range holds."""
+def chart_steps(buckets: Sequence[Bucket], span: tuple[int, int], most: int) -> float:
+    """How many buckets of this spacing the whole range holds; one or two are taken as wide as each would be."""
     spacing = sorted(b.at - a.at for a, b in itertools.pairwise(buckets))
-    step = spacing[len(spacing) // 2] if spacing else span[1] - span[0]
+    step = spacing[len(spacing) // 2] if len(spacing) > 1 else (span[1] - span[0]) / most
     return max(1.0, (span[1] - span[0]) / max(1, step))

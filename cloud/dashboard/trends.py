@@ -238,7 +238,7 @@ def _curve(view: Asked, one: Read, index: int, frame: Frame, here: Here) -> Curv
     return Curve(
         key=one.key, name=name_of(one, here), href=f"/equipment/{one.key[0]}/{one.key[1]}", dash=index, lines=lines,
         was=chart.runs(one.point, one.before, frame, chart.spacing_of(one.before)),
-        figures=equipment_page.statistics(one.point, buckets, (view.range.start, view.range.end), here),
+        figures=equipment_page.statistics(one.point, buckets, (view.range.start, view.range.end), here, BUCKETS),
         remove=f"/trends?{view.without(one.key).query}", label_y=frame.y(last) if last is not None else 0.0,
     )  # fmt: skip
 

@@ -141,3 +141,10 @@ async def test_an_unknown_point_is_said_and_the_rest_is_drawn(desk: World) -> No
         page = (await reader.get(f"/trends?p=riverside/ghost/x&p={POWER_FACTOR}")).text
     assert "此处未知或非数值：riverside/ghost/x" in page
     assert page.count('class="body plot"') == 1
+
+
+def test_a_day_of_data_in_a_year_is_not_a_year_outside_the_limit() -> None:
+    year = Range(SATURDAY - 366 * 24 * HOUR, SATURDAY, "1y")
+    for buckets in (steady(0.8, 1), [steady(0.8, 1)[0], Bucket(SATURDAY - 200 * 24 * HOUR, 0.8, 0.8, 0.8)]):
+        (panel,) = trends.panels(Asked((), year), [read("pf", "", buckets)], [], here())
+        assert panel.curves[0].figures[3:] in {("17 h 34 min", "365 d 06 h"), ("1 d 11 h", "364 d 12 h")}
