@@ -138,6 +138,7 @@ class Stepped:
             if index > newest - size:
                 slot = (index + moved) % size
                 self._ms[slot], self._area[slot] = round(ms), area
+        self._held, self._held_at = None, None  # what was held before is not what these steps are of
         self._oldest = newest + moved - size + 1
         self._known = sum(self._ms)
         self._integral = sum(self._area)

@@ -77,4 +77,4 @@ def test_mistakes_of_the_plant_command_are_told_in_one_line(tmp_path: Path) -> N
         ([str(tls), "--truth", str(tmp_path)], "cannot be written"),
     ):
         done = CliRunner().invoke(application("plant"), ["plant", *arguments, "--control", str(free_port())])
-        assert (done.exit_code, told in done.output) == (2, True), done.output
+        assert (done.exit_code, told in done.output) == (2, True), (done.output, done.exception)

@@ -184,6 +184,16 @@ def test_the_time_between_two_processes_is_not_known() -> None:
     assert read(second, 139_000) == 10.0
 
 
+def test_what_was_saved_outlives_a_window_that_was_made_long_before_it_knew_anything() -> None:
+    first, second = windows.create("avg", SPAN), windows.create("avg", SPAN)
+    second.push(None, 0)
+    for at in range(1_000_000, 1_090_000, 1_000):
+        first.push(10.0, at)
+    second.restore(first.checkpoint(), 0)
+    second.push(10.0, 1_089_000)
+    assert read(second, 1_089_000) == 10.0
+
+
 def test_a_counter_that_was_reset_counts_on() -> None:
     window = windows.create("delta", 10_000, is_counter=True)
     for second, value in enumerate([5.0, 6.0, 9.0, 0.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0]):
