@@ -155,10 +155,7 @@ class SimulatedPlant:
 
     def device_points(self, device: SimulatedDevice) -> dict[str, Point]:
         """Device point → the standard point it shows."""
-        return {
-            point: self.site.equipment[owner].equipment_class.points[name]
-            for point, (owner, name) in device.sources.items()
-        }
+        return self.site.points_of(device)
 
     def inject(self, equipment: str, fault: str, onset_s: float = 0.0) -> EpochMs:
         """Let a fault happen now. Its effect is readable at once, or develops over ``onset_s``. Raises UnknownFault."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from device_profiles.reading import Finding, did_you_mean, finding
+from device_profiles.schema import Point
 from simulators import scenario_steps as s
 from simulators import sensors
 from simulators.raw_reply import FAULTS
@@ -23,7 +24,7 @@ OWN_RULES = ("gateway_silent", "no_data", "alarm_chattering", "alarm_flood", "pe
 
 def check(scenario: Scenario, site: SimulatedSite, zone: ZoneInfo) -> list[Finding]:
     """Every mistake, in the order of lines."""
-    found = [*_late(scenario, zone), *_steps(scenario, site), *_expected(scenario, site)]
+    found = [*_late(scenario, zone), *_steps(scenario, site), *_undone(scenario), *_expected(scenario, site)]
     return sorted(found, key=lambda one: one.line)
 
 
@@ -65,6 +66,7 @@ def _own_words(scenario: Scenario, at: tuple[str, int], step: s.Step, site: Simu
             of_device = next((one for one in site.devices if one.id == device), None)
             if of_device is not None:
                 yield from _known(scenario, (*at, "point"), f"point of {device}", point, of_device.sources)
+                yield from _lie(scenario, at, step, site.points_of(of_device))
         case s.Cut(cut=what) | s.Mend(mend=what) if what.startswith("bus "):
             yield from _known(scenario, (*at, s.verb_of(step)), "bus", what[4:], site.buses)
         case s.Act(act=action):
@@ -77,6 +79,30 @@ def _own_words(scenario: Scenario, at: tuple[str, int], step: s.Step, site: Simu
             yield from _test(scenario, (*at, "form"), (*at, "form"), equipment, test, site)
         case _:
             return
+
+
+def _lie(scenario: Scenario, at: tuple[str, int], step: s.Sensor, points: Mapping[str, Point]) -> Iterator[Finding]:
+    """Figures that its kind does not know, or a kind that its point cannot show."""
+    if step.sensor not in sensors.KINDS or step.point not in points:
+        return
+    try:
+        sensors.make_lie(step.sensor, points, step.point, None, 0.0, step.with_)
+    except sensors.BadLie as error:
+        yield _wrong(scenario, at, f"the sensor {step.device}/{step.point} cannot lie so", str(error))
+
+
+def _undone(scenario: Scenario) -> Iterator[Finding]:
+    """A repair of what never comes does nothing: mostly a slip of the pen."""
+    caused = {(step.equipment, step.inject) for step in scenario.steps if isinstance(step, s.Inject)}
+    cut = {step.cut for step in scenario.steps if isinstance(step, s.Cut)}
+    for index, step in enumerate(scenario.steps):
+        at = ("timeline", index)
+        if isinstance(step, s.Clear) and (step.equipment, step.clear) not in caused:
+            message = f"{step.clear} of {step.equipment} is repaired and no step injects it"
+            yield _wrong(scenario, (*at, "clear"), message, "Name what was injected, or leave this step out")
+        if isinstance(step, s.Mend) and step.mend not in cut:
+            message = f"{step.mend} is mended and no step cuts it"
+            yield _wrong(scenario, (*at, "mend"), message, "Name what was cut, or leave this step out")
 
 
 def _expected(scenario: Scenario, site: SimulatedSite) -> Iterator[Finding]:

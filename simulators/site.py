@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from device_profiles.fitting import Channel, ChannelSetting, fitted_model
 from device_profiles.library import Library, load
-from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Text, parse_duration_ms
+from device_profiles.schema import DeviceModel, EquipmentClass, Limit, Point, Text, parse_duration_ms
 
 DEFAULT_EVERY_MS: Mapping[str, int] = {"modbus": 5_000, "mqtt": 10_000}
 _OF_THE_REAL_PLACE = ("ca_file", "cert_file", "key_file", "proxy", "proxy_credential_file", "hooks")
@@ -73,6 +73,11 @@ class SimulatedSite:
 
     def on_bus(self, bus: str) -> tuple[SimulatedDevice, ...]:
         return tuple(device for device in self.devices if device.bus == bus)
+
+    def points_of(self, device: SimulatedDevice) -> dict[str, Point]:
+        """Device point → the standard point it shows."""
+        of = {point: self.equipment[owner].equipment_class for point, (owner, _) in device.sources.items()}
+        return {point: of[point].points[name] for point, (_, name) in device.sources.items()}
 
 
 @dataclass(frozen=True, slots=True)

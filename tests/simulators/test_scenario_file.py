@@ -79,8 +79,15 @@ def test_every_unknown_name_is_told_at_once(tmp_path: Path) -> None:
         ("- {at: 5min, call: DELETE everything}", "'DELETE everything' is no call of the API"),
         ("- {at: 5min, kill: meter_1}", "'meter_1' is not allowed"),
         ("- {at: 5min, clear: door_fault, equipment: lift_1, lasts: 5min}", "lasts: is not a key here"),
-        ("- {at: 90min, clear: door_fault, equipment: lift_1}", "90min is after the end"),
-        ('- {at: "09:00", clear: door_fault, equipment: lift_1}', "09:00 is before the start"),
+        (
+            "- {at: 5min, clear: door_fault, equipment: lift_1}",
+            "door_fault of lift_1 is repaired and no step injects it",
+        ),
+        ("- {at: 5min, mend: line}", "line is mended and no step cuts it"),
+        ("- {at: 5min, sensor: drift, device: meter_1, point: frequency, with: {perday: 3}}", "it knows per_day, most"),
+        ("- {at: 5min, sensor: swap, device: meter_1, point: frequency}", "name another point of the device"),
+        ("- {at: 90min, inject: door_fault, equipment: lift_1}", "90min is after the end"),
+        ('- {at: "09:00", inject: door_fault, equipment: lift_1}', "09:00 is before the start"),
     ],
 )
 def test_a_wrong_step_is_told_on_its_line(tmp_path: Path, line: str, message: str) -> None:
