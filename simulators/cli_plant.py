@@ -105,7 +105,7 @@ async def _serve(file: Path, wishes: Wishes) -> None:
 
 
 async def _live(simulated: SimulatedPlant, servers: PlantServers, wishes: Wishes, clock: SystemClock) -> None:
-    started = asyncio.Event()
+    started, wrong = asyncio.Event(), ""
     try:
         async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             group.create_task(servers.run(started), name="plant")
@@ -118,7 +118,9 @@ async def _live(simulated: SimulatedPlant, servers: PlantServers, wishes: Wishes
             group.create_task(hand.serve_forever(), name="control")
             group.create_task(play(simulated, endless(wishes.faults, wishes.seed), clock), name="player")
     except* (SiteError, NoPort) as errors:
-        raise SiteError(str(errors.exceptions[0])) from None
+        wrong = str(errors.exceptions[0])
+    if wrong:  # raised here: what is raised within except* becomes a group
+        raise SiteError(wrong)
 
 
 def control_socket(port: int | None) -> socket.socket:

@@ -135,6 +135,7 @@ async def record(site: Site, tape: Tape, seconds: float | None, heard: Heard, ma
     """
     devices = site.devices_by_bus()
     buses = [make(bus, devices[bus.id], heard, tape) for bus in site.buses if bus.id in devices]
+    wrong = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(bus.run(), name=f"record {bus.bus.id}") for bus in buses]
@@ -142,9 +143,11 @@ async def record(site: Site, tape: Tape, seconds: float | None, heard: Heard, ma
             for task in tasks:
                 task.cancel()
     except* RecordingError as errors:
-        raise errors.exceptions[0] from None
+        wrong = errors.exceptions[0]
     finally:
         tape.recording.close()
+    if wrong is not None:  # raised here: what is raised within except* becomes a group
+        raise wrong
 
 
 async def _keep(tape: Tape, seconds: float | None) -> None:
