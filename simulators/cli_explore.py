@@ -16,6 +16,7 @@ from simulators.explore import Found, explore_seed, library, play_case, write_ca
 from simulators.explore_draw import Case, draw
 from simulators.pool import cores, quiet, spread
 from simulators.progress import Progress
+from simulators.scenario_file import ScenarioWrong
 from simulators.shrink import shrink
 
 KEPT = Path("explored")
@@ -108,7 +109,10 @@ def _kept(kind: str, found: Found, folder: Path, shrink_runs: int) -> Kept:
 
     def fails(smaller: Case) -> bool:
         nonlocal last
-        tried = play_case(smaller)
+        try:
+            tried = play_case(smaller)
+        except ScenarioWrong:  # without that part it is no site or no scenario any more
+            return False
         if kind in tried.kinds:
             last = tried
         return kind in tried.kinds
