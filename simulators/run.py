@@ -32,6 +32,7 @@ from simulators.scenario_check import check
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import SiteError, build_site
 from simulators.virtual import PACES, World, running
+from simulators.virtual_cloud import configured
 
 Tell = Callable[[float, Callable[[], Sequence[Event]]], None]
 """Hears how far a run is, 0 to 1, and may ask for everything that happened so far."""
@@ -107,6 +108,10 @@ def prepare(scenario: Scenario, folder: Path) -> Prepared:
     data, library = checked(scenario)
     times = times_of(scenario, data)
     original = (scenario.site_file or folder / "site.yaml").parent
+    try:
+        configured(scenario.head.cloud, folder, folder)
+    except SiteError as error:
+        raise ScenarioWrong([Finding(str(scenario.file), scenario.line("cloud"), "cloud", str(error))]) from error
     return Prepared(
         scenario, write_site(data, original, folder), library, times, plan(scenario, times.start_ms, times.zone)
     )

@@ -21,6 +21,7 @@ from sqlalchemy import event, select
 
 from cloud.app import Parts, create_app
 from cloud.config import Config, load_config
+from cloud.errors import Misconfigured
 from cloud.escalation import contacts
 from cloud.escalation.courier import Letter
 from cloud.people import gateways, service
@@ -30,6 +31,7 @@ from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
 from contract.conventions import EpochMs
 from simulators.clock import VirtualClock
+from simulators.site import SiteError
 from simulators.virtual_store import RecentStore
 
 CODE = "VIRTUAL-CODE"
@@ -170,9 +172,7 @@ class VirtualCloud:
     def _config(self) -> Config:
         if not self._told:
             return Config(data=self.folder, database_url=f"sqlite:///{self.database_file}")
-        file = self._home / "cloud.yaml"
-        file.write_text(yaml.safe_dump(self._told, allow_unicode=True), encoding="utf-8")
-        return load_config({}, file, self.folder)
+        return configured(self._told, self._home, self.folder)
 
     # --- what an administrator does at the console --------------------------------------------------------------
 
@@ -220,6 +220,16 @@ def _do_not_flush(connection: Any, _record: object) -> None:  # noqa: ANN401 - t
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous=OFF")
     cursor.close()
+
+
+def configured(told: Mapping[str, Any], home: Path, data: Path) -> Config:
+    """What would stand in cloud.yaml, judged as the cloud judges it. Raises SiteError with every mistake."""
+    file = home / "cloud.yaml"
+    file.write_text(yaml.safe_dump(dict(told), allow_unicode=True), encoding="utf-8")
+    try:
+        return load_config({}, file, data)
+    except Misconfigured as error:
+        raise SiteError("; ".join(f"{one.path}: {one.message}. {one.remedy}" for one in error.findings)) from error
 
 
 class Line(httpx.AsyncBaseTransport):
