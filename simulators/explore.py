@@ -7,7 +7,6 @@ finding: the case is drawn at random, and its expectations are none.
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import tempfile
 import traceback
@@ -16,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
 import yaml
 
 from device_profiles.library import Library, load
 from simulators.clock import run_virtual
 from simulators.explore_draw import SITE_NAME, Case, draw
+from simulators.pool import silenced
 from simulators.run import play
 from simulators.scenario_file import Scenario, ScenarioWrong, load_scenario_file
 
@@ -69,8 +68,7 @@ def explore_seed(seed: int) -> Found:
 
 def play_case(case: Case) -> Found:
     """Play it and judge its invariants. Raises ScenarioWrong for a case that is no scenario."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with tempfile.TemporaryDirectory(prefix="plantroom-explore-") as place:
+    with silenced(), tempfile.TemporaryDirectory(prefix="plantroom-explore-") as place:
         folder = Path(place)
         file = write_case(case, folder / "case.yaml")
         (folder / "world").mkdir()

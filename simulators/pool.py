@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import TypeVar
 
 import structlog
@@ -24,6 +25,17 @@ def quiet() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         threading.Thread(target=_end_with, args=(parent,), daemon=True, name="parent").start()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Nothing but disasters is logged within; afterwards all is as it was."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
-
-import structlog
 
 from contract.conventions import EpochMs
 from device_profiles.library import Library, LibraryError
@@ -22,6 +20,7 @@ from device_profiles.reading import Finding
 from simulators import invariants
 from simulators.clock import VirtualClock, run_virtual
 from simulators.expect import Judge, Miss, Times
+from simulators.pool import silenced
 from simulators.run_deeds import Conductor
 from simulators.run_facts import Facts, Row, dump, key_of, read_facts
 from simulators.run_plan import Deed, plan
@@ -88,8 +87,8 @@ class Outcome:
 
 def run_scenario(scenario: Scenario, folder: Path, seed: int | None = None, tell: Tell | None = None) -> Outcome:
     """Play it on a virtual loop of its own; data lands in ``folder``. Raises ScenarioWrong, SiteError, LibraryError."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    return run_virtual(play(scenario, folder, seed, tell))
+    with silenced():
+        return run_virtual(play(scenario, folder, seed, tell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,8 @@ def prepare(scenario: Scenario, folder: Path) -> Prepared:
     times = times_of(scenario, data)
     original = (scenario.site_file or folder / "site.yaml").parent
     try:
-        configured(scenario.head.cloud, folder, folder)
+        with tempfile.TemporaryDirectory() as place:
+            configured(scenario.head.cloud, Path(place), folder)
     except SiteError as error:
         raise ScenarioWrong([Finding(str(scenario.file), scenario.line("cloud"), "cloud", str(error))]) from error
     return Prepared(
