@@ -96,6 +96,7 @@ async def cut_and_back(served: Served, at: Open, width: int, language: str) -> N
         await goes_on(served, pages, width, 0.722)
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(180)
 async def test_a_phone_that_lost_the_server_says_so_and_goes_on(served: Served, at: Open) -> None:
     await cut_and_back(served, at, 390, "zh")

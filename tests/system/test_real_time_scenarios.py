@@ -28,6 +28,7 @@ def check(name: str) -> None:
     assert real["met"] == virtual["met"]
 
 
+@pytest.mark.proof
 def test_a_short_scenario_gives_the_same_tickets_in_real_time() -> None:
     check(SHORT)
 
