@@ -192,6 +192,11 @@ class Database:
         error = context.original_exception
         if is_damage(error):
             self.note_damage(str(error))
+        if isinstance(error, getattr(context.dialect.loaded_dbapi, "InternalClientError", ())):
+            context.is_disconnect = (
+                True  # asyncpg was asked while it still read why the server is ending the connection
+            )
+            return OperationalError(context.statement, context.parameters, error, connection_invalidated=True)
         if type(context.sqlalchemy_exception) is not DBAPIError:
             return None
         if _state(error).startswith(_DATA_STATE):

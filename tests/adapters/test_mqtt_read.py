@@ -60,7 +60,8 @@ async def read(site: Path, *more: object, said: list[tuple[str, Any]], broker: M
 
 async def test_without_a_gateway_the_broker_is_listened_to(tmp_path: Path, broker: Mosquitto) -> None:
     site = site_at(tmp_path, broker.port)
-    said = [(TOPIC, '{"temp'), (TOPIC, {"temperature": 21.5, "humidity": 40})]
+    await publish(broker, (TOPIC, '{"temp'), retain=True)  # so it is the first that whoever listens hears
+    said = [(TOPIC, {"temperature": 21.5, "humidity": 40})]
     result = await read(site, "--json", "--wait", 10, said=said, broker=broker)
     assert result.exit_code == Exit.DONE
     rows = [json.loads(line) for line in result.stdout.splitlines()]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -186,6 +187,37 @@ async def test_connections_that_rested_while_the_server_was_away_are_replaced_an
     monkeypatch.setattr(session, "_RESTING_MS", -1)
     async with database.write(is_brief=True) as connection:
         assert await names.tuples(connection) == []
+    await database.close()
+
+
+async def test_a_question_while_the_server_says_why_it_ends_a_connection_finds_it_lost(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In that moment asyncpg is neither closed nor ready, which it calls an error of its own."""
+    database, add = await empty(url), Prepared(t.site.insert())
+
+    execute = asyncpg.Connection.execute
+
+    async def still_reading(driver: asyncpg.Connection, sql: str, *parameters: object) -> str:
+        if sql.startswith("INSERT"):
+            raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+        status: str = await execute(driver, sql, *parameters)
+        return status
+
+    async def name() -> None:
+        async with database.write(is_brief=True) as connection:
+            processes.append((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            await add.run(connection, {"id": "kept", "name": ""})
+
+    processes: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "execute", still_reading)
+        with pytest.raises(OperationalError) as lost:
+            await name()
+    assert lost.value.connection_invalidated
+    await name()
+    assert len(set(processes)) == 2
+    assert [row["id"] for row in await rows(database, t.site)] == ["kept"]
     await database.close()
 
 
