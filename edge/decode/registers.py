@@ -198,11 +198,11 @@ def _scaled_by_device(codec: RegisterCodec, raw: Raw, scale_code: int | None) ->
         return ABSENT
     if scale_code == NO_SCALE_CODE:
         return SENTINEL
-    power = _power(codec, scale_code)
+    power = power_of(codec, scale_code)
     return UNDECODABLE if power is None else codec.meaning.convert(raw, power)
 
 
-def _power(codec: RegisterCodec, scale_code: int) -> int | None:
+def power_of(codec: RegisterCodec, scale_code: int) -> int | None:
     """The power of ten that a word at ``scale_from`` stands for, None when it stands for none."""
     if codec.scale_codes:
         return codec.scale_codes.get(scale_code)
@@ -239,7 +239,7 @@ def encode(codec: RegisterCodec, value: Value, scale_code: int | None = None, *,
     """
     if value is None and (codec.sentinels or codec.byte_sentinels):
         return _words(_not_available(codec))
-    power = 0 if scale_code is None else _power(codec, scale_code)
+    power = 0 if scale_code is None else power_of(codec, scale_code)
     if power is None:
         raise ValueError(f"{scale_code} is no scale code of this device")
     raw = codec.meaning.revert(value, min(codec.parts) if codec.parts else power)

@@ -31,10 +31,13 @@ def codecs(draw: st.DrawFn) -> RegisterCodec:
         "order": draw(st.sampled_from(legal_orders(wire_type))), "scale": draw(st.sampled_from([1.0, 0.1, 10.0, 0.3])),
         "offset": draw(st.sampled_from([0.0, -40.0])), "invert": draw(st.booleans()),
         "transform": draw(st.sampled_from(["none", "none", "none", "four_quadrant_pf", "absolute"])),
+        "plausible": draw(st.sampled_from([None, None, (-500.0, 5000.0)])),
         "sentinels": draw(st.lists(st.sampled_from(["0x8000", "0xFF", "0x7FC0", "0x0"]), max_size=2)),
     }  # fmt: skip
     if wire_type in ("uint16", "int32", "bit"):
         keys["bit"] = draw(st.none() | st.integers(0, 15))
+    if wire_type == "uint16":
+        keys["enum"] = draw(st.sampled_from([{}, {"0": "true", "1": "false", "4660": "7"}]))
     if wire_type in ("int16", "uint32"):
         keys["scale_from"] = draw(st.none() | st.just(100))
     unit = draw(st.sampled_from([(1.0, 0.0), (0.001, 0.0), (1.0, -273.15)]))
@@ -46,9 +49,10 @@ WORDS = st.lists(
     min_size=COUNT,
     max_size=COUNT,
 )
+SCALE_CODES = st.sampled_from([0, 1, 3, 10, 11, 0x8000, 0xFFFF, 0xFFFD, None]) | st.integers(0, 0xFFFF)
 
 
-@given(st.lists(codecs(), min_size=1, max_size=12), WORDS)
+@given(st.lists(codecs(), min_size=1, max_size=12), st.lists(st.tuples(WORDS, SCALE_CODES), min_size=1, max_size=3))
 @example(
     [
         compile_point(
@@ -56,17 +60,28 @@ WORDS = st.lists(
         )
         for order in legal_orders("float32")
     ],
-    [0x7FC0] * COUNT,
+    [([0x7FC0] * COUNT, 0)],
 )
-def test_a_block_says_the_same_as_its_values_one_by_one(wanted: list[RegisterCodec], words: list[int]) -> None:
-    payload = b"".join(word.to_bytes(2, "big") for word in words)
-    values, flaws = BlockDecoder(wanted, 100, COUNT).decode(payload, {("holding", 100): words[0]})
-    for place, codec in enumerate(wanted):
-        at = codec.address - 100
-        alone = decode(codec, words[at : at + codec.count], words[0])
-        together = flaws.get(place) or Decoded(values[place])
-        assert together == alone
-        assert type(together.value) is type(alone.value)
+def test_block_after_block_says_the_same_as_its_values_one_by_one(
+    wanted: list[RegisterCodec], told: list[tuple[list[int], int | None]]
+) -> None:
+    decoder = BlockDecoder(wanted, 100, COUNT)
+    for words, code in [*told, told[0]]:
+        payload = b"".join(word.to_bytes(2, "big") for word in words)
+        values, flaws = decoder.decode(payload, {} if code is None else {("holding", 100): code})
+        for place, codec in enumerate(wanted):
+            at = codec.address - 100
+            alone = decode(codec, words[at : at + codec.count], code)
+            together = flaws.get(place) or Decoded(values[place])
+            assert together == alone
+            assert type(together.value) is type(alone.value)
+
+
+def test_what_a_block_gave_once_is_its_receivers_own() -> None:
+    decoder = BlockDecoder([compile_point(RegisterMapping(table="coil", address=0), None, KINDS[2])], 0, 1)
+    first = decoder.decode(b"\1", {})
+    first[0][0], first[1][0] = None, Decoded(None)
+    assert decoder.decode(b"\1", {}) == ([True], {})
 
 
 @given(st.binary(max_size=2 * COUNT + 4).filter(lambda payload: len(payload) != 2 * COUNT))
