@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from device_profiles.reading import did_you_mean
 from device_profiles.schema import DurationMs, Identifier
 from simulators.scenario_steps import AlarmKey, PriorityName, StateName, TicketKey
 from simulators.scenario_times import At, AtTime, parse_at
@@ -50,6 +51,26 @@ def _clocks(value: object) -> object:
 ClockName = Literal["response", "arrival", "service", "resolution"]
 KindName = Literal["fault", "test", "maintenance", "request", "complaint", "inspection", "outage"]
 SeverityName = Literal["advisory", "minor", "major", "critical", "life_safety"]
+TIMELINE_KINDS = (
+    "opened", "dispatched", "acknowledged", "arrived", "started", "restored", "held", "resumed", "resolved", "verified",
+    "closed", "reopened", "cancelled", "noted", "handed_over", "reclassified", "merged", "absorbed", "linked", "unlinked",
+    "joined_parent", "left_parent", "child_joined", "recurred", "activated", "cleared", "warned", "breached", "retargeted",
+    "attached", "detached", "measured", "hours_added", "hours_corrected", "part_added", "part_corrected", "drafted",
+    "link_made", "link_revoked", "permit_changed", "permit_asked", "permit_cut_approved", "permit_cut_refused",
+    "permit_notified", "permit_cut", "permit_extended", "permit_done", "permit_restore_approved", "permit_restore_refused",
+    "permit_restored", "permit_lapsed", "permit_unapplied", "permit_ending", "permit_overrun",
+)  # fmt: skip
+"""Every kind of line that the desk writes."""
+
+
+def _timeline_kind(text: str) -> str:
+    """A misspelt one would be counted as none."""
+    if text not in TIMELINE_KINDS:
+        raise ValueError(f"no line of a ticket is of kind {text}; {did_you_mean(text, TIMELINE_KINDS)}")
+    return text
+
+
+TimelineKind = Annotated[str, AfterValidator(_timeline_kind)]
 Clocks = Annotated[list[ExpectedClock], BeforeValidator(_clocks)]
 
 
@@ -77,7 +98,7 @@ class ExpectedTicket(_Strict):
     resolved: When | None = None
     closed: When | None = None
     clocks: dict[ClockName, Clocks] = {}
-    timeline: dict[str, int] = {}
+    timeline: dict[TimelineKind, Annotated[int, Field(ge=0)]] = {}
     """How many lines of a kind its timeline must hold."""
 
 
@@ -87,7 +108,7 @@ class ExpectedCall(_Strict):
     ticket: TicketKey
     to: Identifier
     step: int | None = None
-    about: str | None = None
+    about: ClockName | None = None
     """The clock, where it was told about one."""
     at: When | None = None
     count: int = Field(default=1, ge=0)
