@@ -25,8 +25,12 @@ from simulators.run import Outcome, Tell, checked, play, run_scenario, times_of
 from simulators.run_paced import run_paced
 from simulators.run_report import as_object, lines_of, summary
 from simulators.run_timeline import Event
+from simulators.scenario_check import virtual_only
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.scenario_shelf import load_all, shipped
+
+_SHOWN = 3
+"""So many names of what a folder holds are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ def run(
     names = [path.stem for path in shipped()] if scenario == ["all"] else scenario
     try:
         scenarios = load_all(names)
-        _check(scenarios)
+        _check(scenarios, is_real_time=real_time)
+        if data is not None:
+            _take_folder(data, scenarios)
         raise typer.Exit(_run_all(scenarios, asked))
     except ScenarioWrong as error:
         _fail(str(error), Exit.MISCONFIGURED)
@@ -104,15 +110,25 @@ def run(
         _fail(str(error), Exit.FINDING)
 
 
-def scenarios() -> None:
+def scenarios(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON object a scenario.")] = False) -> None:
     """List the shipped scenarios."""
     language = language_of(os.environ)
     for one in load_all([path.stem for path in shipped()]):
-        title = one.head.title.zh if language == "zh" else one.head.title.en
-        typer.echo(f"{one.name:<40} {title}")
+        title = one.head.title
+        typer.echo(
+            json_line(_listed(one)) if as_json else f"{one.name:<40} {title.zh if language == 'zh' else title.en}"
+        )
 
 
-def _check(scenarios: Sequence[Scenario]) -> None:
+def _listed(one: Scenario) -> dict[str, object]:
+    head = one.head
+    return {
+        "name": one.name, "title": head.title.model_dump(), "about": head.about.model_dump() if head.about else None,
+        "lasts_s": head.lasts / 1000, "pace": head.pace, "file": str(one.file),
+    }  # fmt: skip
+
+
+def _check(scenarios: Sequence[Scenario], *, is_real_time: bool) -> None:
     """Every mistake of every file, before anything is played."""
     mistakes = []
     for one in scenarios:
@@ -120,8 +136,29 @@ def _check(scenarios: Sequence[Scenario]) -> None:
             checked(one)
         except ScenarioWrong as error:
             mistakes += error.findings
+        if is_real_time:
+            mistakes += virtual_only(one)
     if mistakes:
         raise ScenarioWrong(mistakes)
+
+
+def _take_folder(data: Path, scenarios: Sequence[Scenario]) -> None:
+    """Make --data's folder with one for each scenario: what one call wrote and nothing else. Raises ScenarioWrong."""
+    names = [one.name for one in scenarios]
+    for one in scenarios:
+        if names.count(one.name) > 1:
+            remedy = "Rename one, or run them one after the other with a folder each"
+            raise ScenarioWrong([Finding(str(one.file), 0, "", f"two scenarios are named {one.name}", remedy)])
+    remedy = "Name an empty folder with --data, or one that is not there yet"
+    try:
+        held = sorted(one.name for one in data.iterdir()) if data.exists() else []
+        if held:
+            said = f"is not empty: it holds {', '.join(held[:_SHOWN])}{' …' if len(held) > _SHOWN else ''}"
+            raise ScenarioWrong([Finding(str(data), 0, "", said, remedy)])
+        for name in names:
+            (data / name).mkdir(parents=True)
+    except OSError as error:
+        raise ScenarioWrong([Finding(str(data), 0, "", f"cannot be used: {error.strerror}", remedy)]) from error
 
 
 def _run_all(scenarios: Sequence[Scenario], asked: Asked) -> Exit:
@@ -204,7 +241,7 @@ class _Teller:
 
 @contextlib.contextmanager
 def folder_of(scenario: Scenario, data: Path | None) -> Iterator[Path]:
-    """Where one run's data lands: kept where it was asked for, else gone afterwards. Raises ScenarioWrong where some is."""
+    """Where one run's data lands: kept where it was asked for, else gone afterwards."""
     if data is None:
         place = Path(tempfile.mkdtemp(prefix=f"plantroom-{scenario.name}-"))
         try:
@@ -212,12 +249,7 @@ def folder_of(scenario: Scenario, data: Path | None) -> Iterator[Path]:
         finally:
             shutil.rmtree(place, ignore_errors=True)
         return
-    place = data / scenario.name
-    if place.exists() and any(place.iterdir()):
-        remedy = "Name an empty folder with --data, or remove it"
-        raise ScenarioWrong([Finding(str(place), 0, "", "holds the data of an earlier run", remedy)])
-    place.mkdir(parents=True, exist_ok=True)
-    yield place
+    yield data / scenario.name
 
 
 def _fail(message: str, code: Exit) -> NoReturn:

@@ -27,6 +27,10 @@ _LINE_BYTES = 1 << 20
 HOW = tuple(one for one in FAULTS if one != "none")
 """How a device may answer wrongly."""
 USUAL_DELAY_S = {"slow": 2.0, "late": 2.0, "restart": 30.0}
+START_ONE = (
+    "start one with `plantroom-sim demo`, `plantroom-sim plant FILE` or `plantroom-sim site FILE --serve`, or name the port "
+    "that it told with --control"
+)
 CUT = "cut"
 Kind = Literal["equipment", "device", "sensor", "line"]
 
@@ -249,7 +253,7 @@ async def command(port: int, wish: Mapping[str, Any]) -> dict[str, Any]:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_LINE_BYTES)
     except OSError as error:
-        raise ControlError(f"no simulated plant answers on port {port}; start one with `plantroom-sim demo`") from error
+        raise ControlError(f"no simulated plant answers on port {port}; {START_ONE}") from error
     try:
         writer.write(json.dumps(wish).encode() + b"\n")
         answer: dict[str, Any] = json.loads(await reader.readline() or b"{}")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from device_profiles.reading import Finding
-from simulators import scenario_steps as s
 from simulators.broken_network import BrokenNetwork
 from simulators.clock import SystemClock
 from simulators.demo_setup import DemoMisconfigured, Options, Setup, prepare
@@ -25,6 +23,7 @@ from simulators.run_deeds import Conductor
 from simulators.run_facts import read_facts
 from simulators.run_plan import plan
 from simulators.run_real_stage import RealStage, RunStack
+from simulators.scenario_check import virtual_only
 from simulators.scenario_file import Scenario, ScenarioWrong
 from simulators.site import load_file
 
@@ -33,20 +32,9 @@ SLACK_MS = 5_000
 
 def run_real(scenario: Scenario, folder: Path, seed: int | None, tell: Tell) -> Outcome:
     """Play it second by second. Raises ScenarioWrong; ProcessFailed when a process ends that should run."""
-    if mistakes := list(_impossible(scenario)):
+    if mistakes := list(virtual_only(scenario)):
         raise ScenarioWrong(mistakes)
     return asyncio.run(_run(scenario, folder, scenario.head.seed if seed is None else seed, tell))
-
-
-def _impossible(scenario: Scenario) -> Iterator[Finding]:
-    for index, step in enumerate(scenario.steps):
-        is_replies = isinstance(step, s.Cut | s.Mend) and getattr(step, s.verb_of(step)) == "replies"
-        if isinstance(step, s.ClockJump) or is_replies:
-            line = scenario.line("timeline", index)
-            yield Finding(
-                str(scenario.file), line, f"timeline[{index}]", f"{s.verb_of(step)} needs virtual time",
-                "Run it without --real-time",
-            )  # fmt: skip
 
 
 async def _run(scenario: Scenario, folder: Path, seed: int, tell: Tell) -> Outcome:

@@ -14,6 +14,7 @@ import msgspec
 
 from contract.conventions import EpochMs
 from contract.messages import Quality, SampleBatch
+from device_profiles.reading import Finding
 from simulators.broken_network import BrokenNetwork
 from simulators.control import Control
 from simulators.demo_setup import Setup
@@ -23,7 +24,7 @@ from simulators.raw_reply import HEALTHY, Misbehaviour
 from simulators.rows import opened
 from simulators.run_stage import Process, Reply, Shown
 from simulators.run_timeline import moved
-from simulators.scenario_file import Person, Scenario
+from simulators.scenario_file import Person, Scenario, ScenarioWrong
 from simulators.stack import Stack
 
 _LOOK_S = 0.25
@@ -204,6 +205,8 @@ class RealStage:
                 await (self._line.cut() if is_cut else self._mend_line())
             case ["cloud"]:
                 await (self.stop("cloud") if is_cut else self.start("cloud"))
+            case ["replies"]:
+                raise _needs_virtual("replies cannot be lost alone")
             case ["broker"]:
                 await self._cut_broker(is_cut=is_cut)
             case _:
@@ -236,7 +239,7 @@ class RealStage:
             await (self.stack.start_gateway() if process == "gateway" else self.stack.start_cloud())
 
     async def jump(self, process: Process, by_ms: int) -> None:
-        raise NotImplementedError(f"the {process}'s clock cannot jump by {by_ms} ms in real time")
+        raise _needs_virtual(f"the {process}'s clock cannot jump by {by_ms} ms")
 
     async def close(self) -> None:
         """Sign out everybody."""
@@ -244,3 +247,8 @@ class RealStage:
             await client.aclose()
         if self._postbox is not None:
             await self._postbox.stop()
+
+
+def _needs_virtual(said: str) -> ScenarioWrong:
+    """``virtual_only`` refuses such a file before anything starts; a step that comes another way is refused here."""
+    return ScenarioWrong([Finding("--real-time", 0, "", f"{said} in real time", "Run it on virtual time")])

@@ -12,6 +12,7 @@ from simulators import sensors
 from simulators.raw_reply import FAULTS
 from simulators.run_plan import late
 from simulators.scenario_file import Scenario
+from simulators.scenario_order import out_of_order
 from simulators.site import SimulatedSite
 
 ACTIONS = (
@@ -24,8 +25,17 @@ OWN_RULES = ("gateway_silent", "no_data", "alarm_chattering", "alarm_flood", "pe
 
 def check(scenario: Scenario, site: SimulatedSite, zone: ZoneInfo) -> list[Finding]:
     """Every mistake, in the order of lines."""
-    found = [*_late(scenario, zone), *_steps(scenario, site), *_undone(scenario), *_expected(scenario, site)]
+    found = [*_late(scenario, zone), *_steps(scenario, site), *out_of_order(scenario, zone), *_expected(scenario, site)]
     return sorted(found, key=lambda one: one.line)
+
+
+def virtual_only(scenario: Scenario) -> Iterator[Finding]:
+    """What cannot be played in real time: this machine's clock does not jump, and a real line loses no answers alone."""
+    for index, step in enumerate(scenario.steps):
+        verb = s.verb_of(step)
+        if isinstance(step, s.ClockJump) or getattr(step, verb) == "replies":
+            said = "replies cannot be lost alone" if verb != "clock" else f"the {step.clock}'s clock cannot jump"
+            yield _wrong(scenario, ("timeline", index, verb), f"{said} in real time", "Run it without --real-time")
 
 
 def _late(scenario: Scenario, zone: ZoneInfo) -> Iterator[Finding]:
@@ -89,20 +99,6 @@ def _lie(scenario: Scenario, at: tuple[str, int], step: s.Sensor, points: Mappin
         sensors.make_lie(step.sensor, points, step.point, None, 0.0, step.with_)
     except sensors.BadLie as error:
         yield _wrong(scenario, at, f"the sensor {step.device}/{step.point} cannot lie so", str(error))
-
-
-def _undone(scenario: Scenario) -> Iterator[Finding]:
-    """A repair of what never comes does nothing: mostly a slip of the pen."""
-    caused = {(step.equipment, step.inject) for step in scenario.steps if isinstance(step, s.Inject)}
-    cut = {step.cut for step in scenario.steps if isinstance(step, s.Cut)}
-    for index, step in enumerate(scenario.steps):
-        at = ("timeline", index)
-        if isinstance(step, s.Clear) and (step.equipment, step.clear) not in caused:
-            message = f"{step.clear} of {step.equipment} is repaired and no step injects it"
-            yield _wrong(scenario, (*at, "clear"), message, "Name what was injected, or leave this step out")
-        if isinstance(step, s.Mend) and step.mend not in cut:
-            message = f"{step.mend} is mended and no step cuts it"
-            yield _wrong(scenario, (*at, "mend"), message, "Name what was cut, or leave this step out")
 
 
 def _expected(scenario: Scenario, site: SimulatedSite) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ def file_of(wanted: str) -> Path:
         return path
     found = SHIPPED / f"{wanted}.yaml"
     if not found.is_file():
-        remedy = did_you_mean(wanted, [one.stem for one in shipped()])
+        near = did_you_mean(wanted, [one.stem for one in shipped()])
+        remedy = f"{near}{'' if near.endswith('?') else '.'} `plantroom-sim scenarios` lists them"
         raise ScenarioWrong(
             [Finding(wanted, 0, "", "there is no shipped scenario of that name, and no such file", remedy)]
         )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from typer.testing import CliRunner, Result
 
 from contract.conventions import Exit
 from simulators.cli import application
-from simulators.cli_run import folder_of
 from simulators.processes import program
 from simulators.run import run_scenario
 from simulators.run_report import as_object, lines_of, summary
-from simulators.scenario_file import SHIPPED, ScenarioWrong, load_scenario_file
+from simulators.scenario_file import SHIPPED, load_scenario_file
+from simulators.scenario_shelf import shipped
 
 pytestmark = pytest.mark.timeout(180)
 FILE = SHIPPED / "live_power_cut.yaml"
@@ -64,11 +65,34 @@ def test_the_same_seed_leaves_the_same_bytes_in_every_process_and_keeps_them_whe
     assert "T-000001 incomer_1/phase_loss: acknowledged by technician" in told
     kept = tmp_path / name
     assert sorted(one.name for one in kept.glob("cloud*")) == ["cloud", "cloud_1"]  # what a power cut left is a copy
-    with (
-        pytest.raises(ScenarioWrong, match="holds the data of an earlier run"),
-        folder_of(load_scenario_file(FILE), tmp_path),
-    ):
-        pass
+    again = sim("run", name, "--data", str(tmp_path))
+    assert again.exit_code == Exit.MISCONFIGURED
+    assert f"{tmp_path}: is not empty: it holds {name}. Name an empty folder with --data" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (("b", "a", "c", "d"), "out: is not empty: it holds a, b, c …. Name an empty folder with --data"),
+        (None, "out: cannot be used: Not a directory. Name an empty folder with --data"),
+    ],
+)
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, held: tuple[str, ...] | None, said: str) -> None:
+    out = tmp_path / "out"
+    if held is None:
+        out.write_text("mine")
+    for name in held or ():
+        (out / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    done = sim("run", "live_power_cut", "--data", str(out))
+    assert (done.exit_code, sorted(tmp_path.rglob("*"))) == (Exit.MISCONFIGURED, before)
+    assert said in done.stderr
+
+
+def test_scenarios_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None:
+    done = sim("run", "live_power_cut", str(FILE), "--data", str(tmp_path / "out"))
+    assert done.exit_code == Exit.MISCONFIGURED
+    assert "two scenarios are named live_power_cut" in done.stderr
 
 
 def test_a_miss_is_told_with_its_line_and_the_timeline_around_it(tmp_path: Path) -> None:
@@ -96,6 +120,15 @@ def test_mistakes_of_every_file_are_told_before_anything_is_played(tmp_path: Pat
     assert "no_such_scenario: there is no shipped scenario of that name" in done.stderr
 
 
+def test_what_needs_virtual_time_is_refused_with_its_line_before_anything_is_played() -> None:
+    done = sim("run", "live_power_cut", "gateway_clock_jumps", "--real-time")
+    assert (done.exit_code, done.stdout) == (Exit.MISCONFIGURED, "")
+    assert re.search(
+        r"gateway_clock_jumps.yaml:\d+: timeline\[\d+\].clock: the gateway's clock cannot jump in real time",
+        done.stderr,
+    )
+
+
 def test_two_kinds_of_time_at_once_are_refused() -> None:
     done = sim("run", "live_power_cut", "--virtual", "--real-time")
     assert done.exit_code == Exit.MISCONFIGURED
@@ -106,3 +139,11 @@ def test_the_shipped_ones_are_listed_with_their_titles(monkeypatch: pytest.Monke
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     assert "live_line_cut" in sim("scenarios").stdout
     assert "四十五秒：断线期间两个故障" in sim("scenarios").stdout
+
+
+def test_programs_read_the_list_line_by_line() -> None:
+    found = [json.loads(line) for line in sim("scenarios", "--json").stdout.splitlines()]
+    assert [one["name"] for one in found] == [path.stem for path in shipped()]
+    (cut,) = [one for one in found if one["name"] == "live_line_cut"]
+    assert cut["title"]["zh"].startswith("四十五秒")
+    assert (cut["lasts_s"], cut["pace"], Path(cut["file"]).name) == (45, "real", "live_line_cut.yaml")

@@ -1,10 +1,11 @@
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from device_profiles.library import load
-from simulators.control import Control
+from simulators.control import Control, ControlError, command
 from simulators.plant import PlantServers, SimulatedPlant
 from simulators.site import build_site
 
@@ -98,3 +99,10 @@ def test_values_are_computed_once_in_a_tick(plant: SimulatedPlant, clock: Stopwa
     assert plant.values("feeder_1") is first
     clock.now += 100
     assert plant.values("feeder_1") is not first
+
+
+def test_a_hand_on_no_plant_is_told_each_way_to_start_one() -> None:
+    with pytest.raises(ControlError, match="no simulated plant answers on port 1;") as caught:
+        asyncio.run(command(1, {"do": "state"}))
+    for way in ("`plantroom-sim demo`", "`plantroom-sim plant FILE`", "`plantroom-sim site FILE --serve`", "--control"):
+        assert way in str(caught.value)

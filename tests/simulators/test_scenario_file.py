@@ -5,11 +5,14 @@ from typing import get_args
 
 import pytest
 
+from cloud.dashboard.words import load
 from cloud.sla.target import CLOCKS, PRIORITIES
-from cloud.tickets.ticket import Kind, State
+from cloud.tickets.permits import STEPS
+from cloud.tickets.ticket import TRANSITIONS, Kind, State
 from contract.messages import Severity
 from simulators.run import checked
-from simulators.scenario_expect import ClockName, KindName, SeverityName
+from simulators.scenario_check import virtual_only
+from simulators.scenario_expect import TIMELINE_KINDS, ClockName, KindName, SeverityName
 from simulators.scenario_file import ScenarioWrong, load_scenario_file, scenario_of
 from simulators.scenario_shelf import file_of, load_all, shipped
 from simulators.scenario_steps import PriorityName, StateName
@@ -20,6 +23,11 @@ start: 2026-11-23T10:00:00+08:00
 lasts: 1h
 site: site.yaml
 """
+AROUND = {
+    "after_delay", "alarm_raised", "asked", "began", "by", "contractor", "event", "moved", "news_late", "news_late_why",
+    "not_due", "relation_is", "reported", "sum",
+}  # fmt: skip
+"""Words of a ticket's page that are no lines of their own."""
 SITE = Path("simulators/scenarios/sites/live.yaml")
 
 
@@ -102,6 +110,8 @@ def test_a_wrong_step_is_told_on_its_line(tmp_path: Path, line: str, message: st
         ("tickets", "{ticket: lift_1/door_fault, priority: 重要}", "'重要' is not allowed"),
         ("tickets", "{ticket: lift_1/door_fault, state: acknowleged}", "Did you mean acknowledged?"),
         ("tickets", "{ticket: lift_1/door_fault, clocks: {respons: met}}", "Did you mean response?"),
+        ("tickets", "{ticket: lift_1/door_fault, timeline: {breach: 0}}", "Did you mean breached?"),
+        ("calls", "{ticket: lift_1/door_fault, to: engineer, about: respons, count: 0}", "Did you mean response?"),
         (
             "tests",
             "{equipment: lift_9, test: half_month_care, result: missed, count: 0}",
@@ -124,6 +134,14 @@ def test_words_of_tickets_are_those_of_the_service_desk() -> None:
     assert get_args(KindName) == tuple(Kind)
     assert get_args(SeverityName) == tuple(Severity)
     assert (get_args(PriorityName), get_args(ClockName)) == (PRIORITIES, CLOCKS)
+
+
+def test_kinds_of_timeline_lines_are_those_that_the_desk_has_words_for() -> None:
+    kinds = set(TIMELINE_KINDS)
+    assert kinds >= {row.entry for row in TRANSITIONS} | {row.entry for row in STEPS}
+    parts = {key.split(".")[1] for key in load("en").entries if key.startswith("timeline.")}
+    assert parts - kinds == AROUND
+    assert kinds <= parts
 
 
 def test_a_start_without_its_zone_and_a_length_of_nothing_are_refused(tmp_path: Path) -> None:
@@ -157,5 +175,16 @@ def test_plain_data_becomes_the_same_scenario_as_its_file() -> None:
 
 def test_shipped_scenarios_go_by_name_and_a_wrong_name_has_a_remedy() -> None:
     assert "live_line_cut" in [path.stem for path in shipped()]
-    with pytest.raises(ScenarioWrong, match="Did you mean live_line_cut"):
+    with pytest.raises(ScenarioWrong, match=r"Did you mean live_line_cut\? `plantroom-sim scenarios` lists them"):
         load_all(["live_line_cat"])
+    with pytest.raises(ScenarioWrong, match=r"known here\. `plantroom-sim scenarios` lists them"):
+        load_all(["zzz"])
+
+
+def test_what_needs_virtual_time_is_told_with_its_line_for_real_time(tmp_path: Path) -> None:
+    text = HEAD + "timeline:\n  - {at: 5min, clock: cloud, jump: +2h}\n  - {at: 6min, cut: replies, lasts: 1min}\n"
+    file = written(tmp_path, text)
+    assert [str(one).removeprefix(f"{file}:") for one in virtual_only(load_scenario_file(file))] == [
+        "6: timeline[0].clock: the cloud's clock cannot jump in real time. Run it without --real-time",
+        "7: timeline[1].cut: replies cannot be lost alone in real time. Run it without --real-time",
+    ]

@@ -37,11 +37,3 @@ def test_a_short_scenario_gives_the_same_tickets_in_real_time() -> None:
 @pytest.mark.parametrize("name", OTHERS)
 def test_longer_ones_do_too(name: str) -> None:
     check(name)
-
-
-@pytest.mark.proof
-def test_what_needs_virtual_time_is_refused_with_its_line() -> None:
-    command = [*program("plantroom-sim"), "run", "gateway_clock_jumps", "--real-time"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == Exit.MISCONFIGURED
-    assert "clock needs virtual time" in done.stderr
