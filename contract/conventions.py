@@ -10,6 +10,7 @@ import re
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -62,8 +63,9 @@ def parse_instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@lru_cache(maxsize=4096)
 def instant_ms(text: str) -> EpochMs:
-    """The contract's instant as epoch milliseconds. Raises ValueError for any other shape."""
+    """The contract's instant as epoch milliseconds; one event tells the same instant several times. Raises ValueError for any other shape."""
     return to_ms(parse_instant(text))
 
 

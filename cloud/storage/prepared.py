@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -21,7 +23,7 @@ from cloud.storage.driver import DriverConnection
 Values = Mapping[str, Any]
 Row = dict[str, Any]
 _Process = Callable[[Any], Any] | None
-_Take = Callable[[Values], Any]
+_Take = Callable[[Values], tuple[Any, ...]]
 _Told = list[tuple[Any, ...]]
 _NOTHING: Values = MappingProxyType({})
 
@@ -31,25 +33,17 @@ class _Plan:
     """A statement of one dialect, for lists of certain lengths."""
 
     sql: str
-    takes: tuple[_Take, ...]
-    """What makes each parameter, in the order in which the driver wants them."""
+    parameters: _Take
+    """What the driver wants, in its order."""
     names: tuple[str, ...]
     """Columns of the rows that come back; empty where none do."""
     processes: tuple[tuple[int, Callable[[Any], Any]], ...]
     """Columns that the driver does not give as they are meant."""
 
-    def parameters(self, values: Values) -> tuple[Any, ...]:
-        return tuple([take(values) for take in self.takes])
-
     def tidy(self, rows: Sequence[Any]) -> _Told:
         if not self.processes:
             return [tuple(row) for row in rows]
-        return [self._tidy(list(row)) for row in rows]
-
-    def _tidy(self, row: list[Any]) -> tuple[Any, ...]:
-        for place, process in self.processes:
-            row[place] = process(row[place])
-        return tuple(row)
+        return [tuple(_dressed(list(row), self.processes)) for row in rows]
 
 
 class Prepared:
@@ -76,7 +70,7 @@ class Prepared:
         return await _tell(connection, plan, [plan.parameters(row) for row in rows])
 
     def _plan(self, dialect: Dialect, values: Values) -> _Plan:
-        key = (dialect.name, *[(name, _size(value)) for name, value in values.items()])
+        key = (dialect.name, *values, *[_size(value) for value in values.values() if type(value) is tuple])
         if (plan := self._plans.get(key)) is None:
             plan = self._plans[key] = _planned(self._statement, dialect, values)
         return plan
@@ -98,20 +92,16 @@ def _planned(statement: Any, dialect: Dialect, values: Values) -> _Plan:  # noqa
     lists = {
         part: (name, place) for name, parts in state.parameter_expansion.items() for place, part in enumerate(parts)
     }
-    takes = []
+    found: list[_Part] = []
     for part in state.positiontup or ():
         name, place = lists.get(part, (part, -1))
-        bound = compiled.binds[name]
-        process = bound.type.dialect_impl(dialect).bind_processor(dialect)
-        if name in values:
-            takes.append(_taking(name, place, process))
-        else:
-            fixed = state.parameters[part]
-            takes.append(_always(process(fixed) if process else fixed))
+        process = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+        fixed = state.parameters.get(part) if name not in values else None
+        found.append(_Part(name, place, process, name not in values, process(fixed) if process else fixed))
     columns = list(statement.exported_columns) if is_asking else []
-    found = [(place, _result(column.type, dialect)) for place, column in enumerate(columns)]
-    processes = tuple((place, process) for place, process in found if process is not None)
-    return _Plan(state.statement, tuple(takes), tuple(column.key for column in columns), processes)
+    given = [(place, _result(column.type, dialect)) for place, column in enumerate(columns)]
+    processes = tuple((place, process) for place, process in given if process is not None)
+    return _Plan(state.statement, _taking(found), tuple(column.key for column in columns), processes)
 
 
 def _result(kind: TypeEngine[Any], dialect: Dialect) -> _Process:
@@ -122,16 +112,62 @@ def _result(kind: TypeEngine[Any], dialect: Dialect) -> _Process:
     return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
-def _always(value: Any) -> _Take:  # noqa: ANN401  a parameter
-    return lambda _: value
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One parameter: a value by its name, one of a list (``place`` in it), or what the statement itself has fixed."""
+
+    name: str
+    place: int
+    process: _Process
+    is_fixed: bool
+    fixed: Any
+
+    def follows(self, other: _Part) -> bool:
+        """Whether it is taken together with the one before it: both fixed, both by name, or the next of the same list."""
+        if self.is_fixed or other.is_fixed:
+            return self.is_fixed and other.is_fixed
+        return (self.place > 0) if other.place >= 0 else self.place < 0
 
 
-def _taking(name: str, place: int, process: _Process) -> _Take:
-    if place >= 0:
-        taken: _Take = lambda values: values[name][min(place, len(values[name]) - 1)]  # noqa: E731
-    else:
-        taken = lambda values: values[name]  # noqa: E731
-    return taken if process is None else lambda values: process(taken(values))
+def _taking(parts: Sequence[_Part]) -> _Take:
+    """What makes the parameters of values: whole rows at a time, because an event has hundreds."""
+    runs: list[list[_Part]] = []
+    for part in parts:
+        if runs and part.follows(runs[-1][-1]):
+            runs[-1].append(part)
+        else:
+            runs.append([part])
+    takes = [_taking_run(run) for run in runs]
+    return takes[0] if len(takes) == 1 else lambda values: tuple(chain.from_iterable([take(values) for take in takes]))
+
+
+def _taking_run(parts: Sequence[_Part]) -> _Take:
+    if parts[0].is_fixed:
+        fixed = tuple(part.fixed for part in parts)
+        return lambda _: fixed
+    if parts[0].place >= 0:
+        return _taking_list(parts[0], len(parts))
+    pick = itemgetter(*(part.name for part in parts))
+    row: _Take = pick if len(parts) > 1 else lambda values: (pick(values),)
+    dressed = [(place, part.process) for place, part in enumerate(parts) if part.process is not None]
+    return row if not dressed else lambda values: tuple(_dressed(list(row(values)), dressed))
+
+
+def _dressed(row: list[Any], processes: Sequence[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+    for place, process in processes:
+        row[place] = process(row[place])
+    return row
+
+
+def _taking_list(part: _Part, size: int) -> _Take:
+    """A list, filled up with its last value."""
+
+    def take(values: Values) -> tuple[Any, ...]:
+        told: tuple[Any, ...] = values[part.name]
+        whole = told + told[-1:] * (size - len(told))
+        return whole if part.process is None else tuple(map(part.process, whole))
+
+    return take
 
 
 # --- to the driver ------------------------------------------------------------------------------------------------

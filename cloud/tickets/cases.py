@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, Integer, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.sla.timeline import Deadline
@@ -78,16 +78,20 @@ async def read_cases(
 async def write_cases(connection: AsyncConnection, cases: Sequence[Case], unwritten: Lines) -> None:
     """Write tickets, lines and clocks. The database refuses a second open ticket of a fault (IntegrityError)."""
     changed = [case for case in cases if case.is_changed]
+    worked_out: dict[int, Row] = {}
+    clocks: list[tuple[Case, list[Row]]] = []
     for case in changed:
         if case.clocks:  # none: nothing moved them
-            case.row |= repository.pressing([_kept(case, deadline) for deadline in case.clocks])
+            rows = [_kept(case, deadline, worked_out) for deadline in case.clocks]
+            case.row |= repository.pressing(rows)
+            clocks.append((case, rows))
     await _update_tickets(connection, [case for case in changed if not case.is_new])
     await _insert_tickets(connection, [case for case in changed if case.is_new])
     await insert_all_new(
         connection, t.timeline, [repository.line_row(case.row["id"], happening) for case, happening in unwritten]
     )
-    rows = [_kept(case, deadline) for case in changed for deadline in case.clocks]
-    await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
+    numbered = [{**row, "ticket_id": case.row["id"]} for case, rows in clocks for row in rows]
+    await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), numbered)
 
 
 _CHANGING = (
@@ -95,8 +99,14 @@ _CHANGING = (
     "closed_at", "version", "planned_version", "indexed_version", "next_due_at", "breached_at",
 )  # fmt: skip
 """What an event can change of a ticket."""
-_INSERT_ALL = t.ticket.insert().returning(t.ticket.c.id, t.ticket.c.fault_key)
-_INSERT = Prepared(_INSERT_ALL)
+_INSERT_ONE = Prepared(t.ticket.insert().returning(t.ticket.c.id))
+_INSERT = Prepared(t.ticket.insert())
+_LAST_NUMBER = Prepared(select(func.max(t.ticket.c.id)))
+_NEXT_NUMBERS = Prepared(
+    select(func.nextval(func.pg_get_serial_sequence("ticket", "id"))).select_from(
+        func.generate_series(1, bindparam("many", type_=Integer))
+    )
+)
 
 
 async def _update_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
@@ -116,21 +126,28 @@ def _update(names: tuple[str, ...]) -> Prepared:
 
 
 async def _insert_tickets(connection: AsyncConnection, cases: Sequence[Case]) -> None:
-    """New tickets get their numbers in the order in which they were opened, and are known by their faults."""
-    if cases:
-        rows = [{name: value for name, value in case.row.items() if name != "id"} for case in cases]
-        if connection.dialect.name == "sqlite" or len(rows) == 1:
-            found = [one for row in rows for one in await _INSERT.tuples(connection, row)]
-        else:  # over a network one statement of many rows is better than many of one
-            found = [tuple(one) for one in await connection.execute(_INSERT_ALL, rows)]
-        numbers = {fault_key: number for number, fault_key in found}
-        for case in cases:
-            case.row["id"] = numbers[case.row["fault_key"]]
+    """New tickets get their numbers in the order in which they were opened."""
+    if len(cases) == 1:
+        row = {name: value for name, value in cases[0].row.items() if name != "id"}
+        ((cases[0].row["id"],),) = await _INSERT_ONE.tuples(connection, row)
+    elif cases:
+        for case, number in zip(cases, await _numbers(connection, len(cases)), strict=True):
+            case.row["id"] = number
+        await _INSERT.run(connection, *(case.row for case in cases))
 
 
-def _kept(case: Case, deadline: Deadline) -> dict[str, Any]:
-    row, stored = (
-        repository.deadline_row(case.row["id"], deadline),
-        case.breaches.get((deadline.clock, deadline.activation)),
-    )
+async def _numbers(connection: AsyncConnection, many: int) -> Sequence[int]:
+    """Numbers that the database gives to so many new tickets. SQLite has one writer, who counts on as it would itself."""
+    if connection.dialect.name == "sqlite":
+        ((last,),) = await _LAST_NUMBER.tuples(connection)
+        return range((last or 0) + 1, (last or 0) + many + 1)
+    return sorted(number for (number,) in await _NEXT_NUMBERS.tuples(connection, {"many": many}))
+
+
+def _kept(case: Case, deadline: Deadline, worked_out: dict[int, Row]) -> Row:
+    """A clock as a row, whose ticket is named later. Tickets that one envelope opens share their clocks: ``worked_out`` has those by identity."""
+    row = worked_out.get(id(deadline))
+    if row is None:
+        row = worked_out[id(deadline)] = repository.deadline_row(0, deadline)
+    stored = case.breaches.get((deadline.clock, deadline.activation))
     return row if stored is None else row | repository.broken(stored)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import BindParameter, and_, bindparam, literal_column, or_, select, update
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
 from cloud.storage.prepared import Prepared, Row
+from cloud.storage.tables_search import NEVER
 from cloud.tickets import cases
 from cloud.tickets.repository import Case, Lines
 from cloud.tickets.triage import CHATTERING
@@ -23,6 +24,8 @@ from contract.conventions import EpochMs
 from contract.messages import fault_key
 
 Alarm = dict[str, Any]
+_key = lru_cache(maxsize=8192)(fault_key)
+"""One event asks for its fault's key several times, and a fault has many events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Place:
 
     @property
     def key(self) -> str:
-        return fault_key(self.site_id, self.equipment_id, self.rule, self.instance)
+        return _key(self.site_id, self.equipment_id, self.rule, self.instance)
 
     @property
     def watched(self) -> tuple[Place, ...]:
@@ -217,6 +220,7 @@ _NEW_ALARM: Mapping[str, Any] = {"state": "active", "cleared_at": None, "cleared
 _NEW_TICKET: Mapping[str, Any] = {
     "state": "new", "occurrences": 1, "activations": 1, "reopened": 0, "version": 1, "hold_until": None,
     "resolved_at": None, "closed_at": None, "planned_version": 0, "indexed_version": 0, "chain": None,
+    "next_due_at": NEVER, "breached_at": None,
 }  # fmt: skip
 """What the columns of a new row begin with, as in the database."""
 

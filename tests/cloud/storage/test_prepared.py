@@ -32,6 +32,16 @@ async def test_a_list_of_any_length_finds_each_of_its_members_once(database: Dat
         assert await SITES.tuples(connection, {"ids": asked}) == [(one,) for one in asked]
 
 
+async def test_lists_that_follow_one_another_keep_apart_and_the_same_one_may_be_named_twice(database: Database) -> None:
+    ids = bindparam("ids", expanding=True)
+    others = bindparam("others", expanding=True)
+    statement = select(t.site.c.id).where(t.site.c.id.in_(ids), t.site.c.id.in_(ids), t.site.c.id.not_in(others))
+    asked = {"ids": ("s1", "s2", "s3"), "others": ("s2", "s7", "s8", "s9", "s0")}
+    async with database.read() as connection:
+        found = await Prepared(statement.order_by(t.site.c.id)).tuples(connection, asked)
+    assert found == [("s1",), ("s3",)]
+
+
 async def test_values_come_back_as_they_went_in(database: Database) -> None:
     gateway = Prepared(t.gateway.insert())
     told = {"id": "gw", "site_id": "s1", "created_at": 5, "status": {"a": [1, None, "升"], "b": True}}
