@@ -14,9 +14,12 @@ from cloud.dashboard.present import Here
 from cloud.dashboard.rows import AlarmRow, EquipmentRow, PointRow
 from cloud.dashboard.tile import Seen, is_shown, worst_first
 from cloud.dashboard.value import Shown, figure, show
+from cloud.tickets.ticket import Role
 from device_profiles.schema import EquipmentClass
 
 TABS: Final = ("live", "trends", "alarms", "tests", "tickets", "mapping")
+_LEAST: Final = {"mapping": Role.TECHNICIAN}
+"""Tabs that not everybody who reads may open, and the least role that may."""
 MOST_VALUES: Final = 16
 _LEAST_VALUES: Final = 8
 _MOST_RATINGS: Final = 3
@@ -45,7 +48,12 @@ class Head:
     equipment_class: str
 
 
-def head(seen: Seen, fed: str, kind: EquipmentClass | None, tab: str, here: Here) -> Head:
+def tabs_of(role: str) -> tuple[str, ...]:
+    """The tabs that this role may open, in their order."""
+    return tuple(tab for tab in TABS if tab not in _LEAST or Role(role).rank >= _LEAST[tab].rank)
+
+
+def head(seen: Seen, fed: str, kind: EquipmentClass | None, tab: str, here: Here, role: str = Role.VIEWER) -> Head:
     row, words = seen.equipment, here.words
     href = f"/equipment/{row.site}/{row.id}"
     active = worst_first([alarm for alarm in seen.alarms if is_shown(alarm, here.now)])
@@ -55,7 +63,9 @@ def head(seen: Seen, fed: str, kind: EquipmentClass | None, tab: str, here: Here
         severity = present.capital(words(f"severity.{alarm.severity}"))
         text = words("equipment.alarm_for", severity=severity, duration=here.since(alarm.began_at))
     numbers = {"alarms": len(active), "tickets": len(seen.tickets)}
-    tabs = tuple(Tab(name, href if name == "live" else f"{href}/{name}", numbers.get(name, 0)) for name in TABS)
+    tabs = tuple(
+        Tab(name, href if name == "live" else f"{href}/{name}", numbers.get(name, 0)) for name in tabs_of(role)
+    )
     return Head(
         href, words.text(row.name, row.id), facts(row, fed, kind, here), alarm, text,
         seen.tickets[0].number if seen.tickets else "", bool(row.out_of_service), tab, tabs, row.equipment_class,

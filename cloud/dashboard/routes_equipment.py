@@ -33,7 +33,7 @@ from cloud.dashboard.rows import AlarmRow, PointRow, SampleRow
 from cloud.dashboard.shared import shared
 from cloud.dashboard.tile import Seen, alarmed_points, condition, is_shown, worst_first
 from cloud.dashboard.web import Crumb
-from cloud.errors import not_found
+from cloud.errors import Refused, not_found
 from cloud.maintenance.samples import csv_text, samples_of
 from cloud.storage import tables as t
 from cloud.tickets.ticket import Role
@@ -128,7 +128,7 @@ async def _one(o: Opened, site: str, id: str, tab: str) -> One:
     fed_name = words.text(fed.name, fed.id) if fed else row.serves
     kind = library_of(o.request).classes.get(row.equipment_class)
     past = await views.past_alarms(o.db, site, id, limit=20)
-    return One(seen, equipment_page.head(seen, fed_name, kind, tab, o.page.here), tuple(past))
+    return One(seen, equipment_page.head(seen, fed_name, kind, tab, o.page.here, o.user.role), tuple(past))
 
 
 async def _samples(o: Opened, points: dict[str, PointRow], site: str, id: str) -> dict[str, SampleRow]:
@@ -151,12 +151,18 @@ async def _show(
     template: str = "equipment.html",
 ) -> Response:
     async with opened(request, "equipment", with_tests=True, tests_of=(site, id)) as o:
+        _check_role(o, tab)
         one = await _one(o, site, id, tab)
         system = one.seen.equipment.system
         crumbs = (Crumb(o.page.here.words.or_id("system", system), f"/equipment?system={system}"), Crumb(one.head.name))
         page = replace(o.page, crumbs=(*o.page.crumbs, *crumbs))
         values = await _TABS[tab](o, one)
         return web.render(template, page, eq=one.head, **values)
+
+
+def _check_role(o: Opened, tab: str) -> None:
+    if tab not in equipment_page.tabs_of(o.user.role):
+        raise Refused(403, "role", f"{o.user.role} may not read the {tab}", "ask a technician or an engineer")
 
 
 @router.get("/equipment/{site}/{id}/part/{part}")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from cloud.dashboard import gateway_notes, gateway_page, history, views, web
+from cloud.dashboard import equipment_page, gateway_notes, gateway_page, history, views, web
 from cloud.dashboard.gateway_page import DirectiveRow, GatewayLine
 from cloud.dashboard.routes_shell import Opened, PageRoute, opened
 from cloud.dashboard.rows import DeviceRow, EquipmentRow, GatewayRow
@@ -85,19 +85,20 @@ async def _gateway(o: Opened, id: str) -> tuple[Opened, dict[str, Any]]:
     devices = await views.devices(o.db, gateway=id)
     equipment = [one for one in await views.equipment(o.db, row.site) if one.gateway == id]
     names = {one.id: here.words.text(one.name, one.id) for one in equipment}
+    tab = "/mapping" if "mapping" in equipment_page.tabs_of(o.user.role) else ""
     refused = [
         {"id": f"{epoch}:{lane}:{seq}", "reason": reason} for epoch, lane, seq, reason in await views.refused(o.db, id)
     ]  # fmt: skip
     return o, {
         "gateway": _line(row, devices, await _newest(o, equipment), o), "buses": gateway_page.bus_lines(devices, here),
-        "devices": [gateway_page.device_line(one, here, _served(one, names)) for one in devices],
+        "devices": [gateway_page.device_line(one, here, _served(one, names, tab)) for one in devices],
         "troubles": gateway_page.troubles(devices, here), "refused": refused, "notes": await gateway_notes.notes(o.db, id, here),
         "directives": [gateway_page.directive_line(one, here) for one in await _directives(o, id)],
     }  # fmt: skip
 
 
-def _served(device: DeviceRow, names: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(names[id], f"/equipment/{device.site}/{id}") for id in device.equipment if id in names]
+def _served(device: DeviceRow, names: Mapping[str, str], tab: str) -> list[tuple[str, str]]:
+    return [(names[id], f"/equipment/{device.site}/{id}{tab}") for id in device.equipment if id in names]
 
 
 async def _directives(o: Opened, gateway: str) -> list[DirectiveRow]:

@@ -186,3 +186,16 @@ async def test_the_engineer_sees_raw_words_scale_plan_and_error_counts(desk: Wor
         text = plain((await reader.get("/equipment/riverside/incomer_1/mapping")).text)
         assert "最近应答" in text
         assert "power_factor 输入寄存器 0x003E float32" in text
+
+
+async def test_who_only_reads_is_not_shown_the_mapping(desk: World) -> None:
+    await desk.add_user("guest", "viewer")
+    address = "/equipment/riverside/incomer_2/mapping"
+    for name, is_shown in (("guest", False), ("electrician_a", True)):
+        async with client(desk, name) as someone:
+            assert ((await someone.get(address)).status_code == 200) is is_shown
+            assert (f'href="{address}"' in (await someone.get("/equipment/riverside/incomer_2")).text) is is_shown
+            assert (f'href="{address}"' in (await someone.get("/gateways/gw_1")).text) is is_shown
+    async with client(desk, "guest") as guest:
+        refused = await guest.get(address)
+        assert (refused.status_code, "3F5E" in refused.text) == (403, False)
