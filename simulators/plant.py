@@ -66,7 +66,7 @@ class SimulatedPlant:
         """Every fault that came or went, whoever caused it, oldest first."""
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
-        self._sole_owners = {device.id: _sole_owner(device) for device in site.devices}
+        self._asked = {device.id: _asked(device) for device in site.devices}
         self._lies: dict[str, dict[str, tuple[Lie, ...]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
@@ -83,9 +83,12 @@ class SimulatedPlant:
                 partners |= {name: of.serves, of.serves: name}
         return partners
 
+    def _tick(self) -> int:
+        return self._clock.now_ms() // TICK_MS
+
     def values(self, equipment: str) -> Mapping[str, Value]:
         """True values of every point, in the class's units. The same object within one tick."""
-        tick = self._clock.now_ms() // TICK_MS
+        tick = self._tick()
         known = self._truth.get(equipment)
         if known is not None and known[0] == tick:
             return known[1]
@@ -95,7 +98,7 @@ class SimulatedPlant:
 
     def device_values(self, device: SimulatedDevice) -> Mapping[str, Value]:
         """What a device shows: device point → value. The same object within one tick."""
-        tick = self._clock.now_ms() // TICK_MS
+        tick = self._tick()
         known = self._shown.get(device.id)
         if known is not None and known[0] == tick:
             return known[1]
@@ -108,9 +111,9 @@ class SimulatedPlant:
 
     def device_truth(self, device: SimulatedDevice) -> Mapping[str, Value]:
         """What a device would show if none of its sensors lied: device point → value."""
-        if (owner := self._sole_owners.get(device.id)) is not None:
-            return self.values(owner)
-        return {point: self.values(owner)[name] for point, (owner, name) in device.sources.items()}
+        now_s, asked = self._tick() * TICK_MS / 1000, self._asked[device.id]
+        found = {owner: self._physics[owner].values(now_s, names) for owner, names in asked.items()}
+        return {point: found[owner][name] for point, (owner, name) in device.sources.items()}
 
     def lie(self, device: str, point: str, kind: str, **figures: object) -> EpochMs:
         """From now on a sensor is wrong about one device point; kinds and figures stand in ``simulators.sensors``.
@@ -196,14 +199,10 @@ class SimulatedPlant:
         self._listeners.setdefault(equipment, []).append(listener)
 
 
-def _sole_owner(device: SimulatedDevice) -> str | None:
-    """The equipment whose points a register device shows under their own names; None for all others.
-
-    Registers pass over what they do not hold; a message device must be told its own points only.
-    """
-    owners = {owner for owner, _ in device.sources.values()}
-    is_plain = device.model.protocol == "modbus" and all(name == point for point, (_, name) in device.sources.items())
-    return owners.pop() if is_plain and len(owners) == 1 else None
+def _asked(device: SimulatedDevice) -> dict[str, frozenset[str]]:
+    """Equipment → those of its points that a device shows."""
+    sources = device.sources.values()
+    return {owner: frozenset(name for of, name in sources if of == owner) for owner, _ in sources}
 
 
 def _seed(seed: int, equipment: str) -> int:

@@ -20,6 +20,8 @@ _MONDAY = 4
 _FIRST_REST = 5
 """Saturday."""
 _REMEMBERED = 64
+_INSTANTS = 256
+"""Instants of which is remembered what all equipment of a site has in common."""
 DEFAULT_ZONE = "Asia/Shanghai"
 
 
@@ -37,7 +39,7 @@ class Local:
         return (self.day - _MONDAY) % WEEK_DAYS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Calendar:
     """The zone of a site and its days off beside Saturday and Sunday."""
 
@@ -51,9 +53,7 @@ class Calendar:
 
     def local(self, now_s: float) -> Local:
         """What the clock on the wall shows."""
-        wall = self.wall_s(now_s)
-        day = math.floor(wall / DAY_S)
-        return Local(day, (wall - day * DAY_S) / 3600, self.is_rest(day))
+        return _local(self, now_s)
 
     def is_rest(self, day: int) -> bool:
         return (day - _MONDAY) % WEEK_DAYS >= _FIRST_REST or day in self.holidays
@@ -67,6 +67,13 @@ def make_calendar(zone: str = DEFAULT_ZONE, holidays: Iterable[date] = ()) -> Ca
     """The calendar of a site. Raises ZoneInfoNotFoundError for a zone that does not exist."""
     days = {(day - date(1970, 1, 1)).days for day in holidays}
     return Calendar(zone, tuple(sorted(days)))
+
+
+@lru_cache(maxsize=_INSTANTS)
+def _local(calendar: Calendar, now_s: float) -> Local:
+    wall = calendar.wall_s(now_s)
+    day = math.floor(wall / DAY_S)
+    return Local(day, (wall - day * DAY_S) / 3600, calendar.is_rest(day))
 
 
 def _offset_s(zone: tzinfo, now_s: float) -> float:
@@ -96,7 +103,7 @@ def _shifts(zone: tzinfo, first_day: int, last_day: int) -> tuple[tuple[float, f
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """Shares at each full hour of a working day and of a day of rest; both begin with the same share."""
 
@@ -127,6 +134,9 @@ class Profile:
         """Sum of share times hours from one instant to another, in hours at full share."""
         if now_s < since_s:
             return -self.hours(calendar, now_s, since_s)
+        return _hours(self, calendar, since_s, now_s)
+
+    def _between(self, calendar: Calendar, since_s: float, now_s: float) -> float:
         start, end = calendar.wall_s(since_s), calendar.wall_s(now_s)
         total = self._until(calendar, end) - self._begun(calendar, start)
         zone = calendar._tz  # noqa: SLF001
@@ -163,6 +173,11 @@ class Profile:
         part = hour - whole
         here, after = hours[whole], hours[(whole + 1) % 24]
         return sums[whole] + part * (here + part * (after - here) / 2)
+
+
+@lru_cache(maxsize=_INSTANTS)
+def _hours(profile: Profile, calendar: Calendar, since_s: float, now_s: float) -> float:
+    return profile._between(calendar, since_s, now_s)  # noqa: SLF001
 
 
 def _summed(hours: tuple[float, ...]) -> tuple[float, ...]:

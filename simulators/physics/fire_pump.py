@@ -61,7 +61,7 @@ def values(now: Circumstances) -> Values:
         if is_driven or is_patrol
         else 0.0,
     }
-    return shown | _pressures(now, is_test=is_test) | _supplies(now) | _stores(now)
+    return shown | now.part(_pressures, is_test=is_test) | now.part(_supplies) | now.part(_stores)
 
 
 def _pressures(now: Circumstances, *, is_test: bool) -> Values:

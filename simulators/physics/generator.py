@@ -29,8 +29,8 @@ def values(now: Circumstances) -> Values:
     runs = now.counted_times(routine)
     return (
         _states(now, is_running=is_running, is_ordered=since is not None)
-        | _supply(now, is_running=is_running)
-        | _stores(now, routine.ago(now.calendar, now.now_s))
+        | now.part(_supply, is_running=is_running)
+        | now.part(_stores, routine)
         | {"run_hours": 120 + runs * _RUN_S / 3600 + now.counted_s / 3600 / 720, "starts": float(200 + runs)}
     )
 
@@ -61,7 +61,8 @@ def _supply(now: Circumstances, *, is_running: bool) -> Values:
     }
 
 
-def _stores(now: Circumstances, ago_s: float) -> Values:
+def _stores(now: Circumstances, routine: Routine) -> Values:
+    ago_s = routine.ago(now.calendar, now.now_s)
     nominal = now.rating("battery_nominal_v", 24)
     fuel = 93.0 - _USED * (min(1.0, ago_s / _RUN_S) if ago_s < _REFUEL_S else 0.0)
     fuel = now.towards("fuel_low", fuel, now.limit("fuel_min", 50) - 6)

@@ -47,7 +47,7 @@ def values(now: Circumstances) -> Values:
     cycle_s = _cycle_s(now)
     trip = _trips(now, now.now_s - _into(now, cycle_s), cycle_s)
     car = _car(now, trip, cycle_s)
-    return _motion(now, car, trip) | _chains(now, car) | _warmth(now) | _calls(now) | _counters(trip)
+    return now.part(_motion, car, trip) | _chains(now, car) | now.part(_warmth) | _calls(now) | _counters(trip)
 
 
 def _cycle_s(now: Circumstances) -> float:

@@ -7,9 +7,11 @@ worked out from the beginning of that day, whatever was asked before.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
+from simulators.physics.calendar import Calendar
 from simulators.physics.models import loads, power, weather
 from simulators.physics.plant import DAY_S, Circumstances, Values
 
@@ -28,12 +30,11 @@ _LOOK_S = 900.0
 _FINE_STAGES = 8
 """A bank of fewer stages than this is trimmed finer by other means."""
 _HUNT_S = 12.0
-_PHASES = ((1.0, 0.002), (0.985, -0.001), (1.01, 0.0))
-"""Of each phase, its current and by how much its voltage differs."""
+_PHASES = (("l1", 1.0, 0.002), ("l2", 0.985, -0.001), ("l3", 1.01, 0.0))
+"""Of each phase, its name, its current and by how much its voltage differs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Phase:
+class _Phase(NamedTuple):
     """One phase: V, A, kW, kvar, kVA."""
 
     voltage: float
@@ -41,10 +42,12 @@ class _Phase:
     active: float
     reactive: float
     apparent: float
+    power_factor: float
 
-    @property
-    def power_factor(self) -> float:
-        return self.active / self.apparent if self.apparent else 1.0
+
+_FIGURES = ("voltage", "current", "active_power", "reactive_power", "apparent_power", "power_factor")
+_SHOWN = [[f"{figure}_{phase}" for figure in _FIGURES] for phase, _, _ in _PHASES]
+"""Of each phase, the points that show its figures."""
 
 
 def values(now: Circumstances) -> Values:
@@ -53,16 +56,15 @@ def values(now: Circumstances) -> Values:
     bank = _bank(now)
     shown = _stages(now, bank, share)
     tan = _tangent(now, bank, share, _working(now, bank, shown))
-    phases = [_phase(now, index, share, tan) for index in range(3)]
-    warm = max(phase.current for phase in phases) / now.rating("rated_a", 1000)
+    phases = _phases(now, share, tan)
     return (
-        _totals(now, phases)
+        now.part(_totals, phases)
         | _by_phase(phases)
-        | _quality(now, phases)
-        | _capacitors(now, shown)
-        | _cabinet(now, warm)
-        | _energy(now)
-        | _meter(now)
+        | now.part(_quality, phases)
+        | now.part(_capacitors, shown)
+        | now.part(_cabinet, phases)
+        | now.part(_energy)
+        | now.part(_meter)
     )
 
 
@@ -73,7 +75,13 @@ def _meter(now: Circumstances) -> Values:
 
 
 def _usual_share(now: Circumstances) -> float:
-    return _NIGHT_SHARE + _WORK_SHARE * loads.ELECTRICITY.share(now.local()) + _SEASON_SHARE * weather.season(now)
+    return _usual_at(now.calendar, now.now_s)
+
+
+@lru_cache(maxsize=256)
+def _usual_at(calendar: Calendar, now_s: float) -> float:
+    at_work = loads.ELECTRICITY.share(calendar.local(now_s))
+    return _NIGHT_SHARE + _WORK_SHARE * at_work + _SEASON_SHARE * weather.season_at(now_s)
 
 
 def _share(now: Circumstances) -> float:
@@ -84,7 +92,11 @@ def _share(now: Circumstances) -> float:
 
 
 def _bank(now: Circumstances) -> power.Bank:
-    stages = max(1, int(now.rating("capacitor_stages", 8)))
+    return _bank_of(max(1, int(now.rating("capacitor_stages", 8))))
+
+
+@lru_cache(maxsize=64)
+def _bank_of(stages: int) -> power.Bank:
     return power.Bank(stages, _BANK / stages)
 
 
@@ -117,17 +129,17 @@ def _wanted(share: float) -> float:
 
 def _switched(now: Circumstances, bank: power.Bank) -> int:
     day, into = divmod(now.now_s, DAY_S)
-    looks: list[int] = now.once(("stages", int(day)), lambda: _day(now, bank, int(day)))
-    return looks[int(into // _LOOK_S)]
+    return _day(now.calendar, bank.stages, int(day))[int(into // _LOOK_S)]
 
 
-def _day(now: Circumstances, bank: power.Bank, day: int) -> list[int]:
+@lru_cache(maxsize=64)
+def _day(calendar: Calendar, stages: int, day: int) -> list[int]:
     """Stages on in each quarter of an hour of a day UTC."""
-    first = now.at(day * DAY_S)
-    on = bank.ideal(_wanted(_usual_share(first)))
+    bank = _bank_of(stages)
+    on = bank.ideal(_wanted(_usual_at(calendar, day * DAY_S)))
     found = []
     for look in range(int(DAY_S // _LOOK_S)):
-        on = bank.switched(on, _wanted(_usual_share(now.at(day * DAY_S + look * _LOOK_S))))
+        on = bank.switched(on, _wanted(_usual_at(calendar, day * DAY_S + look * _LOOK_S)))
         found.append(on)
     return found
 
@@ -142,18 +154,29 @@ def _tangent(now: Circumstances, bank: power.Bank, share: float, on: int) -> flo
     return tan + now.noise("factor", 0.01)
 
 
-def _phase(now: Circumstances, index: int, share: float, tan: float) -> _Phase:
-    name = f"l{index + 1}"
-    if now.has("supply_lost") or (now.has("phase_loss") and index == 1):
-        return _Phase(abs(now.noise(f"dead_{name}", 1.5)), 0.0, 0.0, 0.0, 0.0)
-    more, offset = _PHASES[index]
+def _phases(now: Circumstances, share: float, tan: float) -> list[_Phase]:
     level = now.towards("undervoltage", 1.005, 1 + now.limit("voltage_low", -7) / 100 - 0.03)
     nominal = now.rating("nominal_v", 220)
-    voltage = nominal * (level + offset + now.noise(f"volts_{name}", 0.001))
-    active = nominal * now.rating("rated_a", 1000) * share * more * _USUAL_PF / 1000
+    whole = nominal * now.rating("rated_a", 1000) * share * _USUAL_PF / 1000
+    is_lost, is_one_lost = now.has("supply_lost"), now.has("phase_loss")
+    return [
+        _dead_phase(now, name)
+        if is_lost or (is_one_lost and name == "l2")
+        else _phase(nominal * (level + offset + now.noise(f"volts_{name}", 0.001)), whole * more, tan)
+        for name, more, offset in _PHASES
+    ]
+
+
+def _dead_phase(now: Circumstances, name: str) -> _Phase:
+    return _Phase(abs(now.noise(f"dead_{name}", 1.5)), 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def _phase(voltage: float, active: float, tan: float) -> _Phase:
     reactive = active * tan
     apparent = math.hypot(active, reactive)
-    return _Phase(voltage, apparent * 1000 / voltage, active, reactive, apparent)
+    return _Phase(
+        voltage, apparent * 1000 / voltage, active, reactive, apparent, active / apparent if apparent else 1.0
+    )
 
 
 def _totals(now: Circumstances, phases: list[_Phase]) -> Values:
@@ -180,12 +203,8 @@ def _neutral(currents: list[float]) -> float:
 
 def _by_phase(phases: list[_Phase]) -> Values:
     shown: Values = {}
-    for index, one in enumerate(phases, start=1):
-        shown |= {
-            f"voltage_l{index}": one.voltage, f"current_l{index}": one.current,
-            f"active_power_l{index}": one.active, f"reactive_power_l{index}": one.reactive,
-            f"apparent_power_l{index}": one.apparent, f"power_factor_l{index}": one.power_factor,
-        }  # fmt: skip
+    for names, one in zip(_SHOWN, phases, strict=True):
+        shown |= zip(names, one, strict=True)
     return shown
 
 
@@ -206,7 +225,8 @@ def _capacitors(now: Circumstances, on: int) -> Values:
     }
 
 
-def _cabinet(now: Circumstances, share: float) -> Values:
+def _cabinet(now: Circumstances, phases: list[_Phase]) -> Values:
+    share = max(phase.current for phase in phases) / now.rating("rated_a", 1000)
     usual = weather.indoors(now, 26) + now.noise("room", 0.2)
     room = now.towards("ventilation_failed", usual, now.limit("room_temperature_max", 40) + 5)
     joint = room + 35 * min(share, 1.3) ** 2
@@ -232,9 +252,18 @@ def _energy(now: Circumstances) -> Values:
     active = rated_kw * (shares + _SEASON_SHARE * weather.season_hours(now))
     bare_h = sum(now.suffered(fault) for fault in ("low_power_factor", "controller_stuck", "stage_fuses")) / 3600
     reactive = active * _USUAL_TAN + rated_kw * _NIGHT_SHARE * bare_h * (_BARE_TAN - _USUAL_TAN)
-    shown: Values = {}
-    for name, each in (("energy", active), ("reactive_energy", reactive)):
-        for way, part in (("import", 1.0), ("export", 0.0), ("total", 1.0)):
-            shown |= {f"{name}_{way}_l{index}": each * part for index in (1, 2, 3)}
-        shown |= {f"{name}_import": 3 * each, f"{name}_export": 0.0}
-    return shown | {"energy_total": shown["energy_import"]}
+    return {
+        **dict.fromkeys(_NOTHING_EXPORTED, 0.0),
+        **dict.fromkeys(_ENERGIES, active),
+        **dict.fromkeys(_REACTIVE_ENERGIES, reactive),
+        "energy_import": 3 * active,
+        "energy_total": 3 * active,
+        "reactive_energy_import": 3 * reactive,
+    }
+
+
+_ENERGIES = [f"energy_{way}_{phase}" for way in ("import", "total") for phase, _, _ in _PHASES]
+_REACTIVE_ENERGIES = [f"reactive_{name}" for name in _ENERGIES]
+_NOTHING_EXPORTED = [
+    f"{name}_export{phase}" for name in ("energy", "reactive_energy") for phase in ("", "_l1", "_l2", "_l3")
+]

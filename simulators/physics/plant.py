@@ -27,6 +27,7 @@ COUNTERS_SINCE_S = 1_760_000_000.0
 """Counters count from here, so that they stay small enough for a meter's four-byte float."""
 CHINA = Calendar()
 _REMEMBERED = 32
+_HALF = 2.0**31
 _TIME_CONSTANTS = 4.0
 """An onset is this many time constants of what develops exponentially; then it is taken for complete."""
 
@@ -74,6 +75,20 @@ class Circumstances:
     memory: dict[Hashable, Any] = field(default_factory=dict)
     """What ``once`` remembers; nothing else may look into it."""
     turn: Turn | None = None
+    wanted: frozenset[str] | None = None
+    """Points that are asked for; None asks for all."""
+
+    def part(self, make: Callable[..., Values], *known: object, **more: object) -> Values:
+        """What ``make(self, *known, **more)`` gives, or nothing where nothing of it is asked for.
+
+        It must give the same points every time: which ones is learned from the first time.
+        """
+        given = _GIVEN.get(make)
+        if given is None or self.wanted is None or not given.isdisjoint(self.wanted):
+            values = make(self, *known, **more)
+            _GIVEN[make] = frozenset(values)
+            return values
+        return {}
 
     def at(self, instant_s: float) -> Circumstances:
         """The same equipment at another instant."""
@@ -145,11 +160,13 @@ class Circumstances:
 
     def noise(self, name: str, size: float, every_s: float = 7.0) -> float:
         """Smooth noise within ±size that changes its mind every so often; the same for the same instant."""
-        step = math.floor(self.now_s / every_s)
-        share = self.now_s / every_s - step
+        position = self.now_s / every_s
+        step = math.floor(position)
+        share = position - step
         share = share * share * (3 - 2 * share)
-        before, after = self.chance(name, step), self.chance(name, step + 1)
-        return size * (2 * (before + (after - before) * share) - 1)
+        begun = _begun(self.seed, name)
+        before, after = zlib.crc32(b"%d" % step, begun), zlib.crc32(b"%d" % (step + 1), begun)
+        return size * ((before + (after - before) * share) / _HALF - 1)
 
     def chance(self, name: str, step: int) -> float:
         """A number from 0 to below 1 that belongs to this name and step."""
@@ -175,6 +192,8 @@ def _begun(seed: int, name: str) -> int:
     return zlib.crc32(f"{seed}/{name}/".encode())
 
 
+_GIVEN: dict[Callable[..., Values], frozenset[str]] = {}
+"""The points that each part of a behaviour gives, once it has been asked."""
 Behaviour = Callable[[Circumstances], Values]
 
 
@@ -204,15 +223,20 @@ class Plant:
         """What is broken now, oldest first."""
         return tuple(self._since)
 
-    def values(self, now_s: float) -> Values:
-        """True values of every point at this instant."""
+    def values(self, now_s: float, wanted: frozenset[str] | None = None) -> Values:
+        """True values of every point at this instant; of those ``wanted`` at least, which costs less."""
         turn = None if self.partner is None else Turn(self.is_standby, tuple(self.partner._full(now_s)))  # noqa: SLF001
-        return self.constants | self.behaviour(
+        shown = self.behaviour(
             Circumstances(
                 now_s, self.seed, self._faults(now_s), self._past, self.ratings, self.limits, self.calendar, self.roles,
-                self._memory, turn,
+                self._memory, turn, wanted,
             )
         )  # fmt: skip
+        if wanted is None:
+            return self.constants | shown
+        for name in wanted - shown.keys():
+            shown[name] = self.constants[name]
+        return shown
 
     def _faults(self, now_s: float) -> dict[str, Fault]:
         return {fault: Fault(max(0.0, now_s - since), onset) for fault, (since, onset) in self._since.items()}

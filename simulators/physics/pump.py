@@ -56,20 +56,25 @@ _AT_REST = _Duty(0.0, 0.0, 0.0, 1.0)
 def values(now: Circumstances) -> Values:
     """Every point of ``pump``."""
     duty = _duty(now)
-    return _states(now, duty) | _water(now, duty) | _motor(now, duty) | _wear(now, duty) | _counters(now)
+    return (
+        _states(now, duty)
+        | now.part(_water, duty)
+        | now.part(_motor, duty)
+        | now.part(_wear, duty)
+        | now.part(_counters)
+    )
 
 
-def _curve() -> hydraulics.PumpCurve:
-    """In shares of the rated flow and of the head at the setpoint: 1.25 at no flow, 1 at the rated flow."""
-    return hydraulics.PumpCurve(shut_off_head=1.3, head_loss=0.3, best_flow=0.95, best_efficiency=0.72)
+_CURVE = hydraulics.PumpCurve(shut_off_head=1.3, head_loss=0.3, best_flow=0.95, best_efficiency=0.72)
+"""In shares of the rated flow and of the head at the setpoint: 1.3 at no flow, 1 at the rated flow."""
+_RATED_POWER = _CURVE.shaft_power(1.0, 1.0)
 
 
 def _at(flow: float) -> _Duty:
     """The duty at which the held head meets a demand: speed by the affinity laws, power against that at rated flow."""
-    curve = _curve()
     head = 1 - _FRICTION * (1 - flow * flow)
-    speed = curve.speed_for(head, flow)
-    return _Duty(speed, flow, curve.shaft_power(flow, speed) / curve.shaft_power(1.0, 1.0), 0.90 + 0.07 * flow)
+    speed = _CURVE.speed_for(head, flow)
+    return _Duty(speed, flow, _CURVE.shaft_power(flow, speed) / _RATED_POWER, 0.90 + 0.07 * flow)
 
 
 def _is_running(now: Circumstances) -> bool:

@@ -43,10 +43,10 @@ def values(now: Circumstances) -> Values:
     warmth = _warmth(now)
     windings, fans = _windings(now, warmth)
     return (
-        _electric(now, load + now.noise("load", 0.01))
-        | _temperatures(now, windings)
-        | {"fan_running": warmth.oil_fans if now.ratings.get("insulation") == "oil" else fans}
-        | _oil(now, warmth)
+        {"fan_running": warmth.oil_fans if now.ratings.get("insulation") == "oil" else fans}
+        | now.part(_electric, load + now.noise("load", 0.01))
+        | now.part(_temperatures, windings)
+        | now.part(_oil, warmth)
         | _reports(now)
     )
 

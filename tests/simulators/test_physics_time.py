@@ -66,6 +66,18 @@ def test_the_same_seed_gives_the_same_bytes(class_id: str) -> None:
 
 
 @pytest.mark.parametrize("class_id", CLASSES)
+def test_a_point_asked_for_alone_shows_what_it_shows_among_all(class_id: str) -> None:
+    for at in (0, 7_654_321):
+        for sick in ((), LIBRARY.classes[class_id].faults):
+            plant = make_plant(class_id, 11)
+            for fault in sick:
+                plant.inject(fault, START_S, 60.0)
+            everything = plant.values(START_S + at)
+            alone = {point: plant.values(START_S + at, frozenset({point}))[point] for point in everything}
+            assert alone == everything
+
+
+@pytest.mark.parametrize("class_id", CLASSES)
 def test_ten_years_may_pass_between_two_questions(class_id: str) -> None:
     plant = make_plant(class_id)
     plant.values(START_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from simulators.physics.plant import DAY_S, Circumstances
 
@@ -13,7 +14,13 @@ _YEAR_DAYS = 365.2425
 
 def season(now: Circumstances) -> float:
     """From -1 in the middle of winter to 1 in the middle of summer."""
-    return math.cos(2 * math.pi * (now.now_s / DAY_S - _HOTTEST_DAY) / _YEAR_DAYS)
+    return season_at(now.now_s)
+
+
+@lru_cache(maxsize=256)
+def season_at(now_s: float) -> float:
+    """As ``season``, of an instant."""
+    return math.cos(2 * math.pi * (now_s / DAY_S - _HOTTEST_DAY) / _YEAR_DAYS)
 
 
 def season_hours(now: Circumstances) -> float:
