@@ -12,6 +12,7 @@ import random
 import ssl
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from simulators.clock import Clock
@@ -30,6 +31,7 @@ MAX_BITS, MAX_REGISTERS = 2000, 125
 BACKLOG = 4096
 """A gateway with a thousand lines opens them at once."""
 _REQUEST = struct.Struct(">BHH")
+_WORDS = [struct.Struct(f">{count}H") for count in range(MAX_REGISTERS + 1)]
 
 
 class Refused(Exception):
@@ -67,23 +69,27 @@ def answer(registers: Registers | None, pdu: bytes) -> bytes:
 def _read(registers: Registers | None, function: int, pdu: bytes) -> bytes:
     if registers is None:
         raise Refused(NO_TARGET)
-    table = TABLES.get(function)
-    if table is None:
+    table, first, count = _legal(pdu)
+    values = registers.read(table, first, count)
+    body = _bits(values) if function < 3 else _WORDS[len(values)].pack(*values)
+    return bytes((function, len(body))) + body
+
+
+@lru_cache(maxsize=4096)
+def _legal(pdu: bytes) -> tuple[Table, int, int]:
+    """Table, first address and count of a read that the standard allows. Raises Refused."""
+    function = pdu[0] if pdu else 0
+    if function not in TABLES:
         raise Refused(ILLEGAL_FUNCTION)
     if len(pdu) != _REQUEST.size:
         raise Refused(ILLEGAL_VALUE)
-    _, first, count = _REQUEST.unpack(pdu)
+    table, first, count = asked_of(pdu)
     most = MAX_BITS if function < 3 else MAX_REGISTERS
     if not 1 <= count <= most:
         raise Refused(ILLEGAL_VALUE)
     if first + count > 65_536:
         raise Refused(ILLEGAL_ADDRESS)
-    body = _bits(registers.read(table, first, count)) if function < 3 else _words(registers.read(table, first, count))
-    return bytes((function, len(body))) + body
-
-
-def _words(values: list[int]) -> bytes:
-    return struct.pack(f">{len(values)}H", *values)
+    return table, first, count
 
 
 def _bits(values: list[int]) -> bytes:
@@ -95,7 +101,12 @@ def _bits(values: list[int]) -> bytes:
 
 def asked(request: Request) -> tuple[Table, int, int]:
     """Table, first address and count of a read. Raises KeyError or struct.error for anything else."""
-    function, first, count = _REQUEST.unpack(request.pdu)
+    return asked_of(request.pdu)
+
+
+def asked_of(pdu: bytes) -> tuple[Table, int, int]:
+    """As ``asked``, of the request's own bytes."""
+    function, first, count = _REQUEST.unpack(pdu)
     return TABLES[function], first, count
 
 

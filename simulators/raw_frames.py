@@ -7,8 +7,7 @@ Written from the specifications and apart from the gateway's own frames, so that
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _MBAP = struct.Struct(">HHHB")
 LONGEST_PDU = 253
@@ -21,8 +20,7 @@ class NoFrame(ValueError):
     """The bytes cannot begin a request; a TCP device hangs up, a serial one waits for the next silence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One frame of a client. ``transaction`` is 0 on a serial line, which has none."""
 
     transaction: int

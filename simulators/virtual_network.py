@@ -1,4 +1,4 @@
-"""Connections without sockets, for virtual time: what one side writes the other reads on the loop's next turn.
+"""Connections without sockets, for virtual time: what one side writes the other has read when ``write`` returns.
 
 Real servers and clients (``asyncio.start_server``, ``create_connection``) run on it unchanged, in the same order every
 time. A port nobody listens on refuses, as a real one does.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -22,17 +23,28 @@ class MemoryTransport(asyncio.Transport):
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: Any) -> None:  # noqa: ANN401 - asyncio's own duck type
         super().__init__({"peername": ("127.0.0.1", 0), "sockname": ("127.0.0.1", 0)})
         self._loop, self._protocol = loop, protocol
-        self._is_closed = False
+        self._is_closed = self._is_hearing = False
+        self._arrived: deque[bytes] = deque()
         self.peer: MemoryTransport | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if not self._is_closed and self.peer is not None and data:
-            self._loop.call_soon(self.peer.hear, bytes(data))
+            self.peer.hear(bytes(data))
 
     def hear(self, data: bytes) -> None:
-        """Bytes of the other end arrive."""
-        if not self._is_closed:
-            self._protocol.data_received(data)
+        """Bytes of the other end arrive; what arrives while some are being heard waits its turn."""
+        self._arrived.append(data)
+        if self._is_hearing:
+            return
+        self._is_hearing = True
+        try:
+            while self._arrived and not self._is_closed:
+                self._protocol.data_received(self._arrived.popleft())
+        except Exception as error:  # noqa: BLE001 - the other end has no part in it, as with a socket
+            self._loop.call_exception_handler({"message": "data_received failed", "exception": error})
+            self.close()
+        finally:
+            self._is_hearing = False
 
     def close(self) -> None:
         if self._is_closed:
