@@ -56,12 +56,11 @@ class Routine:
         return [*self._announcement()] if is_new and self._announcement is not None else []
 
     def _statuses(self, now: Moment) -> list[Record]:
-        rows = self._board.rows(now)
-        states = [row.state for row in rows]
+        states = self._board.states(now)
         if not self._is_due(now, states):
             return []
         self._last, self._states = now.steady_ms, states
-        return [self._status(now, rows)]
+        return [self._status(now, self._board.rows(now))]
 
     def _is_due(self, now: Moment, states: Sequence[str]) -> bool:
         if self._last is None:

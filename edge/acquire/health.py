@@ -82,6 +82,11 @@ class _Counts:
         while self.slices and self.slices[0][0] <= oldest:
             del self.slices[0]
 
+    def shown(self, steady_ms: int) -> State:
+        """Its state as it is told: a device that often does not answer is degraded although it just has."""
+        self.forget(steady_ms)
+        return "degraded" if self.state == "ok" and self.share < DEGRADED_BELOW else self.state
+
     @property
     def share(self) -> float:
         asked = sum(one[1] for one in self.slices)
@@ -183,12 +188,14 @@ class HealthBoard:
         """Every device, in the order of the site file."""
         return [self._row(device, counts, now) for device, counts in self._counts.items()]
 
+    def states(self, now: Moment) -> list[State]:
+        """Every device's state, in the same order."""
+        return [counts.shown(now.steady_ms) for counts in self._counts.values()]
+
     def _row(self, device: str, counts: _Counts, now: Moment) -> DeviceHealth:
-        counts.forget(now.steady_ms)
-        is_shaky = counts.state == "ok" and counts.share < DEGRADED_BELOW
         return DeviceHealth(
             device=device,
-            state="degraded" if is_shaky else counts.state,
+            state=counts.shown(now.steady_ms),
             answered_share=round(counts.share, 4),
             last_ok_at=None if counts.last_ok_ms is None else format_instant(counts.last_ok_ms),
             response_ms=None if counts.response_ms is None else round(counts.response_ms, 2),
