@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
 from device_profiles.units import factor
-from edge.decode.registers import Image, RegisterCodec, compile_model, store
+from edge.decode.registers import Image, RegisterCodec, compile_model, power_of, store
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused, Table
 
 Values = Mapping[str, Value]
@@ -44,7 +44,10 @@ class Layout:
         self.scales = _scale_codes(self.codecs, points)
         self.ranges = _readable(self.codecs.values(), model)
         self._places = set(_places(self.codecs.values()))
-        self._writers = {name: self._writer(codec) for name, codec in self.codecs.items()}
+        self._quick: dict[str, Writer] = {}
+        self._slow: dict[str, Writer] = {}
+        for name, codec in self.codecs.items():
+            self._compile(name, codec)
         self._spans: dict[tuple[Table, int, int], _Span] = {}
 
     def span(self, table: Table, first: int, count: int) -> _Span:
@@ -53,14 +56,16 @@ class Layout:
             return known
         self.check(table, first, count)
         at, low = self.place(table, first, count)
-        writers = tuple(
-            (name, self._writers[name])
+        names = [
+            name
             for name, codec in self.codecs.items()
             if codec.table == table and codec.address < first + count and first < codec.address + codec.count
-        )
+        ]
+        quick = tuple((name, self._quick[name]) for name in names if name in self._quick)
+        slow = tuple((name, self._slow[name]) for name in names if name in self._slow)
         if len(self._spans) >= MOST_SPANS:
             self._spans.clear()
-        span = self._spans[table, first, count] = _Span((table, at), low, low + count, writers)
+        span = self._spans[table, first, count] = _Span((table, at), low, low + count, quick, slow)
         return span
 
     def place(self, table: str, first: int, count: int) -> tuple[int, int]:
@@ -82,13 +87,16 @@ class Layout:
             raise Refused(ILLEGAL_ADDRESS)
         self.place(table, first, count)
 
-    def _writer(self, codec: RegisterCodec) -> Writer:
+    def _compile(self, name: str, codec: RegisterCodec) -> None:
         scale = None if codec.scale_from is None else self.scales[codec.table, codec.scale_from]
         try:
             _, at = self.place(codec.table, codec.address, codec.count)
         except Refused:
-            return lambda _words, _value: None  # the model itself forbids to read it
-        return quick_writer(codec, at, scale) or slow_writer(codec, at, scale)
+            return  # the model itself forbids to read it
+        if (quick := quick_writer(codec, at, scale)) is not None:
+            self._quick[name] = quick
+        else:
+            self._slow[name] = slow_writer(codec, at, scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +106,9 @@ class _Span:
     memory: tuple[str, int]
     low: int
     high: int
-    writers: tuple[tuple[str, Writer], ...]
+    quick: tuple[tuple[str, Writer], ...]
+    slow: tuple[tuple[str, Writer], ...]
+    """Written only when they have changed."""
 
 
 class ModelRegisters:
@@ -122,7 +132,7 @@ class ModelRegisters:
             for at, (low, high) in enumerate(spans)
         }
         self._held: dict[str, Value] = {}
-        """What the registers say of each point."""
+        """What the registers say of each point that is slow to write."""
         self._shown: dict[_Span, Values] = {}
         for (table, address), code in self._layout.scales.items():
             at, low = self._layout.place(table, address, 1)
@@ -147,13 +157,19 @@ class ModelRegisters:
 
     def _show(self, span: _Span, words: list[int], values: Values) -> None:
         held = self._held
-        for name, write in span.writers:
+        for name, write in span.quick:
+            if name in values:
+                try:
+                    write(words, values[name])
+                except (ValueError, OverflowError):
+                    continue  # what its registers cannot say; it goes on showing what it showed
+        for name, write in span.slow:
             if name in values and (value := values[name]) != held.get(name, _NOTHING):
                 held[name] = value
                 try:
                     write(words, value)
                 except (ValueError, OverflowError):
-                    continue  # a single contact cannot tell every state; it goes on showing what it showed
+                    continue  # a single contact cannot tell every state
         if len(self._shown) >= MOST_SPANS:
             self._shown.clear()
         self._shown[span] = values
@@ -174,40 +190,59 @@ def slow_writer(codec: RegisterCodec, at: int, scale: int | None) -> Writer:
     return write
 
 
-_QUICK: Mapping[str, str] = {"uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "float32": "f"}
-_ENDS: Mapping[str, tuple[int, int]] = {
-    "H": (0, 0xFFFF), "h": (-0x8000, 0x7FFF), "I": (0, 0xFFFF_FFFF), "i": (-0x8000_0000, 0x7FFF_FFFF),
+_QUICK: Mapping[str, str] = {
+    "uint16": "H", "int16": "h", "uint32": "I", "int32": "i", "uint64": "Q", "int64": "q", "float32": "f", "float64": "d",
 }  # fmt: skip
 
 
 def quick_writer(codec: RegisterCodec, at: int, scale: int | None) -> Writer | None:
     """The same as ``store`` for plain numbers, which are nearly all of what ever changes; None for other points."""
     meaning, letter = codec.meaning, _QUICK.get(codec.type)
-    is_plain = not (codec.is_bit or codec.shares_register or codec.parts or codec.scale_codes or meaning.enum)
-    if letter is None or not is_plain or scale is not None or meaning.kind not in ("gauge", "counter"):
+    power = 0 if scale is None else power_of(codec, scale)
+    is_plain = not (codec.is_bit or codec.shares_register or codec.parts or meaning.enum)
+    if letter is None or not is_plain or power is None or meaning.kind not in ("gauge", "counter"):
         return None
-    (unit, unit_offset), (ratio, offset) = meaning.unit, (meaning.scale, meaning.offset)
-    is_unit, is_scaled, sign = meaning.unit != (1.0, 0.0), (ratio, offset) != (1.0, 0.0), -1 if meaning.invert else 1
-    low, high = _ENDS.get(letter, (0, 0))
-    pack, size = struct.Struct(">" + letter), codec.count
-    unpack = struct.Struct(("<" if codec.order in ("BA", "BADC", "DCBA") else ">") + "H" * size)
-    step = -1 if codec.order in ("CDAB", "DCBA") else 1
-    otherwise = slow_writer(codec, at, scale)
+    (unit, unit_offset), (ratio, offset), tens = meaning.unit, (meaning.scale, meaning.offset), 10.0**-power
+    is_unit, is_scaled = meaning.unit != (1.0, 0.0), (ratio, offset, power) != (1.0, 0.0, 0)
+    is_inverted, is_float = meaning.invert, letter in "fd"
+    low, high = _ends(letter)
+    put, otherwise = _putter(codec, letter, at), slow_writer(codec, at, scale)
 
     def write(words: list[int], value: Value) -> None:
-        if value is None or isinstance(value, str):
+        if type(value) is not float:
             otherwise(words, value)
             return
         number = value
         if is_unit:
             number = (number - unit_offset) / unit
-        number = sign * number
+        if is_inverted:
+            number = -number
         if is_scaled:
-            number = (number - offset) / ratio
-        raw = number if letter == "f" else min(max(round(number), low), high)
-        words[at : at + size] = unpack.unpack(pack.pack(raw))[::step]
+            number = (number - offset) / ratio * tens
+        put(words, number if is_float else min(max(round(number), low), high))
 
     return write
+
+
+def _ends(letter: str) -> tuple[int, int]:
+    """The lowest and the highest whole number of a type."""
+    bits = 8 * struct.calcsize(letter) if letter not in "fd" else 0
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if letter.islower() and bits else (0, (1 << bits) - 1)
+
+
+def _putter(codec: RegisterCodec, letter: str, at: int) -> Callable[[list[int], float], None]:
+    """Puts a number of the wire's own type into its words, in its order."""
+    size, is_swapped = codec.count, codec.order[0] > codec.order[1]
+    is_reversed = "A" not in codec.order[:2]
+    if letter in "hH" and not is_swapped:
+        return lambda words, number: words.__setitem__(at, int(number) & 0xFFFF)
+    pack, unpack = struct.Struct(">" + letter).pack, struct.Struct(("<" if is_swapped else ">") + "H" * size).unpack
+    step = -1 if is_reversed else 1
+
+    def put(words: list[int], number: float) -> None:
+        words[at : at + size] = unpack(pack(number))[::step]
+
+    return put
 
 
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:

@@ -8,7 +8,7 @@ from contract.messages import Value
 from device_profiles.library import load
 from device_profiles.schema import DeviceModel, Point
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused
-from simulators.registers import ModelRegisters, Writer, compile_for_points, quick_writer, slow_writer
+from simulators.registers import Layout, ModelRegisters, Writer, quick_writer, slow_writer
 
 NAME = {"en": "x", "zh": "x"}
 
@@ -127,14 +127,30 @@ NUMBERS = (0.0, 1.0, -1.0, 0.5, 12.34, -273.15, 65_535.0, 1e9, -1e9, 230.4, math
 )
 def test_the_quick_way_into_the_registers_is_the_codecs_own(model: DeviceModel) -> None:
     points = LIBRARY.classes[model.equipment_class].points if model.equipment_class in LIBRARY.classes else {}
-    for name, codec in compile_for_points(model, points).items():
+    layout = Layout(model, points)
+    for name, codec in layout.codecs.items():
         quick, slow = [0] * codec.count, [0] * codec.count
-        write = quick_writer(codec, 0, None)
+        scale = None if codec.scale_from is None else layout.scales[codec.table, codec.scale_from]
+        write = quick_writer(codec, 0, scale)
         if write is not None:
-            told = slow_writer(codec, 0, None)
+            told = slow_writer(codec, 0, scale)
             for value in (*NUMBERS, None):
                 assert outcome(write, quick, value) == outcome(told, slow, value), (name, value)
                 assert quick == slow, (name, value)
+
+
+def test_every_order_of_a_number_has_its_quick_way() -> None:
+    for kind, orders in (("int32", ("ABCD", "CDAB", "BADC", "DCBA")), ("uint16", ("AB", "BA")),
+                         ("float64", ("ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA"))):  # fmt: skip
+        for order in orders:
+            model = a_model({"v": {"table": "holding", "address": 0, "type": kind, "order": order}})
+            codec = Layout(model, {"v": gauge()}).codecs["v"]
+            quick, slow = [0] * codec.count, [0] * codec.count
+            write = quick_writer(codec, 0, None)
+            assert write is not None
+            write(quick, 12_345.0)
+            slow_writer(codec, 0, None)(slow, 12_345.0)
+            assert quick == slow, (kind, order)
 
 
 def outcome(write: Writer, words: list[int], value: Value) -> bool:
