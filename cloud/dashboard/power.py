@@ -26,7 +26,7 @@ READ: Final = ("active_power", "reactive_power", "power_factor", *CURRENTS, STAG
 _TELLING: Final = {"power_factor", STAGES, "demand"}
 _ROLES: Final = ("compensated_incomer", "incomer")
 _QUALITIES: Final = ("good", "uncertain", "bad")
-_EARLIEST_YEAR: Final = 2000
+EARLIEST_YEAR: Final = 2000
 
 
 # --- which equipment, which month -------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def wanted_month(text: str, zone: tzinfo, now: EpochMs) -> Month:
         dash and year.isdecimal() and month.isdecimal() and (len(year), len(month)) == (4, 2) and 1 <= int(month) <= 12
     )
     asked = (int(year), int(month)) if is_month else (today.year, today.month)
-    if not (_EARLIEST_YEAR, 1) <= asked <= (today.year, today.month):
+    if not (EARLIEST_YEAR, 1) <= asked <= (today.year, today.month):
         asked = (today.year, today.month)
     return month_at(*asked, zone, now)
 

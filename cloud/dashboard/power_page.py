@@ -10,7 +10,7 @@ from typing import Final, Literal
 from urllib.parse import urlencode
 
 from cloud.dashboard import present
-from cloud.dashboard.power import HOUR_MS, SLOT_MS, Bounds, Cell, Day, Month, Slot, Total
+from cloud.dashboard.power import EARLIEST_YEAR, HOUR_MS, SLOT_MS, Bounds, Cell, Day, Month, Slot, Total
 from cloud.dashboard.power_drawing import month_name
 from cloud.dashboard.power_energy import EnergyMonth
 from cloud.dashboard.present import DASH, Here
@@ -18,6 +18,7 @@ from cloud.dashboard.rows import EquipmentRow, LimitMark, PointRow
 
 HEATS: Final = ("power_factor", "load")
 SPANS: Final = (1, 7, 31)
+MOST_DAYS: Final = 31
 _LEVELS: Final = 4
 _PF_FLOOR: Final = 0.8
 """Only of the shading, where no limit binds."""
@@ -79,6 +80,20 @@ def month_links(view: View, here: Here) -> tuple[Link | None, Link | None]:
         )
         found.append(link if step < 0 or view.month.is_over else None)
     return found[0], found[1]
+
+
+def misread(given: Mapping[str, str], view: View, here: Here) -> str:
+    """What the address says and the page cannot show, and what it shows instead; "" where it is understood."""
+    days, last = given.get("days", ""), given.get("last", "")
+    wrong = {
+        "month": given.get("month", "") not in ("", view.month.id),
+        "heat": given.get("heat", "") not in ("", *HEATS),
+        "days": days not in ("", *map(str, SPANS)),
+        "last": bool(last) and not (last.isdecimal() and len(last) <= 2 and 1 <= int(last) <= MOST_DAYS),
+    }
+    said = ", ".join(f"{name}={given[name][:20]}" for name in wrong if wrong[name])
+    month = month_name(view.month.year, view.month.month, here)
+    return here.words("power.misread", said=said, month=month, first=EARLIEST_YEAR) if said else ""
 
 
 def drawn_span(view: View, days: Sequence[Day]) -> tuple[int, int]:

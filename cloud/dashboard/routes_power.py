@@ -20,7 +20,7 @@ from cloud.dashboard.present import Here
 from cloud.dashboard.routes_shell import Opened, PageRoute, opened
 from cloud.dashboard.rows import EquipmentRow, LimitMark, PointRow
 from cloud.dashboard.web import Crumb
-from cloud.errors import not_found
+from cloud.errors import Refused, not_found
 from cloud.storage import tables as t
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
 async def quarter_hours(request: Request) -> Response:
     """The month's quarter hours, for one incomer."""
     async with opened(request, "power") as o:
-        asked = await _asked(o, await _incomers(o))
+        asked = _understood(o, await _asked(o, await _incomers(o)))
         text = power_page.slots_csv(await _slots(o, asked), asked.bounds, asked.here)
     return _csv(text, f"{asked.row.id}_{asked.view.month.id}.csv")
 
@@ -64,9 +64,16 @@ async def quarter_hours(request: Request) -> Response:
 async def months(request: Request) -> Response:
     """Twelve months of energies, for one incomer."""
     async with opened(request, "power") as o:
-        asked = await _asked(o, await _incomers(o))
+        asked = _understood(o, await _asked(o, await _incomers(o)))
         text = power_page.months_csv(await _months(o, asked), asked.here)
     return _csv(text, f"{asked.row.id}_months.csv")
+
+
+def _understood(o: Opened, asked: Asked) -> Asked:
+    """A file has no place for a notice. Raises Refused (422) for an address that would give another month's."""
+    if told := power_page.misread(o.request.query_params, asked.view, asked.here):
+        raise Refused(422, "address", told)
+    return asked
 
 
 def _csv(text: str, name: str) -> Response:
@@ -191,6 +198,7 @@ async def _values(o: Opened, asked: Asked, rows: Sequence[EquipmentRow]) -> dict
     view, here = asked.view, asked.here
     before, after = power_page.month_links(view, here)
     shell: dict[str, Any] = {
+        "misread": power_page.misread(o.request.query_params, view, here),
         "has_quantities": bool(power_quantities.wanted(asked.points)), "asked": asked, "view": view, "incomer": here.words.text(asked.row.name, asked.row.id), "zone": str(here.zone),
         "incomers": power_page.incomers(rows, view, here), "before": before, "after": after, "href": f"/equipment/{asked.row.site}/{asked.row.id}",
         "month_name": power_drawing.month_name(view.month.year, view.month.month, here), "stale": await _stale(o, asked),

@@ -132,12 +132,12 @@ def test_the_first_line_answers_yes_no_or_not_known() -> None:
     good = november(hourly(NOVEMBER.start, NOVEMBER.until), hourly(NOVEMBER.start, NOVEMBER.until, kw=30.0))
     assert (
         power_page.verdict(good, power.Total(), BOUND, HERE).text
-        == "Yes, so far. Nov 2026 has a power factor of 0.958 until now, at least 0.90."
+        == "Yes, so far. Nov 2026 has a power factor of 0.958 until now; the clause asks for at least 0.90."
     )
     poor = months_of([OCTOBER], [hourly(OCTOBER.start, OCTOBER.end)], [hourly(OCTOBER.start, OCTOBER.end)], BOUND)[0]
     answer = power_page.verdict(poor, power.Total(), BOUND, HERE)
     assert (answer.answer, answer.severity) == ("no", "minor")
-    assert answer.text == "No. Oct 2026 has a power factor of 0.707, below 0.90."
+    assert answer.text == "No. Oct 2026 has a power factor of 0.707; the clause asks for at least 0.90."
     unknown = power_page.verdict(november([], []), power.Total(), BOUND, HERE)
     assert unknown.text == "Not known for Nov 2026: no reading of the active energy."
 

@@ -51,15 +51,22 @@ def plain(html: str) -> str:
 
 async def test_the_first_line_answers_and_the_figures_behind_it_follow(metered: World) -> None:
     text = plain(await page(metered))
-    assert "Yes, so far. Nov 2026 has a power factor of 0.958 until now, at least 0.90." in text
+    assert "Yes, so far. Nov 2026 has a power factor of 0.958 until now; the clause asks for at least 0.90." in text
     assert "counter began again Mon 9 Nov 00:00" in text.replace("9 Nov 00:00", "Mon 9 Nov 00:00")
     assert "h-5.3.1-pf" in text
     assert "no response Thu 02:00 – Thu 04:00" in await page(metered)
 
 
 async def test_a_month_below_the_limit_is_said_so_in_both_languages(metered: World) -> None:
-    assert "No. Oct 2026 has a power factor of 0.857, below 0.90." in plain(await page(metered, "&month=2026-10"))
-    assert "否。2026 年 10 月功率因数为 0.857，低于 0.90。" in plain(await page(metered, "&month=2026-10", "zh"))
+    assert "No. Oct 2026 has a power factor of 0.857; the clause asks for at least 0.90." in plain(
+        await page(metered, "&month=2026-10")
+    )
+    assert "不符合。2026 年 10 月功率因数为 0.857，条款要求不低于 0.90。" in plain(
+        await page(metered, "&month=2026-10", "zh")
+    )
+    assert "至今符合。2026 年 11 月截至目前功率因数为 0.958，条款要求不低于 0.90。" in plain(
+        await page(metered, language="zh")
+    )
 
 
 async def test_the_day_without_compensation_is_marked_hour_by_hour(metered: World) -> None:
@@ -144,6 +151,31 @@ async def test_a_strange_address_shows_the_month_of_now_and_what_is_no_incomer_i
         assert "Nov 2026" in await page(metered, query)
     async with client(metered, "duty_engineer") as reader:
         assert (await reader.get("/power?at=riverside/ghost")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("&month=2026-13", "month=2026-13"),
+        ("&month=2027-01", "month=2027-01"),
+        ("&month=1999-12", "month=1999-12"),
+        ("&month=2026-11&last=32&days=9", "days=9, last=32"),
+        ("&month=" + "9" * 5000, "month=" + "9" * 20),
+    ],
+)
+async def test_what_the_address_says_in_vain_is_told_with_what_is_shown(metered: World, query: str, said: str) -> None:
+    assert f"Not understood in the address: {said}. Shown is Nov 2026;" in plain(await page(metered, query))
+    assert f"地址中无法识别：{said}。现显示 2026 年 11 月；" in plain(await page(metered, query, "zh"))
+    async with client(metered, "duty_engineer") as reader:
+        for file in ("/power.csv", "/power/months.csv"):
+            answer = await reader.get(f"{file}?at={INCOMER}{query}")
+            assert answer.status_code == 422
+            assert f"Not understood in the address: {said}." in answer.text
+
+
+async def test_addresses_that_the_page_makes_are_understood(metered: World) -> None:
+    for query in ("", "&month=2026-11", "&month=2000-01&heat=load&days=1&last=31", "&month=&last=1"):
+        assert "Not understood" not in await page(metered, query)
 
 
 async def test_both_tables_are_given_to_keep(metered: World) -> None:
