@@ -44,6 +44,7 @@ def to_ms(instant: datetime) -> EpochMs:
     return (instant - _EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=4096)
 def from_ms(epoch_ms: EpochMs) -> datetime:
     """Epoch milliseconds to an aware UTC datetime."""
     return _EPOCH + epoch_ms * _MILLISECOND

@@ -16,9 +16,9 @@ from sqlalchemy import BindParameter, bindparam, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.escalation import contacts
-from cloud.escalation.chain import Chain, Step, Story, calls, choose, from_plain, to_plain
+from cloud.escalation.chain import Call, Chain, Step, Story, calls, choose, from_plain, to_plain
 from cloud.escalation.contacts import Directory
-from cloud.escalation.decide import Decision, Manners, New, Written, decide
+from cloud.escalation.decide import Decision, Manners, New, Quiet, Written, decide
 from cloud.sla.timeline import Entry
 from cloud.storage import tables as t
 from cloud.storage.prepared import Prepared
@@ -27,7 +27,7 @@ from cloud.tickets import repository, targets, watchers
 from cloud.tickets.desk import Desk
 from contract.conventions import EpochMs, from_ms, to_ms
 
-AT_ONCE = 20
+AT_ONCE = 100
 """How many tickets are planned in one transaction."""
 _PART = 100
 """Steps of a chain that replaces another on the same ticket are numbered from the next multiple of this on."""
@@ -41,8 +41,15 @@ _IS_LOST = _notice.c.state == literal_column("'sending'"), _notice.c.next_at <= 
 _STALE = Prepared(select(_ticket.id).where(_IS_STALE).order_by(_ticket.id).limit(AT_ONCE))
 _CALLED = Prepared(select(_ticket.id).where(_ticket.next_call_at <= _NOW).order_by(_ticket.next_call_at).limit(AT_ONCE))
 _LOST = Prepared(select(_notice.c.ticket_id).where(*_IS_LOST).limit(AT_ONCE))
+_NEEDED = (
+    "id", "kind", "site_id", "system", "priority", "emergency", "category", "holder", "is_past", "opened_at", "policy", "version", "chain",
+)  # fmt: skip
+"""What a ticket's calls follow from, besides its timeline."""
 _LOCKED = Prepared(
-    select(t.ticket).where(_ticket.id.in_(_THESE)).order_by(_ticket.id).with_for_update(skip_locked=True)
+    select(*(_ticket[name] for name in _NEEDED))
+    .where(_ticket.id.in_(_THESE))
+    .order_by(_ticket.id)
+    .with_for_update(skip_locked=True)
 )
 _FOUND_AGAIN = Prepared(
     update(_notice)
@@ -53,7 +60,7 @@ _NOTICES = Prepared(select(_notice).where(_notice.c.ticket_id.in_(_THESE)).order
 _ONE = update(t.ticket).where(_ticket.id == bindparam("number"))
 _FOLLOWS: dict[str, Any] = {"planned_version": bindparam("seen"), "next_call_at": bindparam("instant")}
 _PLANNED = Prepared(_ONE.values(_FOLLOWS))
-_BEGINS: dict[str, Any] = {"chain": bindparam("parts")}
+_BEGINS: dict[str, Any] = {**_FOLLOWS, "chain": bindparam("parts")}
 _BEGUN = Prepared(_ONE.values(_BEGINS))
 
 
@@ -80,20 +87,65 @@ async def plan(desk: Desk, connection: AsyncConnection, numbers: Sequence[int], 
     known = await contacts.directory(connection)
     found = [ticket["id"] for ticket in tickets]
     await _FOUND_AGAIN.run(connection, {"numbers": tuple(found), "instant": now})
-    files = await _files(connection, found)
+    files, look = await _files(connection, found), _Look(desk, known, now)
     planned, begun, new = [], [], []
     for ticket in tickets:
-        parts = snapshot(ticket, known)
-        decision = _decide(desk, ticket, parts, files[ticket["id"]], known, now)
+        parts = look.parts(ticket)
+        decision = _decide(look, ticket, parts, files[ticket["id"]])
         new += [_row(ticket, one, now) for one in decision.new]
         await _change(connection, decision)
         next_call = _not_before(decision.next_call) if decision.next_call else None
-        planned.append({"number": ticket["id"], "seen": ticket["version"], "instant": next_call})
-        begun += [{"number": ticket["id"], "parts": parts}] if parts != ticket["chain"] else []
+        follows = {"number": ticket["id"], "seen": ticket["version"], "instant": next_call}
+        if parts == ticket["chain"]:
+            planned.append(follows)
+        else:
+            begun.append({**follows, "parts": parts})
     await insert_all_new(connection, _notice, new)
     await _PLANNED.run(connection, *planned)
     await _BEGUN.run(connection, *begun)
-    return len(planned)
+    return len(tickets)
+
+
+class _Look:
+    """What tickets that are planned together share: a flood of alarms opens many with the same chain, clocks and calls."""
+
+    def __init__(self, desk: Desk, known: Directory, now: EpochMs) -> None:
+        self.desk = desk
+        self.known = known
+        self.now = now
+        self.at = from_ms(now)
+        self._begun: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        self._calls: dict[tuple[int, int], tuple[Story, list[Call], object]] = {}
+        self._quiet: dict[str, Mapping[str, Quiet]] = {}
+
+    def parts(self, ticket: Mapping[Any, Any]) -> list[dict[str, Any]]:
+        """``snapshot``; tickets that begin alike have one."""
+        if ticket["chain"]:
+            return snapshot(ticket, self.known)
+        key = tuple(ticket[name] for name in ("site_id", "kind", "priority", "emergency"))
+        if key not in self._begun:
+            self._begun[key] = snapshot(ticket, self.known)
+        return self._begun[key]
+
+    def calls(
+        self, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], entries: Sequence[Entry]
+    ) -> tuple[Story, list[Call]]:
+        """A ticket's story and its calls. The desk gives tickets with the same timeline the very same clocks."""
+        clocks = self.desk.deadlines(ticket, entries, self.now)
+        key = (id(clocks or entries), id(parts))
+        if key not in self._calls:
+            calendars = self.desk.calendars(ticket, ticket["policy"])
+            story = Story(entries, clocks, calendars, numbered(parts))
+            self._calls[key] = (story, calls(story), parts)  # kept: what has an identity must not pass away
+        story, found, _ = self._calls[key]
+        return story, found
+
+    def manners(self, ticket: Mapping[Any, Any]) -> Manners:
+        """``manners_of``; the quiet hours of a site are worked out once."""
+        site = ticket["site_id"]
+        if site not in self._quiet:
+            self._quiet[site] = self.known.quiet(site)
+        return _manners(ticket, self.known, self._quiet[site])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,37 +188,33 @@ async def story_of(
     desk: Desk, connection: AsyncConnection, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], now: EpochMs
 ) -> Story:  # fmt: skip
     """What a ticket's calls follow from."""
-    return _story(desk, ticket, parts, await repository.entries(connection, ticket["id"]), now)
-
-
-def _story(
-    desk: Desk, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], entries: Sequence[Entry], now: EpochMs
-) -> Story:
+    entries = await repository.entries(connection, ticket["id"])
     return Story(
         entries, desk.deadlines(ticket, entries, now), desk.calendars(ticket, ticket["policy"]), numbered(parts)
     )
 
 
-def _decide(
-    desk: Desk, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], file: _File, known: Directory, now: EpochMs
-) -> Decision:  # fmt: skip
-    story = _story(desk, ticket, parts, file.entries, now)
+def _decide(look: _Look, ticket: Mapping[Any, Any], parts: Sequence[Mapping[Any, Any]], file: _File) -> Decision:
+    story, found = look.calls(ticket, parts, file.entries)
     site, holder = ticket["site_id"], ticket["holder"]
     return decide(
-        calls(story),
+        found,
         file.written,
         story.numbered,
-        lambda step: known.whom(step, site, holder, file.watching),
-        manners_of(ticket, known),
-        from_ms(now),
+        lambda step: look.known.whom(step, site, holder, file.watching),
+        look.manners(ticket),
+        look.at,
     )
 
 
 def manners_of(ticket: Mapping[Any, Any], known: Directory) -> Manners:
     """When whom may be told of a ticket."""
-    site = ticket["site_id"]
+    return _manners(ticket, known, known.quiet(ticket["site_id"]))
+
+
+def _manners(ticket: Mapping[Any, Any], known: Directory, quiet: Mapping[str, Quiet]) -> Manners:
     is_life_safety = ticket["priority"] == "life_safety" or bool(ticket["emergency"])
-    return Manners(known.quiet(site), known.zone(site), is_past=ticket["is_past"], is_life_safety=is_life_safety)
+    return Manners(quiet, known.zone(ticket["site_id"]), is_past=ticket["is_past"], is_life_safety=is_life_safety)
 
 
 async def _written(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Written]]:

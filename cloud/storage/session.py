@@ -71,12 +71,16 @@ def database_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[backend])
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_ENCODER = msgspec.json.Encoder()
+_LENIENT = json.JSONEncoder(ensure_ascii=False)
 
 
 def _plain(value: object) -> str:
     """JSON as it is stored: as text, so that half a character is refused when it is written, not when it is read."""
-    return _ENCODER.encode(value)
+    try:
+        return _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        return _LENIENT.encode(value)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:  # noqa: ANN401  the dialect's own type

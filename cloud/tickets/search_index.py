@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, bindparam, func, select, text, tuple_, update
+from sqlalchemy import BindParameter, Integer, bindparam, func, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.clock import Clock
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared, Row
 from cloud.storage.session import Database
 from cloud.storage.tables_search import IS_UNINDEXED
 from cloud.storage.turn import turn
@@ -51,6 +52,35 @@ _OF_ROW: Final = (
 _COLUMNS: Final = {"cause": "cause_text", "action": "action_text", "contact": "reporter_contact"}
 
 
+_NUMBERS: Final[BindParameter[Any]] = bindparam("numbers", expanding=True)
+_TICKET, _LINE, _MACHINE = t.ticket.c, t.timeline.c, t.equipment.c
+_NAMED: Final = ("id", "version", "title", "equipment_id", "site_id", *(_COLUMNS.get(name, name) for name in _OF_ROW))
+_TICKETS = Prepared(
+    select(*(_TICKET[name] for name in _NAMED)).where(_TICKET.id.in_(_NUMBERS)).order_by(_TICKET.id)
+)  # fmt: skip
+_MACHINES = Prepared(
+    select(_MACHINE.id, _MACHINE.name, _MACHINE.place).where(
+        _MACHINE.site_id == bindparam("site"), _MACHINE.id.in_(bindparam("ids", expanding=True))
+    )
+)
+_SITES = Prepared(select(t.site.c.id, t.site.c.name))
+_PEOPLE = Prepared(select(t.app_user.c.name, t.app_user.c.display_name))
+_SAID = Prepared(
+    select(_LINE.ticket_id, _LINE.data)
+    .where(_LINE.ticket_id.in_(_NUMBERS), _LINE.actor_kind == literal_column("'person'"))
+    .order_by(_LINE.id)
+)
+_MISSING = Prepared(
+    select(_TICKET.id)
+    .where(text(IS_UNINDEXED))
+    .order_by(_TICKET.id.desc())
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_DONE: dict[str, Any] = {"indexed_version": bindparam("seen")}
+_INDEXED = Prepared(update(t.ticket).where(_TICKET.id == bindparam("number")).values(_DONE))
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """Everything by which one ticket is found, field by field; the first fields tell most."""
@@ -62,17 +92,10 @@ class Document:
 
 async def documents(connection: AsyncConnection, numbers: Sequence[int]) -> list[Document]:
     """The texts of these tickets, in the order of their numbers."""
-    rows = (
-        (await connection.execute(select(t.ticket).where(t.ticket.c.id.in_(numbers)).order_by(t.ticket.c.id)))
-        .mappings()
-        .all()
-    )
+    rows = await _TICKETS.rows(connection, {"numbers": tuple(numbers)})
     machines = await _machines(connection, {(row["site_id"], row["equipment_id"]) for row in rows})
-    sites = {row.id: row.name for row in await connection.execute(select(t.site.c.id, t.site.c.name))}
-    people = {
-        row.name: row.display_name
-        for row in await connection.execute(select(t.app_user.c.name, t.app_user.c.display_name))
-    }
+    sites: dict[str, str] = dict(await _SITES.tuples(connection))
+    people: dict[str, str] = dict(await _PEOPLE.tuples(connection))
     said = await _said(connection, numbers)
     names = {"site": sites, "holder": people}
     return [
@@ -81,23 +104,20 @@ async def documents(connection: AsyncConnection, numbers: Sequence[int]) -> list
     ]
 
 
-async def _machines(connection: AsyncConnection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], RowMapping]:
-    e = t.equipment.c
-    query = select(e.site_id, e.id, e.name, e.place).where(tuple_(e.site_id, e.id).in_(sorted(keys)))
-    return {(row["site_id"], row["id"]): row for row in (await connection.execute(query)).mappings()}
+async def _machines(connection: AsyncConnection, keys: set[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    found: dict[tuple[str, str], Row] = {}
+    for site in {site for site, _ in keys}:
+        ids = tuple(sorted(one for at, one in keys if at == site))
+        rows = await _MACHINES.rows(connection, {"site": site, "ids": ids})
+        found |= {(site, row["id"]): row for row in rows}
+    return found
 
 
 async def _said(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[str]]:
     """What people wrote in the timelines: notes, reasons, answers, names."""
-    line = t.timeline.c
-    query = (
-        select(line.ticket_id, line.data)
-        .where(line.ticket_id.in_(numbers), line.actor_kind == "person")
-        .order_by(line.id)
-    )
     found: dict[int, list[str]] = {}
-    for row in await connection.execute(query):
-        found.setdefault(row.ticket_id, []).extend(_texts(row.data))
+    for number, data in await _SAID.tuples(connection, {"numbers": tuple(numbers)}):
+        found.setdefault(number, []).extend(_texts(data))
     return found
 
 
@@ -112,9 +132,7 @@ def _texts(data: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
             yield from _texts(value)
 
 
-def _document(
-    row: RowMapping, machine: RowMapping | None, names: Mapping[str, Mapping[str, str]], said: Sequence[str]
-) -> Document:
+def _document(row: Row, machine: Row | None, names: Mapping[str, Mapping[str, str]], said: Sequence[str]) -> Document:
     fields = [
         ("number", f"{ticket_name(row['id'])} {row['id']}"),
         *(("title", str(one)) for one in row["title"].values()),
@@ -133,8 +151,7 @@ def _document(
 
 async def index_missing(connection: AsyncConnection, limit: int = BATCH) -> int:
     """Write the words of tickets that have changed, in a write transaction; how many were written."""
-    missing = select(t.ticket.c.id).where(text(IS_UNINDEXED)).order_by(t.ticket.c.id.desc()).limit(limit)
-    numbers = list((await connection.execute(missing.with_for_update(skip_locked=True))).scalars())
+    numbers = [number for (number,) in await _MISSING.tuples(connection, {"most": limit})]
     if not numbers:
         return 0
     is_sqlite = connection.dialect.name == "sqlite"
@@ -147,8 +164,7 @@ async def index_missing(connection: AsyncConnection, limit: int = BATCH) -> int:
     await connection.execute(
         text(_SQLITE if is_sqlite else _POSTGRESQL), [{k: row[k] for k in ("number", "words")} for row in rows]
     )
-    done = update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(indexed_version=bindparam("seen"))
-    await connection.execute(done, [{"number": row["number"], "seen": row["version"]} for row in rows])
+    await _INDEXED.run(connection, *({"number": row["number"], "seen": row["version"]} for row in rows))
     return len(rows)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.tickets.search_words import ask, marks, segments, words
+from cloud.tickets.search_words import LONGEST, _of_cjk, ask, marks, runs, segments, words
 
 
 def test_latin_words_are_folded_and_ids_fall_apart() -> None:
@@ -70,3 +70,11 @@ def test_a_text_is_found_by_itself(text: str) -> None:
     assert set(question.words) <= there
     assert all(any(word.startswith(one) for word in there) for one in question.prefixes)
     assert all(start < end for start, end in marks(text, question))
+
+
+@given(
+    st.text(st.sampled_from("aZ9 é'\u0301-_/.,：，升降机泵水か゚ｱ㈱Ⅳß\u3005\u4e00\u9fff") | st.characters(), max_size=30)
+)
+def test_words_of_common_letters_are_found_as_those_of_any(text: str) -> None:
+    slowly = {word for run in runs(text) for word in (_of_cjk(run.text) if run.is_cjk else (run.text[:LONGEST],))}
+    assert words([text]) == sorted(slowly)
