@@ -24,10 +24,8 @@ from pathlib import Path
 import httpx
 
 from benchmarks.result import Result
+from benchmarks.years import EVERY_MS, START_MS, YEAR_MS, load_years
 from cloud.clock import SystemClock
-from cloud.telemetry import blocks
-from cloud.telemetry.archive import Archive
-from cloud.telemetry.blocks import Columns
 from cloud.telemetry.embedded import EmbeddedStore
 from cloud.telemetry.influx import InfluxStore
 from cloud.telemetry.store import Row, Sample, Store
@@ -36,15 +34,11 @@ from tests.support.servers import influxdb, victoria_metrics
 from tests.support.system_packages import find_program
 
 BENCH = "history"
-EVERY_MS = 30_000
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
-YEAR_MS = 365 * DAY_MS
 BUCKETS = 500
-START_MS = 1_750_000_000_000
 AT_ONCE = 5_000
 QUESTIONS = 7
-BLOCK = 360
 TAKEN = 200_000
 """Samples that the full file is written while it is read."""
 FLOOR_ROWS = "INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?)"
@@ -249,32 +243,10 @@ async def compare(folder: Path, size: Size) -> AsyncIterator[Result]:
                 yield result
 
 
-def load_year(path: Path, points: int) -> int:
-    """A file with a year of every point, sealed as sealing would: by blocks, without going through rows. How many samples."""
-    noise = random.Random(7)
-    values = [round(noise.gauss(230, 2), 1) for _ in range(YEAR_MS // EVERY_MS)]
-    archive = Archive(str(path), BLOCK, 120)
-    for point in range(points):
-        archive.take([Row("demo", f"panel_{point}", "voltage_l1", Sample(START_MS + YEAR_MS, 230.0, "good", "none"))])
-        archive.database.execute("BEGIN")
-        turned = values[point * 997 :] + values[: point * 997]
-        for first in range(0, len(turned), BLOCK):
-            part = turned[first : first + BLOCK]
-            at = range(START_MS + first * EVERY_MS, START_MS + (first + len(part)) * EVERY_MS, EVERY_MS)
-            columns = Columns(at, part, [(len(part), blocks.NUMBER, 0, "none")])
-            ends = (at[0], at[-1], len(part))
-            summary = blocks.summarise(columns, 0, len(part))
-            archive._add_block(point + 1, ends, blocks.encode(columns), summary, 0)  # noqa: SLF001  what sealing calls
-        archive.database.execute("COMMIT")
-    archive.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    archive.close()
-    return points * len(values)
-
-
 def measure_full(folder: Path, points: int = FULL_POINTS, taken: int = TAKEN) -> Iterator[Result]:
     """The issue's own size: questions, writing with readers and memory, in a process of its own."""
     path = folder / "telemetry.db"
-    count = load_year(path, points)
+    count = load_years(path, [("demo", f"panel_{point}", "voltage_l1") for point in range(points)])
     on_disk = path.stat().st_size / count
     child = [sys.executable, "-m", "benchmarks.history_child", str(path), str(taken)]
     told = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)

@@ -15,14 +15,16 @@ from pathlib import Path
 import httpx
 
 from benchmarks.bench_desk import p95, timed
-from benchmarks.pages_seed import NOW_MS, Key, announce, keys_of, load_years, show_all, site_of
+from benchmarks.pages_seed import NOW_MS, announce, keys_of, show_all, site_of
 from benchmarks.result import Result
+from benchmarks.years import load_years
 from cloud.app import Parts, create_app
 from cloud.config import Config
 from cloud.people import gateways, service
 from cloud.people.access import COOKIE
 from cloud.storage.migrate import migrate
 from cloud.storage.session import open_database
+from cloud.telemetry.store import Key
 from tests.support.desk import StoppedClock
 
 BENCH = "pages"

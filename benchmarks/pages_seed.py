@@ -1,4 +1,4 @@
-"""A desk of one large site: 500 devices of 12 points announced as a gateway announces them, with years of history behind some."""
+"""A desk of one large site: 500 devices of 12 points announced as a gateway announces them."""
 
 import random
 from collections.abc import Sequence
@@ -7,13 +7,10 @@ from pathlib import Path
 import httpx
 import yaml
 
-from benchmarks.bench_history import BLOCK, EVERY_MS, START_MS, YEAR_MS
+from benchmarks.years import START_MS, YEAR_MS
 from cloud.people import gateways
 from cloud.storage.session import Database
-from cloud.telemetry import blocks
-from cloud.telemetry.archive import Archive
-from cloud.telemetry.blocks import Columns
-from cloud.telemetry.store import Row, Sample, Store
+from cloud.telemetry.store import Key, Row, Sample, Store
 from contract.codec import deflate, encode_envelope, encode_record, raw_records
 from contract.conventions import format_instant
 from contract.messages import CONTRACT_VERSION, Envelope
@@ -27,7 +24,6 @@ from simulators.site_made import made_site
 
 POINTS = 12
 NOW_MS = START_MS + YEAR_MS
-Key = tuple[str, str, str]
 
 
 def site_of(folder: Path, devices: int) -> Site:
@@ -69,24 +65,3 @@ async def show_all(store: Store, keys: Sequence[Key]) -> None:
     noise = random.Random(1)
     rows = [Row(*key, Sample(NOW_MS - 3_000, round(noise.gauss(100, 2), 1), "good", "none")) for key in keys]
     await store.write(rows)
-
-
-def load_years(path: Path, keys: Sequence[Key]) -> int:
-    """A year each 30 s of each of these points, in sealed blocks as sealing would make them. How many samples."""
-    noise = random.Random(7)
-    values = [round(noise.gauss(230, 2), 1) for _ in range(YEAR_MS // EVERY_MS)]
-    archive = Archive(str(path), BLOCK, 120)
-    for number, key in enumerate(keys):
-        archive.take([Row(*key, Sample(NOW_MS, 230.0, "good", "none"))])
-        turned = values[number * 997 % len(values) :] + values[: number * 997 % len(values)]
-        archive.database.execute("BEGIN")
-        for first in range(0, len(turned), BLOCK):
-            part = turned[first : first + BLOCK]
-            at = range(START_MS + first * EVERY_MS, START_MS + (first + len(part)) * EVERY_MS, EVERY_MS)
-            columns = Columns(at, part, [(len(part), blocks.NUMBER, 0, "none")])
-            summary = blocks.summarise(columns, 0, len(part))
-            archive._add_block(number + 1, (at[0], at[-1], len(part)), blocks.encode(columns), summary, 0)  # noqa: SLF001  what sealing calls
-        archive.database.execute("COMMIT")
-    archive.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    archive.close()
-    return len(keys) * len(values)

@@ -15,10 +15,11 @@ from operator import itemgetter
 from typing import TypeVar
 
 from cloud.errors import Misconfigured
-from cloud.telemetry import blocks, condensed
-from cloud.telemetry.blocks import Columns, Stored, Summary
+from cloud.telemetry import blocks, condensed, summing
+from cloud.telemetry.blocks import Columns, Stored
 from cloud.telemetry.condensed import Stretch
 from cloud.telemetry.store import Key, Row
+from cloud.telemetry.summing import Summary
 from contract.conventions import EpochMs
 from device_profiles.reading import Finding
 
@@ -49,7 +50,11 @@ CREATE TABLE block (
 """Schema steps; ``user_version`` is how many are done. The first one also fits files of plain rows from before there were steps."""
 PRAGMAS = "PRAGMA busy_timeout=10000; PRAGMA synchronous=FULL;"
 ROWS = "SELECT at, kind, value, quality, cause FROM sample WHERE series = ? AND at >= ? AND at < ? ORDER BY at"
-BLOCKS = "SELECT * FROM block WHERE series = ? AND first_at < ? AND last_at >= ? ORDER BY first_at"
+NOT_BEFORE = "COALESCE((SELECT MAX(first_at) FROM block WHERE series = :series AND first_at <= :low), -1 << 63)"
+"""Where the block begins that may hold ``:low``: as blocks of one point never overlap, no older one reaches so far."""
+BLOCKS = f"""
+SELECT * FROM block WHERE series = :series AND first_at >= {NOT_BEFORE} AND first_at < :high AND last_at >= :low ORDER BY first_at
+"""  # noqa: S608  no text from outside
 STEP = 13
 """The column of a block's step."""
 _COVERING = """
@@ -188,10 +193,10 @@ class Archive:
         return len(done)
 
     def _end(self, series: int) -> EpochMs | None:
-        """The last sealed instant."""
-        end: EpochMs | None
-        (end,) = self.database.execute("SELECT MAX(last_at) FROM block WHERE series = ?", (series,)).fetchone()
-        return end
+        """The last sealed instant: the newest block's, as none overlap."""
+        query = "SELECT last_at FROM block WHERE series = ? ORDER BY first_at DESC LIMIT 1"
+        found = self.database.execute(query, (series,)).fetchone()
+        return int(found[0]) if found else None
 
     def _forget(self, series: int, oldest: Sequence[Stored]) -> None:
         if oldest:
@@ -232,7 +237,7 @@ class Archive:
         for part in self._parts(rows):
             columns = blocks.to_columns(part)
             ends = (part[0][0], part[-1][0], len(part))
-            self._add_block(series, ends, blocks.encode(columns), blocks.summarise(columns, 0, len(part)), 0)
+            self._add_block(series, ends, blocks.encode(columns), summing.summarise(columns, 0, len(part)), 0)
 
     def _add_condensed(self, series: int, stretches: Sequence[Stretch], step: int, end: EpochMs) -> None:
         """Stretches as blocks, of which none reaches past ``end``."""
@@ -265,7 +270,7 @@ class Archive:
         """Forget what is sealed of one point; of a block that reaches further the rest is sealed anew."""
         self._merge_late(series, at_ms)
         count = 0
-        for block in self.database.execute(BLOCKS, (series, at_ms, -(2**63))).fetchall():
+        for block in self.database.execute(BLOCKS, {"series": series, "low": -(2**63), "high": at_ms}).fetchall():
             count += block[3] - self._cut_block(series, block, at_ms)
         return count
 

@@ -1,4 +1,4 @@
-"""Ingest → telemetry: a stretch of one point's samples as a few bytes, and sums of it (pure).
+"""Ingest → telemetry: a stretch of one point's samples as a few bytes (pure). ``summing`` sums them up.
 
 A block holds its samples in columns. Instants are a first one, a step and what differs from the step. Numbers are integers in the
 coarsest decimal resolution that gives each of them back exactly, as differences; where none does, they are kept as floats, byte by
@@ -12,7 +12,6 @@ import struct
 import sys
 import zlib
 from array import array
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from cloud.telemetry.store import QUALITIES, Bucket, Sample
+from cloud.telemetry.store import QUALITIES, Sample
 from contract.conventions import EpochMs
 from contract.messages import Value
 
@@ -51,45 +50,8 @@ class Columns:
     at: Sequence[EpochMs]
     values: Sequence[Any]
     runs: Sequence[Run]
-
-
-class Summary(msgspec.Struct, frozen=True, gc=False):
-    """What a page needs of some samples: count, sum and range of the numbers that are not bad, the worst quality, the newest."""
-
-    numbers: int
-    total: float
-    low: float | None
-    high: float | None
-    quality: int
-    cause: str
-    """Of its bad samples; empty when there are none."""
-    kind: int
-    last: Any
-
-
-class Tally(msgspec.Struct, gc=False):
-    """Summaries of one bucket, added in the order of time. A struct, as Summary, because a year makes thousands."""
-
-    numbers: int = 0
-    total: float = 0.0
-    low: float | None = None
-    high: float | None = None
-    quality: int = 0
-    cause: str = ""
-    kind: int = NONE
-    last: Any = None
-
-    def add(self, one: Summary) -> None:
-        self.numbers += one.numbers
-        self.total += one.total
-        if one.low is not None and one.high is not None:
-            if self.low is None or one.low < self.low:
-                self.low = one.low
-            if self.high is None or one.high > self.high:
-                self.high = one.high
-        self.quality = max(self.quality, one.quality)
-        self.cause = max(self.cause, one.cause)
-        self.kind, self.last = one.kind, one.last
+    scale: int = 0
+    """Where it is not 0, all are numbers and ``values`` are whole: the true ones times it."""
 
 
 def to_columns(rows: Sequence[Stored]) -> Columns:
@@ -123,14 +85,6 @@ def read_value(kind: int, value: Any) -> Value:  # noqa: ANN401  kind says what 
     return bool(value) if kind == BIT else value
 
 
-def bucket(tally: Tally, start: EpochMs, to_ms: EpochMs, width: int) -> Bucket:
-    """A tally as what a page is given."""
-    mean = tally.total / tally.numbers if tally.numbers else None
-    last = read_value(tally.kind, tally.last)
-    end = min(start + width, to_ms)
-    return Bucket(start, end, tally.numbers, tally.low, mean, tally.high, last, QUALITIES[tally.quality], tally.cause)
-
-
 _RANKS = {quality: rank for rank, quality in enumerate(QUALITIES)}
 
 
@@ -152,76 +106,6 @@ def stored(sample: Sample) -> Stored:
     return sample.at_ms, NUMBER, value if whole else float(value), quality, sample.cause
 
 
-def summarise(columns: Columns, start: int, stop: int) -> Summary:
-    """Samples ``[start, stop)``, at least one."""
-    tally = Tally()
-    begin = 0
-    for end, kind, quality, cause in columns.runs:
-        if end > start:
-            part = columns.values[max(begin, start) : min(end, stop)]
-            tally.quality = max(tally.quality, quality)
-            if quality >= BAD:
-                tally.cause = max(tally.cause, cause)
-            elif kind < TEXT:
-                _count(tally, part)
-            tally.kind = kind
-        begin = end
-        if end >= stop:
-            break
-    last = columns.values[stop - 1]
-    return Summary(
-        tally.numbers, tally.total, tally.low, tally.high, tally.quality, tally.cause, tally.kind, last,
-    )  # fmt: skip
-
-
-def _count(tally: Tally, part: Sequence[float]) -> None:
-    low, high = float(min(part)), float(max(part))
-    tally.numbers += len(part)
-    tally.total += sum(part)
-    if tally.low is None or low < tally.low:
-        tally.low = low
-    if tally.high is None or high > tally.high:
-        tally.high = high
-
-
-def stretches(columns: Columns, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> Iterator[tuple[int, Summary]]:
-    """Bucket number and summary of what of ``[from, to)`` is in these columns, bucket by bucket."""
-    at = columns.at
-    index, stop = bisect_left(at, from_ms), bisect_left(at, to_ms)
-    while index < stop:
-        number = (at[index] - from_ms) // width_ms
-        end = bisect_left(at, from_ms + (number + 1) * width_ms, index, stop)
-        yield number, summarise(columns, index, end)
-        index = end
-
-
-def tally_up(tallies: dict[int, Tally], columns: Columns, from_ms: EpochMs, to_ms: EpochMs, width_ms: int) -> None:
-    """Add to each bucket what of ``[from, to)`` is in these columns, which come in the order of time."""
-    kind, quality = columns.runs[0][1:3]
-    if len(columns.runs) > 1 or kind >= TEXT or quality >= BAD:
-        for number, summary in stretches(columns, from_ms, to_ms, width_ms):
-            tally_of(tallies, number).add(summary)
-        return
-    at, values = columns.at, columns.values  # numbers of one quality, as nearly all blocks are
-    index, stop = bisect_left(at, from_ms), bisect_left(at, to_ms)
-    while index < stop:
-        number = (at[index] - from_ms) // width_ms
-        end = bisect_left(at, from_ms + (number + 1) * width_ms, index, stop)
-        tally = tally_of(tallies, number)
-        _count(tally, values[index:end])
-        tally.quality = max(tally.quality, quality)
-        tally.kind, tally.last = kind, values[end - 1]
-        index = end
-
-
-def tally_of(tallies: dict[int, Tally], number: int) -> Tally:
-    """The tally of a bucket, a new one where there is none yet."""
-    found = tallies.get(number)
-    if found is None:
-        found = tallies[number] = Tally()
-    return found
-
-
 def encode(columns: Columns) -> bytes:
     """At least one sample as bytes that ``decode`` reads."""
     step, times = _times(columns.at)
@@ -234,18 +118,43 @@ def encode(columns: Columns) -> bytes:
 
 def decode(body: bytes) -> Columns:
     """What ``encode`` was given. Raises zlib.error, ValueError or msgspec.DecodeError for bytes that are no block."""
+    return unscaled(decode_scaled(body))
+
+
+def decode_scaled(body: bytes) -> Columns:
+    """As ``decode``, for ``tally_up``, which needs not every value divided."""
     plain = memoryview(zlib.decompress(body))
     start = _LENGTH.size + _LENGTH.unpack_from(plain)[0]
     count, at, step, size, mode, first, runs, words, loose = _unpack(plain[_LENGTH.size : start])
-    digits = bytes(plain[start + size :])
     times: Sequence[int] = range(at, at + step * count, step)
     if size:
-        gaps = _read_integers(bytes(plain[start : start + size]))
+        gaps = _read_integers(plain[start : start + size])
         times = list(accumulate((step + gap for gap in gaps), initial=at))
     if len(times) != count:
         raise ValueError("a block whose instants are not as many as its samples")
-    numbers = loose if mode == _AS_THEY_ARE else _read_numbers(mode, first, digits)
-    return Columns(times, _values(numbers, runs, words), [tuple(run) for run in runs])
+    numbers = loose if mode == _AS_THEY_ARE else _read_numbers(mode, first, plain[start + size :])
+    scale = 10**mode if mode >= 0 else 0
+    if len(runs) == 1 and runs[0][1] < TEXT:
+        return Columns(times, numbers, [tuple(runs[0])], scale)
+    return Columns(times, _values(_all_true(numbers, scale), runs, words), [tuple(run) for run in runs])
+
+
+def unscaled(columns: Columns) -> Columns:
+    """The same with its true values."""
+    if not columns.scale:
+        return columns
+    return Columns(columns.at, _all_true(columns.values, columns.scale), columns.runs)
+
+
+def _all_true(values: Sequence[Any], scale: int) -> Sequence[Any]:
+    if scale > 1:
+        return list(map(truediv, values, repeat(scale)))
+    return [true(value, scale) for value in values] if scale else values
+
+
+def true(value: Any, scale: int) -> Any:  # noqa: ANN401  a number where there is a scale
+    """One value of columns with this scale."""
+    return value / scale if scale and -_EXACT <= value <= _EXACT else value
 
 
 def _times(at: Sequence[EpochMs]) -> tuple[int, bytes]:
@@ -273,8 +182,6 @@ def _streams(columns: Columns) -> tuple[list[float], list[tuple[str, int]]]:
 
 
 def _values(numbers: Sequence[float], runs: Sequence[Run], words: Sequence[tuple[str, int]]) -> Sequence[Any]:
-    if len(runs) == 1 and runs[0][1] < TEXT:
-        return numbers
     texts = [word for word, times in words for _ in range(times)]
     found: list[Any] = []
     number = text = begin = 0
@@ -338,15 +245,13 @@ def _likely_decimals(values: Sequence[float]) -> int:
     return _MOST_DECIMALS
 
 
-def _read_numbers(mode: int, first: int, digits: bytes) -> Sequence[float]:
+def _read_numbers(mode: int, first: int, digits: memoryview) -> Sequence[float]:
+    """Floats, or the scaled whole numbers."""
     if mode == _FLOAT32:
         return _from_planes(digits, "f", 4).tolist()
     if mode == _FLOAT64:
         return _from_planes(digits, "d", 8).tolist()
-    integers = accumulate(_read_integers(digits), initial=first) if digits else [first]
-    if mode:
-        return list(map(truediv, integers, repeat(10**mode)))
-    return [float(one) if -_EXACT <= one <= _EXACT else one for one in integers]
+    return list(accumulate(_read_integers(digits), initial=first)) if digits else [first]
 
 
 def _integers(values: Sequence[int]) -> bytes:
@@ -359,9 +264,9 @@ def _integers(values: Sequence[int]) -> bytes:
     return bytes((width,)) + _planes(array(_TYPES[width], values))
 
 
-def _read_integers(data: bytes) -> Sequence[int]:
+def _read_integers(data: memoryview) -> Sequence[int]:
     width = data[0]
-    return _from_planes(data[1:], _TYPES[width], width)
+    return data[1:].cast("b") if width == 1 else _from_planes(data[1:], _TYPES[width], width)
 
 
 def _planes(values: array[Any]) -> bytes:
@@ -372,13 +277,13 @@ def _planes(values: array[Any]) -> bytes:
     return b"".join(data[place :: values.itemsize] for place in range(values.itemsize))
 
 
-def _from_planes(data: bytes, kind: str, width: int) -> array[Any]:
+def _from_planes(data: memoryview, kind: str, width: int) -> array[Any]:
     count = len(data) // width
     mixed = bytearray(len(data))
     for place in range(width):
         mixed[place::width] = data[place * count : (place + 1) * count]
     found: array[Any] = array(kind)
-    found.frombytes(bytes(mixed))
+    found.frombytes(mixed)
     if sys.byteorder == "big":
         found.byteswap()
     return found

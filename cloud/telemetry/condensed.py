@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
-from cloud.telemetry import blocks
-from cloud.telemetry.blocks import NONE, NUMBER, Stored, Summary
+from cloud.telemetry import blocks, summing
+from cloud.telemetry.blocks import NONE, NUMBER, Stored
 from cloud.telemetry.store import QUALITIES, Sample
+from cloud.telemetry.summing import Summary
 from contract.conventions import EpochMs
 
 _MEAN_DECIMALS = 2
@@ -28,7 +29,7 @@ def condense(rows: Sequence[Stored], step_ms: int, begin: EpochMs) -> list[Stret
         return []
     columns = blocks.to_columns(rows)
     start = rows[0][0] // step_ms * step_ms
-    found = blocks.stretches(columns, start, rows[-1][0] + 1, step_ms)
+    found = summing.stretches(columns, start, rows[-1][0] + 1, step_ms)
     return [(max(begin, start + number * step_ms), summary) for number, summary in found]
 
 
@@ -41,7 +42,7 @@ def with_late(old: Iterable[Stretch], late: Sequence[Stored], step_ms: int, begi
 
 def total(stretches: Iterable[Stretch]) -> Summary:
     """The sums of all of them, at least one."""
-    tally = blocks.Tally()
+    tally = summing.Tally()
     for _, summary in stretches:
         tally.add(summary)
     return Summary(

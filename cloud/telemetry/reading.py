@@ -1,4 +1,4 @@
-"""Telemetry → pages: the reading side of the embedded store's file. A wide question reads sums; blocks are opened where those do not do.
+"""Telemetry → pages: the reading side of the embedded store's file. A wide question reads sums; blocks are opened where a stretch cuts them.
 
 Every function sees one moment of the file, whatever another connection seals meanwhile.
 """
@@ -11,11 +11,12 @@ from contextlib import contextmanager
 
 import msgspec
 
-from cloud.telemetry import blocks, condensed
-from cloud.telemetry.archive import BLOCKS, ROWS, STEP, Block, body, bounded, find, stretches_of
-from cloud.telemetry.blocks import Columns, Stored, Summary, Tally
+from cloud.telemetry import blocks, condensed, summing
+from cloud.telemetry.archive import BLOCKS, NOT_BEFORE, ROWS, STEP, Block, body, bounded, find, stretches_of
+from cloud.telemetry.blocks import Columns, Stored
 from cloud.telemetry.condensed import Stretch
 from cloud.telemetry.store import QUALITIES, Bucket, Held, Key, Sample, raw_bucket
+from cloud.telemetry.summing import Summary, Tally
 from contract.conventions import EpochMs
 
 _PIECE = 4096
@@ -25,7 +26,30 @@ JOIN sample x ON x.series = s.id AND x.at = (SELECT MAX(at) FROM sample WHERE se
 WHERE s.site = ?
 """
 """Rows alone: the newest samples of a point are never sealed."""
-_SEALED = "SELECT SUM(count) FROM (SELECT count FROM block WHERE series = ? AND first_at >= ? AND last_at < ? LIMIT ?)"
+_SEALED = """
+SELECT SUM(count) FROM (SELECT count FROM block WHERE series = :series AND first_at >= :low AND first_at < :high AND last_at < :high LIMIT :most)
+"""
+_HAS_LATE = """
+SELECT EXISTS (SELECT 1 FROM sample WHERE series = :series AND at >= :low AND at < :high AND at <=
+    (SELECT last_at FROM block WHERE series = :series AND first_at < :high ORDER BY first_at DESC LIMIT 1))
+"""
+_IS_WHOLE = """
+first_at >= :low AND last_at < :high AND (first_at - :low) / :width = (last_at - :low) / :width
+"""
+_WHOLE = f"""
+SELECT found.*, kind, last FROM block JOIN (
+    SELECT (first_at - :low) / :width AS number, MIN(first_at) AS first, MAX(first_at) AS newest, SUM(numbers),
+        TOTAL(total), MIN(low), MAX(high), MAX(quality), MAX(cause)
+    FROM block WHERE series = :series AND first_at < :high AND {_IS_WHOLE} GROUP BY number
+) found ON block.series = :series AND block.first_at = found.newest ORDER BY number
+"""  # noqa: S608  no text from outside
+"""Of each stretch the sums of the blocks that lie within it."""
+_CUT = f"""
+SELECT first_at, step, bytes FROM block JOIN body ON body.id = block.body
+WHERE series = :series AND first_at >= {NOT_BEFORE} AND first_at < :high AND last_at >= :low AND NOT ({_IS_WHOLE}) ORDER BY first_at
+"""  # noqa: S608  no text from outside
+"""Blocks that more than one stretch has a part of."""
+_FAR = 2**61
 _HELD = """
 SELECT s.site, s.equipment, s.point, COALESCE(b.count, 0) + COALESCE(r.count, 0),
     MIN(COALESCE(b.first, r.first), COALESCE(r.first, b.first)), MAX(COALESCE(b.last, r.last), COALESCE(r.last, b.last))
@@ -100,7 +124,8 @@ def _few(
     connection: sqlite3.Connection, series: int, from_ms: EpochMs, to_ms: EpochMs, count: int
 ) -> list[Bucket] | None:
     """Each sample by itself, or None when there are more than ``count``. Looks no further than it must."""
-    sealed = connection.execute(_SEALED, (series, bounded(from_ms), bounded(to_ms), count + 1)).fetchone()[0]
+    where = {"series": series, "low": bounded(from_ms), "high": bounded(to_ms), "most": count + 1}
+    sealed = connection.execute(_SEALED, where).fetchone()[0]
     if (sealed or 0) > count:
         return None
     found: list[Bucket] = []
@@ -117,7 +142,7 @@ def _few(
 def _bucket(piece: Sums) -> Bucket:
     tally = Tally()
     tally.add(piece.summary)
-    return blocks.bucket(tally, piece.start, piece.end, piece.end - piece.start)
+    return summing.bucket(tally, piece.start, piece.end, piece.end - piece.start)
 
 
 def _samples_of(piece: _Piece, from_ms: EpochMs, to_ms: EpochMs) -> list[Sample]:
@@ -132,12 +157,45 @@ def _samples_of(piece: _Piece, from_ms: EpochMs, to_ms: EpochMs) -> list[Sample]
 
 def _wide(connection: sqlite3.Connection, series: int, from_ms: EpochMs, to_ms: EpochMs, width: int) -> list[Bucket]:
     tallies: dict[int, Tally] = {}
-    for piece in _pieces(connection, series, from_ms, to_ms, width):
-        if isinstance(piece, Columns):
-            blocks.tally_up(tallies, piece, from_ms, to_ms, width)
-        else:
-            blocks.tally_of(tallies, (piece.start - from_ms) // width).add(piece.summary)
-    return [blocks.bucket(tally, from_ms + number * width, to_ms, width) for number, tally in tallies.items()]
+    where = {"series": series, "low": bounded(from_ms), "high": bounded(to_ms), "width": width}
+    is_near = from_ms > -_FAR and to_ms < _FAR  # instants differ by what SQLite can count
+    if is_near and not connection.execute(_HAS_LATE, where).fetchone()[0]:
+        _tally_sealed(tallies, connection, where)
+        pieces: Iterator[_Piece] = _rows(connection, series, from_ms, to_ms)
+    else:
+        pieces = _pieces(connection, series, from_ms, to_ms, width)
+    for piece in pieces:
+        _tally(tallies, piece, from_ms, to_ms, width)
+    return [summing.bucket(tally, from_ms + number * width, to_ms, width) for number, tally in tallies.items()]
+
+
+def _tally_sealed(tallies: dict[int, Tally], connection: sqlite3.Connection, where: dict[str, int]) -> None:
+    """All blocks where no late row lies among them, in the order of time: what SQLite has summed up, and what a stretch cuts."""
+    from_ms, to_ms, width = where["low"], where["high"], where["width"]
+    whole = connection.execute(_WHOLE, where)
+    sums = whole.fetchone()
+    for first_at, step, data in connection.execute(_CUT, where):
+        while sums is not None and sums[1] < first_at:
+            summing.tally_of(tallies, sums[0]).add(Summary(*sums[3:]))
+            sums = whole.fetchone()
+        for piece in _parts(condensed.decode(data), step, from_ms, to_ms) if step else (blocks.decode_scaled(data),):
+            _tally(tallies, piece, from_ms, to_ms, width)
+    while sums is not None:
+        summing.tally_of(tallies, sums[0]).add(Summary(*sums[3:]))
+        sums = whole.fetchone()
+
+
+def _tally(tallies: dict[int, Tally], piece: _Piece, from_ms: EpochMs, to_ms: EpochMs, width: int) -> None:
+    if isinstance(piece, Columns):
+        summing.tally_up(tallies, piece, from_ms, to_ms, width)
+    else:
+        summing.tally_of(tallies, (piece.start - from_ms) // width).add(piece.summary)
+
+
+def _rows(connection: sqlite3.Connection, series: int, from_ms: EpochMs, to_ms: EpochMs) -> Iterator[Columns]:
+    rows = connection.execute(ROWS, (series, bounded(from_ms), bounded(to_ms)))
+    while part := rows.fetchmany(_PIECE):
+        yield blocks.to_columns(part)
 
 
 def _pieces(
@@ -147,7 +205,7 @@ def _pieces(
     low, high = bounded(from_ms), bounded(to_ms)
     rows = connection.execute(ROWS, (series, low, high))
     row = rows.fetchone()
-    for block in connection.execute(BLOCKS, (series, high, low)):
+    for block in connection.execute(BLOCKS, {"series": series, "low": low, "high": high}):
         before: list[Stored] = []
         within: list[Stored] = []
         while row is not None and row[0] <= block[2]:

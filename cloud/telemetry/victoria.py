@@ -15,7 +15,7 @@ import httpx
 
 from cloud.clock import Clock
 from cloud.errors import Refused
-from cloud.telemetry import blocks, metricsql
+from cloud.telemetry import blocks, metricsql, summing
 from cloud.telemetry.address import parse_address
 from cloud.telemetry.line_writer import LineWriter, ask, open_client, unanswered
 from cloud.telemetry.store import Bucket, Health, Held, Key, Parked, Row, Sample, raw_bucket
@@ -208,7 +208,7 @@ class VictoriaStore:
 
 def _summed(samples: Iterable[Sample], from_ms: EpochMs, to_ms: EpochMs, width: int) -> list[Bucket]:
     columns = blocks.to_columns([blocks.stored(sample) for sample in samples])
-    tallies: dict[int, blocks.Tally] = {}
-    for number, summary in blocks.stretches(columns, from_ms, to_ms, width):
-        tallies.setdefault(number, blocks.Tally()).add(summary)
-    return [blocks.bucket(tally, from_ms + number * width, to_ms, width) for number, tally in tallies.items()]
+    tallies: dict[int, summing.Tally] = {}
+    for number, summary in summing.stretches(columns, from_ms, to_ms, width):
+        tallies.setdefault(number, summing.Tally()).add(summary)
+    return [summing.bucket(tally, from_ms + number * width, to_ms, width) for number, tally in tallies.items()]

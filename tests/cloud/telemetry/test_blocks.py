@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.telemetry import blocks
+from cloud.telemetry import blocks, summing
 from cloud.telemetry.blocks import BIT, NONE, NUMBER, TEXT, Stored
 
 START = 1_795_000_000_000
@@ -51,7 +51,7 @@ def test_every_sample_comes_back_as_it_went_in(rows: list[Stored]) -> None:
 def test_stretches_sum_up_as_a_plain_list_does(rows: list[Stored], start: int, length: int, count: int) -> None:
     width = -(-length // count)
     columns = blocks.decode(blocks.encode(blocks.to_columns(rows)))
-    found = dict(blocks.stretches(columns, start, start + length, width))
+    found = dict(summing.stretches(columns, start, start + length, width))
     wanted: dict[int, list[Stored]] = {}
     for row in rows:
         if start <= row[0] < start + length:
