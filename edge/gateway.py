@@ -254,8 +254,9 @@ def _bus(data: Path, bus: Bus, devices: Sequence[Device], clock: Clock, intake: 
 
 async def _keep_budget(parts: Parts) -> None:
     """Now and then, thin samples when the outbox takes more than its share of the disk."""
+    pause_s = max(BUDGET_EVERY_S, parts.engine.pace.tick_ms / 1000)
     while True:
-        await parts.clock.sleep(BUDGET_EVERY_S)
+        await parts.clock.sleep(pause_s)
         config = parts.site.gateway
         try:
             steps = await parts.outbox.keep_within(config.budget_bytes, config.budget_days)

@@ -137,25 +137,32 @@ class VirtualClock:
     def __init__(self, start_ms: EpochMs) -> None:
         self._start_ms = start_ms
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = -1.0, 0, Moment(wall_ms=0, steady_ms=0)
+        """What it said last, and at which time of the loop: it is asked many times between two jumps."""
         self.wall_offset_ms = 0
         """Set to jump the wall clock; steady time does not notice."""
 
-    def steady_ms(self) -> int:
-        """Milliseconds on the monotonic axis, anchored to the wall clock at the start."""
+    def moment(self) -> Moment:
         if self._loop is None or self._loop.is_closed():
             self._loop = asyncio.get_running_loop()
-        return self._start_ms + round(self._loop.time() * 1000)
+        at, offset_ms = self._loop.time(), self.wall_offset_ms
+        told_at, told_offset_ms, told = self._told
+        if at != told_at or offset_ms != told_offset_ms:
+            steady_ms = self._start_ms + round(at * 1000)
+            told = Moment(wall_ms=steady_ms + offset_ms, steady_ms=steady_ms)
+            self._told = at, offset_ms, told
+        return told
+
+    def steady_ms(self) -> int:
+        """Milliseconds on the monotonic axis, anchored to the wall clock at the start."""
+        return self.moment().steady_ms
 
     def now_ms(self) -> EpochMs:
-        return self.steady_ms() + self.wall_offset_ms
+        return self.moment().wall_ms
 
     def now(self) -> datetime:
         """The wall clock as the cloud asks for it: aware, UTC."""
         return from_ms(self.now_ms())
-
-    def moment(self) -> Moment:
-        steady_ms = self.steady_ms()
-        return Moment(wall_ms=steady_ms + self.wall_offset_ms, steady_ms=steady_ms)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -43,7 +43,7 @@ PACES: Mapping[str, Pace] = {
     "real": USUAL,
     "calm": Pace(tick_ms=10_000, commit_ms=10_000, windows_ms=3_600_000, status_ms=900_000),
     "coarse": Pace(tick_ms=60_000, commit_ms=60_000, windows_ms=3_600_000, status_ms=900_000, gather_ms=1_000),
-    "quarter": Pace(tick_ms=900_000, commit_ms=3_600_000, windows_ms=21_600_000, status_ms=3_600_000, gather_ms=100),
+    "quarter": Pace(tick_ms=900_000, commit_ms=3_600_000, windows_ms=21_600_000, status_ms=21_600_000, gather_ms=100),
 }
 """How often the gateway looks around. With ``coarse`` idle time costs little; what time alone changes is seen within a minute. ``calm`` lies
 between: delays end at their instant, windows and silent devices are looked at every ten seconds."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 FIRST_BACK_OFF_MS = 2_000
 LONGEST_BACK_OFF_MS = 30_000
@@ -24,9 +26,8 @@ class Verdict(enum.Enum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Breaker:
-    """How one device has been answering. Every change makes a new one; instants are steady milliseconds."""
+class Breaker(msgspec.Struct, frozen=True, gc=False):
+    """How one device has been answering. Every answer makes a new one, hence no dataclass; instants are steady milliseconds."""
 
     silences: int = 0
     """Requests in a row that nobody answered, one per poll or probe."""
@@ -62,9 +63,9 @@ class Breaker:
     def silent(self, now_ms: int, every_ms: int) -> Breaker:
         """Nothing came. The first time the next due poll tries again; then the back-off doubles to its longest."""
         if self.silences == 0:
-            return replace(self, silences=1, retry_ms=now_ms)
+            return msgspec.structs.replace(self, silences=1, retry_ms=now_ms)
         back_off = min(max(FIRST_BACK_OFF_MS, every_ms) << min(self.silences - 1, 10), LONGEST_BACK_OFF_MS)
-        return replace(self, silences=self.silences + 1, retry_ms=now_ms + max(back_off, every_ms))
+        return msgspec.structs.replace(self, silences=self.silences + 1, retry_ms=now_ms + max(back_off, every_ms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,7 +266,8 @@ class Line:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         try:
             link.ask(Question(self._transaction, unit, read, answer))
-            link.expect_within(timeout_ms)
+            if not answer.done():
+                link.expect_within(timeout_ms)
             return await answer
         except TimeoutError:
             raise NoResponse(f"unit {unit} did not answer within {timeout_ms} ms") from None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from contract.messages import Cause
@@ -52,8 +53,7 @@ class Failure:
     is_final: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What one request, or the halves of a refused one, brought.
 
     ``is_read`` when the device gave any values, ``is_whole`` when it gave all of them in one answer.

@@ -9,6 +9,8 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 SLOT_MS = 5
 """Offsets are rounded to this, so that plans of equal interval share wake-ups."""
 
@@ -21,8 +23,7 @@ class Poll:
     every_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True, gc=False):
     """A poll whose time has come. ``skipped`` counts the times it should have run since the last and could not."""
 
     poll: Poll
