@@ -141,6 +141,8 @@ class Curve:
     figures: tuple[str, ...]
     remove: str
     label_y: float
+    severity: str = ""
+    """Of its first limit: what lies beyond one is drawn thick and in its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,10 @@ class Panel:
     @property
     def is_empty(self) -> bool:
         return not any(curve.lines for curve in self.curves)
+
+    @property
+    def is_beyond(self) -> bool:
+        return any(line.is_out for curve in self.curves for line in curve.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +246,7 @@ def _curve(view: Asked, one: Read, index: int, frame: Frame, here: Here) -> Curv
         was=chart.runs(one.point, one.before, frame, chart.spacing_of(one.before)),
         figures=equipment_page.statistics(one.point, buckets, (view.range.start, view.range.end), here, BUCKETS),
         remove=f"/trends?{view.without(one.key).query}", label_y=frame.y(last) if last is not None else 0.0,
+        severity=present.css(next((mark.severity for mark in one.point.limits), "")),
     )  # fmt: skip
 
 
@@ -298,6 +305,7 @@ def _series(one: Read, here: Here) -> dict[str, Any]:
     return {
         "name": name_of(one, here), "at": at, "mean": mean, "low": low, "high": high, "was": {"at": was_at, "mean": was},
         "doubts": doubts,
+        "limits": [{"op": m.op, "value": m.value, "severity": present.css(m.severity)} for m in one.point.limits],
     }  # fmt: skip
 
 

@@ -33,6 +33,10 @@ async def test_a_month_is_drawn_at_every_width_and_prints(served: Served, at: Op
     ):  # fmt: skip
         async with at(f"{VIEW}&heat={heat}", width=width, theme=theme, language=language) as page:
             await expect(page.locator("svg.trend")).to_have_count(6)
+            for button in await page.locator(".phead .btn, .range .btn").all():
+                box = await button.bounding_box()
+                assert box is not None
+                assert box["width"] < 200, await button.inner_text()
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
             await page.screenshot(
                 path=OUTPUT / f"power-{width}-{theme}-{language}.png", full_page=True, caret="initial"

@@ -13,6 +13,22 @@ from tests.dashboard.world import MINUTE
 VIEW = "/trends?p=riverside/incomer_2/power_factor&p=riverside/booster_3/discharge_pressure&span=24h&compare=before"
 
 
+IN_COLOUR = """() => {
+  const pixels = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const one = document.createElement("canvas");
+  one.width = one.height = 1;
+  const on = one.getContext("2d");
+  on.fillStyle = plantroomChart.inkOf("major")[2];
+  on.fillRect(0, 0, 1, 1);
+  const [r, g, b] = pixels(one);
+  const drawn = pixels(document.querySelector(".plot canvas"));
+  let count = 0;
+  for (let i = 0; i < drawn.length; i += 4) if (drawn[i] === r && drawn[i + 1] === g && drawn[i + 2] === b) count += 1;
+  return count;
+}"""
+"""How many points of the first chart have the colour of what lies beyond a major limit."""
+
+
 async def history(served: Served) -> None:
     now = served.world.clock.now_ms()
     await served.world.past(
@@ -30,7 +46,11 @@ async def test_panels_are_drawn_at_every_width(served: Served, at: Open, width: 
     async with at(VIEW, width=width, theme=theme, language=language) as page:
         await expect(page.locator("canvas")).to_have_count(2)
         await expect(page.locator(".drawn").first).to_be_hidden()
+        assert await page.evaluate(IN_COLOUR) > 200
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        if width == 390:
+            sizes = [await one.bounding_box() for one in await page.locator(".range .btn, [data-png]").all()]
+            assert all(box is not None and box["x"] + box["width"] < 380 and box["width"] < 200 for box in sizes)
         await page.screenshot(path=OUTPUT / f"trends-{width}-{theme}-{language}.png", full_page=True, caret="initial")
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -70,6 +71,13 @@ def test_a_limit_is_drawn_once_and_the_figures_are_each_curves_own() -> None:
     assert [curve.figures[1].split("\u00a0")[0] for curve in panel.curves] == ["0.95", "0.80"]
 
 
+def test_what_lies_beyond_a_limit_is_another_line_of_its_severity() -> None:
+    falls = [*steady(0.95, 30), *(replace(one, at=one.at + 30 * MINUTE) for one in steady(0.8, 30))]
+    (panel,) = trends.panels(HOURLY, [read("a", "", falls)], [], here())
+    (curve,) = panel.curves
+    assert ([line.is_out for line in curve.lines], curve.severity) == ([False, True], "major")
+
+
 def test_a_bad_or_uncertain_stretch_is_marked_with_its_time_and_cause() -> None:
     buckets = [*steady(0.95, 3), Bucket(SATURDAY - HOUR + 3 * MINUTE, None, None, None, "bad", "no_response")]
     (panel,) = trends.panels(HOURLY, [read("a", "", buckets)], [], here())
@@ -116,6 +124,12 @@ async def test_the_script_gets_the_columns_that_the_server_drew(reader: httpx.As
     one = data["panels"][0]["series"][0]
     assert len(one["at"]) == len(one["mean"]) == len(one["low"]) > 10
     assert data["panels"][0]["limits"][0]["value"] == 0.9
+    assert one["limits"] == [{"op": "<", "value": 0.9, "severity": "major"}]
+
+
+async def test_a_curve_beyond_its_limit_is_drawn_so_without_a_script(reader: httpx.AsyncClient) -> None:
+    page = (await reader.get(f"/trends?p={POWER_FACTOR}&span=24h")).text
+    assert re.search(r'<g class="sev-major">.*<path class="out d0" d="M', page)
 
 
 async def test_the_table_holds_each_point_by_its_name(desk: World, reader: httpx.AsyncClient) -> None:

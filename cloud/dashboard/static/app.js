@@ -247,6 +247,7 @@
   }
 
   // ---------- charts: uPlot over the server's drawing ----------
+  const { inkOf, beyond } = window.plantroomChart || {};
   const ink = (name, from = root) => getComputedStyle(from).getPropertyValue(name).trim();
   async function draw(holder) {
     const answer = await fetch(holder.dataset.chart, { headers: { Accept: "application/json" } });
@@ -271,36 +272,19 @@
       legend: { live: true },
       series: [
         { label: data.time, value: (_, v) => (v === null ? "" : clockText(v * 1000)) },
-        { label: data.name, stroke: (u) => lineColour(u, data), width: 1.8, spanGaps: false, points: dots, value: (_, v, __, i) => (i === null ? "" : v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
+        { label: data.name, stroke: ink("--ink"), width: 1.8, spanGaps: false, points: dots, value: (_, v, __, i) => (i === null ? "" : v === null ? data.none : `${v.toFixed(data.digits)} ${data.unit}`) },
         { label: data.least, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
         { label: data.greatest, stroke: ink("--ink-3"), width: 1, dash: [2, 3], spanGaps: false, points: { show: false }, value: (_, v) => (v === null ? "" : v.toFixed(data.digits)) },
       ],
       axes: [{ ...axis, values: (_, at) => at.map((v) => (isLong || hours.format(v * 1000) === "00:00" ? days : hours).format(v * 1000)) }, { ...axis, size: 64, values: (_, v) => v.map((one) => one.toFixed(Math.max(...v.map(decimals))).replace("-", "−")) }],
       hooks: {
         drawClear: [(u) => zones(u, data)],
-        draw: [(u) => marks(u, data)],
+        draw: [(u) => beyond(u, 1, data.limits), (u) => marks(u, data)],
         setSelect: [(u) => zoom(u, holder)],
       },
     }, [data.at.map((v) => v / 1000), data.mean, data.low, data.high], holder);
     drawn.hidden = true;
     addEventListener("resize", () => chart.setSize({ width: holder.clientWidth - 32, height: 260 }));
-  }
-  const inkOf = (severity) => { const probe = document.createElement("i"); probe.className = `sev-${severity}`; body.append(probe); const found = [ink("--sv-ink", probe), ink("--sv-bg", probe), ink("--sv", probe)]; probe.remove(); return found; };
-  // the line beyond a limit takes the severity's colour, as the server draws it
-  function lineColour(u, data) {
-    const { top, height } = u.bbox;
-    if (!data.limits.length || !height) return ink("--ink");
-    const colours = u.ctx.createLinearGradient(0, top, 0, top + height);
-    const at = (value) => Math.min(1, Math.max(0, (u.valToPos(value, "y", true) - top) / height));
-    const lows = data.limits.filter((l) => l.op.startsWith("<"));
-    const highs = data.limits.filter((l) => l.op.startsWith(">"));
-    const low = lows.sort((a, b) => b.value - a.value)[0];
-    const high = highs.sort((a, b) => a.value - b.value)[0];
-    if (high) { colours.addColorStop(0, inkOf(high.severity)[2]); colours.addColorStop(at(high.value), inkOf(high.severity)[2]); }
-    colours.addColorStop(high ? at(high.value) : 0, ink("--ink"));
-    colours.addColorStop(low ? at(low.value) : 1, ink("--ink"));
-    if (low) { colours.addColorStop(at(low.value), inkOf(low.severity)[2]); colours.addColorStop(1, inkOf(low.severity)[2]); }
-    return colours;
   }
   function zones(u, data) {
     const { left, top, width, height } = u.bbox;

@@ -8,7 +8,7 @@
   const zone = root.dataset.zone || "UTC";
   const locale = root.lang === "en" ? "en-GB" : root.lang;
   const ink = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const inkOf = (severity) => { const probe = document.createElement("i"); probe.className = `sev-${severity}`; document.body.append(probe); const style = getComputedStyle(probe); const found = [style.getPropertyValue("--sv-ink").trim(), style.getPropertyValue("--sv-bg").trim()]; probe.remove(); return found; };
+  const { inkOf, beyond } = window.plantroomChart;
   const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3]];
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const days = new Intl.DateTimeFormat(locale, { timeZone: zone, day: "numeric", month: "short" });
@@ -81,6 +81,8 @@
   function before(u, panel) {
     const { left, top, width, height } = u.bbox;
     const scale = devicePixelRatio;
+    let column = 1;
+    panel.series.forEach((one, index) => { beyond(u, column, one.limits, DASHES[index]); column += one.was.at.length ? 2 : 1; });
     u.ctx.save();
     u.ctx.textBaseline = "alphabetic";
     u.ctx.textAlign = "left";
