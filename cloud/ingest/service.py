@@ -58,10 +58,11 @@ _TRIES = 3
 """How often a transaction is run again when another replica opened the same ticket first."""
 _WHERE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch == bindparam("number"))
 _SINCE = (t.lane.c.gateway_id == bindparam("gateway")) & (t.lane.c.epoch >= bindparam("number"))
-_LANES = Prepared(select(t.lane.c.epoch, t.lane.c.lane, t.lane.c.through, t.lane.c.previous).where(_SINCE))
 _MOVE = Prepared(update(t.lane).where(_WHERE, t.lane.c.lane == bindparam("name")).values(through=bindparam("last")))
 _STORE = Prepared(t.record.insert())
 _WAITING = (t.directive.c.gateway_id == bindparam("gateway")) & t.directive.c.applied_at.is_(None)
+_IS_WISHED = select(t.directive.c.id).where(_WAITING).exists().label("is_wished")
+_LANES = Prepared(select(t.lane.c.epoch, t.lane.c.lane, t.lane.c.through, t.lane.c.previous, _IS_WISHED).where(_SINCE))
 _WISHES = Prepared(
     select(t.directive.c.body, t.directive.c.sent_at)
     .where(_WAITING)
@@ -129,6 +130,8 @@ class _Ingest:
         self._offset_ms = _clock_offset(envelope, now)
         self._is_careful = is_careful
         self._topics: dict[str, None] = {}
+        self._is_wished = True
+        """Whether directives may wait for this gateway; none come into being while its envelope is committed, or they go with the next."""
 
     async def run(self) -> Outcome:
         through = await self._through()
@@ -171,9 +174,11 @@ class _Ingest:
     async def _lanes(self, first_epoch: int) -> list[KnownLane]:
         """The gateway's lanes from an epoch on."""
         which = {"gateway": self._envelope.gateway, "number": first_epoch}
+        rows = await _LANES.tuples(self._connection, which)
+        self._is_wished = not rows or bool(rows[0][-1])
         return [
             KnownLane(epoch, lane, through, Previous(**previous) if previous else None)
-            for epoch, lane, through, previous in await _LANES.tuples(self._connection, which)
+            for epoch, lane, through, previous, _ in rows
         ]
 
     async def _hear(self) -> None:
@@ -260,6 +265,8 @@ class _Ingest:
 
     async def _directives(self) -> list[Directive]:
         """Wishes that the gateway has not answered yet; sent again until it does."""
+        if not self._is_wished:
+            return []
         which = {"gateway": self._gateway["id"]}
         rows = await _WISHES.tuples(self._connection, which)
         if any(sent_at is None for _, sent_at in rows):

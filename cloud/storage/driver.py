@@ -108,6 +108,11 @@ class DriverConnection:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a transaction is open."""
+        return self._conn.in_transaction
+
+    @property
     def isolation_level(self) -> str | None:
         return self._conn.isolation_level
 

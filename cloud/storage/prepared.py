@@ -6,7 +6,8 @@ its own compiler and its own types do their work once; errors become SQLAlchemy'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -212,6 +213,29 @@ class _Postgres:
             return -1
         status: str = await self._driver.execute(sql, *rows[0])
         return int(status.rpartition(" ")[2])
+
+
+@asynccontextmanager
+async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A brief write of SQLite. SQLAlchemy hears of its transaction when it has a statement to run itself; mostly it has none."""
+    driver = _driver(connection)
+    if not (isinstance(driver, DriverConnection) and driver.begin_at_once()):
+        async with connection.begin():
+            yield
+        return
+    try:
+        yield
+    except BaseException:
+        await (connection.rollback() if connection.in_transaction() else driver.rollback())
+        raise
+    if connection.in_transaction():
+        await connection.commit()
+        return
+    try:
+        await driver.commit()
+    except Exception as error:
+        await connection.run_sync(_fail, error, "COMMIT", ())
+        raise
 
 
 def _driver(connection: AsyncConnection) -> DriverConnection | _Postgres | None:

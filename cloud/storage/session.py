@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cloud.clock import SystemClock
-from cloud.storage import driver
+from cloud.storage import driver, prepared
 
 log = structlog.get_logger("cloud")
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -110,6 +110,8 @@ def _wake(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
     raw: Any = connection.connection.driver_connection
+    if raw.is_begun:  # a brief write, which needs SQLAlchemy for one of its statements only now
+        return
     is_brief = options.get("is_brief", False)
     if is_brief and raw.begin_at_once():
         return
@@ -156,7 +158,7 @@ class Database:
         turn = self._writer if self.is_sqlite else contextlib.nullcontext()
         async with turn, self._writing(is_brief=is_brief) as connection:
             with self._noticing():
-                async with connection.begin():
+                async with prepared.begun(connection) if is_brief and self.is_sqlite else connection.begin():
                     yield connection
 
     @contextlib.asynccontextmanager
