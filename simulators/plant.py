@@ -67,6 +67,7 @@ class SimulatedPlant:
         self._truth: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._shown: dict[str, tuple[int, Mapping[str, Value]]] = {}
         self._asked = {device.id: _asked(device) for device in site.devices}
+        self._plain = {device.id for device in site.devices if _is_plain(device)}
         self._lies: dict[str, dict[str, tuple[Lie, ...]]] = {}
         self._listeners: dict[str, list[Callable[[], None]]] = {}
 
@@ -113,6 +114,8 @@ class SimulatedPlant:
         """What a device would show if none of its sensors lied: device point → value."""
         now_s, asked = self._tick() * TICK_MS / 1000, self._asked[device.id]
         found = {owner: self._physics[owner].values(now_s, names) for owner, names in asked.items()}
+        if device.id in self._plain:
+            return found.popitem()[1]
         return {point: found[owner][name] for point, (owner, name) in device.sources.items()}
 
     def lie(self, device: str, point: str, kind: str, **figures: object) -> EpochMs:
@@ -207,6 +210,12 @@ def _asked(device: SimulatedDevice) -> dict[str, frozenset[str]]:
 
 def _seed(seed: int, equipment: str) -> int:
     return zlib.crc32(f"{seed}/{equipment}".encode())
+
+
+def _is_plain(device: SimulatedDevice) -> bool:
+    """Whether it shows one equipment's points under their own names, in registers, which pass over what they do not hold."""
+    is_alike = all(name == point for point, (_, name) in device.sources.items())
+    return device.model.protocol == "modbus" and is_alike and len(_asked(device)) == 1
 
 
 class PlantServers:

@@ -7,6 +7,8 @@ patrol speed, unless the selector is not in automatic or the pump cannot run.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from simulators.physics.calendar import Routine
 from simulators.physics.models import hydraulics, weather
 from simulators.physics.plant import Circumstances, Values
@@ -25,8 +27,8 @@ _NO_TEST = (
     "running_without_order", "suction_closed", "jockey_failed",
 )  # fmt: skip
 _BITS = {
-    "phase_loss_l2": ("phase_lost",), "fail_to_start": ("failed_to_start",), "controller_fault": ("controller_fault",),
-    "low_suction": ("suction_closed",), "transducer_fault": ("transducer_fault",),
+    "phase_loss_l2": "phase_lost", "fail_to_start": "failed_to_start", "controller_fault": "controller_fault",
+    "low_suction": "suction_closed", "transducer_fault": "transducer_fault",
 }  # fmt: skip
 _QUIET = (
     "phase_reversal", "phase_loss_l1", "phase_loss_l3", "locked_rotor", "overcurrent", "weekly_test_required",
@@ -34,11 +36,13 @@ _QUIET = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def weekly_start(seed: int) -> Routine:
     """When the controller starts the main pump by itself: a working day, in working hours."""
     return Routine(7, seed % 5, 9.0 + seed // 5 % 6, _RUN_S)
 
 
+@lru_cache(maxsize=1024)
 def patrol(seed: int) -> Routine:
     """When it turns the pump at low speed: another day."""
     return Routine(7, (seed + 2) % 5, 9.0 + seed // 5 % 6, _PATROL_S)
@@ -46,7 +50,7 @@ def patrol(seed: int) -> Routine:
 
 def values(now: Circumstances) -> Values:
     """Every point of ``fire_pump``."""
-    can_test = not any(now.has(fault) for fault in _NO_TEST)
+    can_test = not now.has_any(_NO_TEST)
     is_test = can_test and now.under_way(weekly_start(now.seed)) is not None
     is_patrol = can_test and not is_test and now.under_way(patrol(now.seed)) is not None
     is_burst = now.has("low_water_pressure")
@@ -61,7 +65,7 @@ def values(now: Circumstances) -> Values:
         if is_driven or is_patrol
         else 0.0,
     }
-    return shown | now.part(_pressures, is_test=is_test) | now.part(_supplies) | now.part(_stores)
+    return {**shown, **now.part(_pressures, is_test=is_test), **now.part(_supplies), **now.part(_stores)}
 
 
 def _pressures(now: Circumstances, *, is_test: bool) -> Values:
@@ -93,7 +97,7 @@ def _supplies(now: Circumstances) -> Values:
     flat = nominal * (now.limit("battery_min", 95) / 100 - 0.06)
     return {
         **dict.fromkeys(_QUIET, False),
-        **{name: any(now.has(fault) for fault in faults) for name, faults in _BITS.items()},
+        **{name: now.has(fault) for name, fault in _BITS.items()},
         "power_a_available": not (now.has("power_a_lost") or now.has("power_lost")),
         "power_b_available": not now.has("power_lost"),
         "battery_voltage": now.towards("battery_flat", nominal * 1.1, flat) + now.noise("battery", 0.1),

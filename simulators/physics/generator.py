@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from simulators.physics.calendar import Routine
 from simulators.physics.models import weather
@@ -16,6 +17,7 @@ _LOAD, _USED = 0.45, 2.0
 _REFUEL_S = 7 * 86_400.0
 
 
+@lru_cache(maxsize=1024)
 def test_run(seed: int) -> Routine:
     """When it runs by itself: every four weeks, on a working day."""
     return Routine(28, 7 * (seed % 4) + seed // 4 % 5, 9.0 + seed // 20 % 6, _RUN_S)
@@ -27,12 +29,13 @@ def values(now: Circumstances) -> Values:
     since = None if now.faults else now.under_way(routine)
     is_running = since is not None and since > 10
     runs = now.counted_times(routine)
-    return (
-        _states(now, is_running=is_running, is_ordered=since is not None)
-        | now.part(_supply, is_running=is_running)
-        | now.part(_stores, routine)
-        | {"run_hours": 120 + runs * _RUN_S / 3600 + now.counted_s / 3600 / 720, "starts": float(200 + runs)}
-    )
+    return {
+        **_states(now, is_running=is_running, is_ordered=since is not None),
+        **now.part(_supply, is_running=is_running),
+        **now.part(_stores, routine),
+        "run_hours": 120 + runs * _RUN_S / 3600 + now.counted_s / 3600 / 720,
+        "starts": float(200 + runs),
+    }
 
 
 def _states(now: Circumstances, *, is_running: bool, is_ordered: bool) -> Values:

@@ -30,6 +30,7 @@ _LOOK_S = 900.0
 _FINE_STAGES = 8
 """A bank of fewer stages than this is trimmed finer by other means."""
 _HUNT_S = 12.0
+_BANK_FAULTS = ("low_power_factor", "stage_fuses", "controller_stuck", "contactor_welded")
 _PHASES = (("l1", 1.0, 0.002), ("l2", 0.985, -0.001), ("l3", 1.01, 0.0))
 """Of each phase, its name, its current and by how much its voltage differs."""
 
@@ -46,8 +47,8 @@ class _Phase(NamedTuple):
 
 
 _FIGURES = ("voltage", "current", "active_power", "reactive_power", "apparent_power", "power_factor")
-_SHOWN = [[f"{figure}_{phase}" for figure in _FIGURES] for phase, _, _ in _PHASES]
-"""Of each phase, the points that show its figures."""
+_SHOWN = [f"{figure}_{phase}" for phase, _, _ in _PHASES for figure in _FIGURES]
+"""The points that show the figures of each phase."""
 
 
 def values(now: Circumstances) -> Values:
@@ -57,15 +58,15 @@ def values(now: Circumstances) -> Values:
     shown = _stages(now, bank, share)
     tan = _tangent(now, bank, share, _working(now, bank, shown))
     phases = _phases(now, share, tan)
-    return (
-        now.part(_totals, phases)
-        | _by_phase(phases)
-        | now.part(_quality, phases)
-        | now.part(_capacitors, shown)
-        | now.part(_cabinet, phases)
-        | now.part(_energy)
-        | now.part(_meter)
-    )
+    return {
+        **now.part(_totals, phases),
+        **_by_phase(phases),
+        **now.part(_quality, phases),
+        **now.part(_capacitors, shown),
+        **now.part(_cabinet, phases),
+        **now.part(_energy),
+        **now.part(_meter),
+    }
 
 
 def _meter(now: Circumstances) -> Values:
@@ -149,7 +150,7 @@ def _tangent(now: Circumstances, bank: power.Bank, share: float, on: int) -> flo
     if not share:
         return 0.0
     tan = _BARE_TAN - bank.given(on) / (_USUAL_PF * share)
-    if not set(now.faults) & {"low_power_factor", "stage_fuses", "controller_stuck", "contactor_welded"}:
+    if now.faults.keys().isdisjoint(_BANK_FAULTS):
         tan = _TARGET_TAN + (tan - _TARGET_TAN) * min(1.0, bank.stages / _FINE_STAGES)
     return tan + now.noise("factor", 0.01)
 
@@ -202,10 +203,8 @@ def _neutral(currents: list[float]) -> float:
 
 
 def _by_phase(phases: list[_Phase]) -> Values:
-    shown: Values = {}
-    for names, one in zip(_SHOWN, phases, strict=True):
-        shown |= zip(names, one, strict=True)
-    return shown
+    one, two, three = phases
+    return dict(zip(_SHOWN, one + two + three, strict=True))
 
 
 def _quality(now: Circumstances, phases: list[_Phase]) -> Values:

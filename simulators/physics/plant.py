@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from simulators.physics.calendar import DAY_S, Calendar, Local, Profile, Routine
@@ -27,6 +28,7 @@ COUNTERS_SINCE_S = 1_760_000_000.0
 """Counters count from here, so that they stay small enough for a meter's four-byte float."""
 CHINA = Calendar()
 _REMEMBERED = 32
+_HEALTHY: Mapping[str, Fault] = MappingProxyType({})
 _HALF = 2.0**31
 _TIME_CONSTANTS = 4.0
 """An onset is this many time constants of what develops exponentially; then it is taken for complete."""
@@ -59,9 +61,12 @@ class Turn:
     other_faults: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Circumstances:
-    """Everything a behaviour may look at: the instant, the nameplate, the limits and what is broken."""
+    """Everything a behaviour may look at: the instant, the nameplate, the limits and what is broken.
+
+    Nobody changes it; it is not frozen because one is made for every question, and a frozen one takes twice as long.
+    """
 
     now_s: float
     seed: int
@@ -84,11 +89,12 @@ class Circumstances:
         It must give the same points every time: which ones is learned from the first time.
         """
         given = _GIVEN.get(make)
-        if given is None or self.wanted is None or not given.isdisjoint(self.wanted):
-            values = make(self, *known, **more)
+        if given is not None and self.wanted is not None and given.isdisjoint(self.wanted):
+            return {}
+        values = make(self, *known, **more)
+        if given is None:
             _GIVEN[make] = frozenset(values)
-            return values
-        return {}
+        return values
 
     def at(self, instant_s: float) -> Circumstances:
         """The same equipment at another instant."""
@@ -109,6 +115,10 @@ class Circumstances:
         found = self.faults.get(fault)
         return found is not None and found.age_s >= found.onset_s
 
+    def has_any(self, faults: Collection[str]) -> bool:
+        """True once one of these is there in full."""
+        return bool(self.faults) and any(fault in faults and self.has(fault) for fault in self.faults)
+
     def grown(self, fault: str) -> float:
         """How far a fault has developed, from 0 (not there) to 1, evenly over its onset."""
         found = self.faults.get(fault)
@@ -127,7 +137,7 @@ class Circumstances:
     def rating(self, name: str, otherwise: float) -> float:
         """A nameplate figure, or a usual one where the site gives none."""
         value = self.ratings.get(name)
-        return float(value) if isinstance(value, int | float) else otherwise
+        return otherwise if value is None or isinstance(value, str) else float(value)
 
     def limit(self, name: str, otherwise: float) -> float:
         """A limit as it is set for this equipment."""
@@ -238,7 +248,9 @@ class Plant:
             shown[name] = self.constants[name]
         return shown
 
-    def _faults(self, now_s: float) -> dict[str, Fault]:
+    def _faults(self, now_s: float) -> Mapping[str, Fault]:
+        if not self._since:
+            return _HEALTHY
         return {fault: Fault(max(0.0, now_s - since), onset) for fault, (since, onset) in self._since.items()}
 
     def _full(self, now_s: float) -> list[str]:

@@ -56,13 +56,14 @@ _AT_REST = _Duty(0.0, 0.0, 0.0, 1.0)
 def values(now: Circumstances) -> Values:
     """Every point of ``pump``."""
     duty = _duty(now)
-    return (
-        _states(now, duty)
-        | now.part(_water, duty)
-        | now.part(_motor, duty)
-        | now.part(_wear, duty)
-        | now.part(_counters)
-    )
+    return {
+        **_states(now, duty),
+        **now.part(_water, duty),
+        **now.part(_levels),
+        **now.part(_motor, duty),
+        **now.part(_wear, duty),
+        **now.part(_counters),
+    }
 
 
 _CURVE = hydraulics.PumpCurve(shut_off_head=1.3, head_loss=0.3, best_flow=0.95, best_efficiency=0.72)
@@ -78,7 +79,7 @@ def _at(flow: float) -> _Duty:
 
 
 def _is_running(now: Circumstances) -> bool:
-    if any(now.has(fault) for fault in _STOPS):
+    if now.has_any(_STOPS):
         return False
     return not now.has("short_cycling") or now.faults["short_cycling"].age_s % _CYCLE_S >= _CYCLE_S / 2
 
@@ -102,7 +103,7 @@ def _duty(now: Circumstances) -> _Duty:
         return _Duty(0.95, 0.15, 0.64, 0.93)
     if now.has("burst"):
         return _Duty(1.0, 1.15, 1.0, 0.98)
-    demand = max(_demand(now), _WORKED if any(fault in now.faults for fault in _NEED_WATER) else 0.0)
+    demand = max(_demand(now), 0.0 if now.faults.keys().isdisjoint(_NEED_WATER) else _WORKED)
     flow = demand * (1 + now.noise("flow", 0.04))
     usual = _at(flow) if demand >= _SLEEP else _Duty(0.0, flow, 0.0, 1.0)
     if now.has("impeller_blocked"):
@@ -132,13 +133,18 @@ def _water(now: Circumstances, duty: _Duty) -> Values:
     suction = now.towards("suction_throttled", suction, now.limit("suction_min", 0.01) - 0.02)
     suction = 0.0 if now.has("dry_run") else suction
     discharge = _discharge(now, duty)
-    level = 2.1 + now.daily(4, 0.15) + now.noise("tank", 0.01)
-    sump = 0.7 + now.noise("sump", 0.05, 300)
     return {
         "discharge_pressure": discharge,
         "suction_pressure": suction,
         "differential_pressure": discharge - suction,
         "flow": duty.flow * now.rating("rated_flow", 20),
+    }
+
+
+def _levels(now: Circumstances) -> Values:
+    level = 2.1 + now.daily(4, 0.15) + now.noise("tank", 0.01)
+    sump = 0.7 + now.noise("sump", 0.05, 300)
+    return {
         "tank_level": max(0.0, now.towards("tank_empties", level, now.limit("tank_min", 0.5) - 0.2)),
         "sump_level": now.towards("sump_floods", sump, now.limit("sump_high_high", 1.8) + 0.2),
     }

@@ -25,8 +25,13 @@ def season_at(now_s: float) -> float:
 
 def season_hours(now: Circumstances) -> float:
     """The sum of ``season`` over the hours that counters have been counting."""
+    return _season_hours(now.counting_since_s, now.now_s)
+
+
+@lru_cache(maxsize=256)
+def _season_hours(since_s: float, now_s: float) -> float:
     turn = 2 * math.pi / _YEAR_DAYS
-    until, since = now.now_s / DAY_S, now.counting_since_s / DAY_S
+    until, since = now_s / DAY_S, since_s / DAY_S
     return 24 / turn * (math.sin(turn * (until - _HOTTEST_DAY)) - math.sin(turn * (since - _HOTTEST_DAY)))
 
 
