@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import takewhile
+from itertools import chain, takewhile
 from operator import itemgetter
 from typing import TypeVar
 
@@ -65,7 +65,11 @@ SELECT * FROM block WHERE series = :series AND first_at = COALESCE(
 _RAW = "SELECT * FROM block WHERE series = ? AND first_at < ? AND step = 0 ORDER BY first_at LIMIT ?"
 _TRIES = 20
 _AT_ONCE = 16
-"""Blocks of one point sealed in one transaction at most: memory and the write lock are bounded."""
+"""Blocks sealed in one transaction, about: memory and the write lock are bounded."""
+_INSERT = "INSERT OR REPLACE INTO sample VALUES "
+_ROW = "(?, ?, ?, ?, ?, ?)"
+_ROWS_AT_ONCE = 100
+"""In one statement: half the time of as many statements, and a thread that asks meanwhile takes turns a hundredth as often."""
 _CONDENSED_AT_ONCE = 64
 Block = tuple[int, ...]
 
@@ -93,19 +97,20 @@ class Archive:
             with self._transaction() as connection:
                 values = [(self._number(row), *blocks.stored(row.sample)) for row in rows]
                 values.sort(key=_PLACE)  # the file is kept in this order
-                connection.executemany("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?, ?, ?)", values)
+                _insert(connection, values)
         except BaseException:
             self._know_series()
             raise
         self._rows.update(value[0] for value in values)
         full = [series for series, count in self._rows.items() if count >= self._block + self._keep]
-        for series in full[: 1 + 2 * len(rows) // self._block]:
-            self._seal(series)
+        due = full[: 1 + 2 * len(rows) // self._block]
+        for first in range(0, len(due), _AT_ONCE):
+            self._seal(due[first : first + _AT_ONCE])
 
     def seal_all(self) -> None:
         """Seal all there is to seal, however long it takes; the file's freed pages are used again."""
         for series in list(self._rows):
-            while self._seal(series):
+            while self._seal([series]):
                 pass
         self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -175,22 +180,29 @@ class Archive:
             return [series for (series,) in self.database.execute("SELECT id FROM series ORDER BY id").fetchall()]
         return [number for number in (find(self.database, key) for key in points) if number]
 
-    def _seal(self, series: int) -> int:
-        """Put the oldest rows of one point into blocks, new ones whole, late ones merged; how many were put."""
-        with self._transaction() as connection:
-            query = "SELECT COUNT(*) FROM sample WHERE series = ?"
-            count = int(connection.execute(query, (series,)).fetchone()[0])
-            limit = min(count - self._keep, self._block * _AT_ONCE)
-            rows = connection.execute(f"{ROWS} LIMIT ?", (series, -(2**63), 2**63 - 1, max(0, limit))).fetchall()
-            end = self._end(series)
-            late = [row for row in rows if end is not None and row[0] <= end]
-            new = rows[len(late) : len(late) + (len(rows) - len(late)) // self._block * self._block]
-            self._merge(series, late)
-            self._add_blocks(series, new)
-            done = late + new
-            self._forget(series, done)
-        self._rows[series] = count - len(done)
-        return len(done)
+    def _seal(self, due: Sequence[int]) -> int:
+        """Put the oldest rows of some points into blocks, in one transaction: each waits for the disk. How many were put."""
+        limit = max(1, _AT_ONCE // max(1, len(due)))
+        with self._transaction():
+            done = {series: self._seal_one(series, self._block * limit) for series in due}
+        for series, (count, put) in done.items():
+            self._rows[series] = count - put
+        return sum(put for _, put in done.values())
+
+    def _seal_one(self, series: int, most: int) -> tuple[int, int]:
+        """New rows as whole blocks, late ones merged; how many rows there were, and how many were put."""
+        query = "SELECT COUNT(*) FROM sample WHERE series = ?"
+        count = int(self.database.execute(query, (series,)).fetchone()[0])
+        limit = max(0, min(count - self._keep, most))
+        rows = self.database.execute(f"{ROWS} LIMIT ?", (series, -(2**63), 2**63 - 1, limit)).fetchall()
+        end = self._end(series)
+        late = [row for row in rows if end is not None and row[0] <= end]
+        new = rows[len(late) : len(late) + (len(rows) - len(late)) // self._block * self._block]
+        self._merge(series, late)
+        self._add_blocks(series, new)
+        done = late + new
+        self._forget(series, done)
+        return count, len(done)
 
     def _end(self, series: int) -> EpochMs | None:
         """The last sealed instant: the newest block's, as none overlap."""
@@ -320,6 +332,14 @@ class Archive:
         after = "SELECT MIN(first_at) FROM block WHERE series = ? AND step > 0 AND first_at > ?"
         ends = [self.database.execute(query, (series, at)).fetchone()[0] for query in (before, after)]
         return -(2**63) if ends[0] is None else ends[0], 2**63 - 1 if ends[1] is None else ends[1]
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    rest = len(rows) % _ROWS_AT_ONCE
+    whole = _INSERT + ", ".join([_ROW] * _ROWS_AT_ONCE)
+    for first in range(0, len(rows) - rest, _ROWS_AT_ONCE):
+        connection.execute(whole, list(chain.from_iterable(rows[first : first + _ROWS_AT_ONCE])))
+    connection.executemany(_INSERT + _ROW, rows[len(rows) - rest :])
 
 
 def find(connection: sqlite3.Connection, key: Key) -> int:
