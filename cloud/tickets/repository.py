@@ -201,8 +201,8 @@ async def entries(connection: AsyncConnection, number: int) -> list[Entry]:
 
 async def story(connection: AsyncConnection, number: int) -> tuple[list[Entry], set[str | None]]:
     """The timeline as the clocks read it, and the ``dedupe`` of its lines."""
-    rows = await timeline(connection, number)
-    return [entry_of(row) for row in rows], {row["dedupe"] for row in rows}
+    rows = await _STORY.tuples(connection, {"number": number})
+    return [_as_entry(at, kind, data) for at, kind, data, _ in rows], {dedupe for *_, dedupe in rows}
 
 
 async def stories(connection: AsyncConnection, numbers: Sequence[int]) -> list[tuple[RowMapping, list[Entry]]]:
@@ -222,6 +222,11 @@ async def timelines(connection: AsyncConnection, numbers: Sequence[int]) -> dict
 
 
 _LINE = t.timeline.c
+_STORY = Prepared(
+    select(_LINE.at, _LINE.kind, _LINE.data, _LINE.dedupe)
+    .where(_LINE.ticket_id == bindparam("number"))
+    .order_by(_LINE.id)
+)
 _TOLD = Prepared(
     select(_LINE.ticket_id, _LINE.at, _LINE.kind, _LINE.data)
     .where(_LINE.ticket_id.in_(bindparam("numbers", expanding=True)))
@@ -247,12 +252,17 @@ def entry_of(row: Mapping[Any, Any]) -> Entry:
     return _as_entry(row["at"], row["kind"], row["data"])
 
 
-async def stored_deadlines(connection: AsyncConnection, number: int) -> Sequence[RowMapping]:
+_CLOCK = t.deadline.c
+_CLOCKS = Prepared(
+    select(t.deadline).where(_CLOCK.ticket_id == bindparam("number")).order_by(_CLOCK.activation, _CLOCK.id)
+)
+_PRESS: dict[str, Any] = {"next_due_at": bindparam("due"), "breached_at": bindparam("breach")}
+_PRESSED = Prepared(update(t.ticket).where(t.ticket.c.id == bindparam("number")).values(_PRESS))
+
+
+async def stored_deadlines(connection: AsyncConnection, number: int) -> list[Row]:
     """The clocks of a ticket as last stored."""
-    query = (
-        select(t.deadline).where(t.deadline.c.ticket_id == number).order_by(t.deadline.c.activation, t.deadline.c.id)
-    )
-    return (await connection.execute(query)).mappings().all()
+    return await _CLOCKS.rows(connection, {"number": number})
 
 
 async def store_deadlines(connection: AsyncConnection, number: int, found: Sequence[Deadline]) -> None:
@@ -270,7 +280,9 @@ async def store_deadlines(connection: AsyncConnection, number: int, found: Seque
         is_undecided = t.deadline.c.breached_at.is_(None) & t.deadline.c.met_at.is_(None)
         await connection.execute(delete(t.deadline).where(t.deadline.c.id.in_(gone), is_undecided))
     await upsert(connection, t.deadline, ("ticket_id", "clock", "activation"), rows)
-    await connection.execute(update(t.ticket).where(t.ticket.c.id == number).values(**pressing(rows)))
+    pressed = pressing(rows)
+    which = {"number": number, "due": pressed["next_due_at"], "breach": pressed["breached_at"]}
+    await _PRESSED.run(connection, which)
 
 
 def pressing(rows: Sequence[Mapping[str, Any]]) -> dict[str, EpochMs | None]:
@@ -303,17 +315,22 @@ def deadline_row(number: int, deadline: Deadline) -> dict[str, Any]:
 
 async def overdue(connection: AsyncConnection, now: EpochMs) -> list[int]:
     """Tickets with a clock that has something to record or a hold past its end, longest past first."""
-    clocks = select(t.deadline.c.ticket_id, t.deadline.c.next_at).where(t.deadline.c.next_at <= now)
-    holds = select(t.ticket.c.id, t.ticket.c.hold_until).where(text(IS_HELD), t.ticket.c.hold_until <= now)
-    both = [*(await connection.execute(clocks)).all(), *(await connection.execute(holds)).all()]
+    now_is = {"instant": now}
+    both = [*await _OVERDUE.tuples(connection, now_is), *await _HELD_TOO_LONG.tuples(connection, now_is)]
     return list(dict.fromkeys(number for number, _ in sorted(both, key=lambda row: (row[1], row[0]))))
+
+
+_OVERDUE = Prepared(select(_CLOCK.ticket_id, _CLOCK.next_at).where(_CLOCK.next_at <= bindparam("instant")))
+_HELD_TOO_LONG = Prepared(
+    select(t.ticket.c.id, t.ticket.c.hold_until).where(text(IS_HELD), t.ticket.c.hold_until <= bindparam("instant"))
+)
+_NEXT_CLOCK = Prepared(select(func.min(_CLOCK.next_at)).where(_CLOCK.next_at.is_not(None)))
+_NEXT_HOLD = Prepared(select(func.min(t.ticket.c.hold_until)).where(text(IS_HELD)))
 
 
 async def next_instant(connection: AsyncConnection) -> EpochMs | None:
     """The earliest instant at which a clock warns or is late, or a hold ends."""
-    due = select(func.min(t.deadline.c.next_at)).where(t.deadline.c.next_at.is_not(None))
-    hold = select(func.min(t.ticket.c.hold_until)).where(text(IS_HELD))
-    instants = [(await connection.execute(query)).scalar() for query in (due, hold)]
+    instants = [at for one in (_NEXT_CLOCK, _NEXT_HOLD) for (at,) in await one.tuples(connection)]
     return min((at for at in instants if at is not None), default=None)
 
 

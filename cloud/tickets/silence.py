@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared, Row
 from cloud.tickets import faults
 from cloud.tickets.desk import Desk
 from cloud.tickets.docket import Place
@@ -28,12 +29,17 @@ def silent_from(gateway: Mapping[Any, Any], listening_since: EpochMs) -> EpochMs
     return int(heard + _MISSED * gateway["interval_ms"])
 
 
-async def candidates(connection: AsyncConnection) -> list[RowMapping]:
-    """Gateways that were heard once, are not revoked and not known to be silent."""
-    query = select(t.gateway).where(
-        t.gateway.c.last_seen_at.is_not(None), t.gateway.c.revoked_at.is_(None), t.gateway.c.offline_since.is_(None)
-    )
-    return list((await connection.execute(query.order_by(t.gateway.c.id))).mappings())
+_LISTENS = t.gateway.c
+_CANDIDATES = Prepared(
+    select(_LISTENS.id, _LISTENS.last_seen_at, _LISTENS.interval_ms)
+    .where(_LISTENS.last_seen_at.is_not(None), _LISTENS.revoked_at.is_(None), _LISTENS.offline_since.is_(None))
+    .order_by(_LISTENS.id)
+)
+
+
+async def candidates(connection: AsyncConnection) -> list[Row]:
+    """Gateways that were heard once, are not revoked and not known to be silent: id, last_seen_at, interval_ms."""
+    return await _CANDIDATES.rows(connection)
 
 
 async def fall_silent(

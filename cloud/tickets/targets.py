@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -255,10 +255,15 @@ def _verdict(moves: Sequence[Move], before: Sequence[Deadline], after: Sequence[
 
 async def stale(connection: AsyncConnection, desk: Desk) -> list[int]:
     """Open tickets that another version binds, the next due first; at most a batch."""
-    query = select(t.ticket.c.id).where(t.ticket.c.state.in_(_OPEN), t.ticket.c.policy != desk.policy.version)
-    return list(
-        (await connection.execute(query.order_by(t.ticket.c.next_due_at, t.ticket.c.id).limit(BATCH))).scalars()
-    )
+    return [number for (number,) in await _STALE.tuples(connection, {"label": desk.policy.version})]
+
+
+_STALE = Prepared(
+    select(t.ticket.c.id)
+    .where(t.ticket.c.state.in_(_OPEN), t.ticket.c.policy != bindparam("label"))
+    .order_by(t.ticket.c.next_due_at, t.ticket.c.id)
+    .limit(BATCH)
+)
 
 
 async def follow(database: Database, desk: Desk, numbers: Sequence[int], now: EpochMs) -> int:

@@ -74,7 +74,7 @@ class Ticker:
                 if silence.silent_from(row, self._listening_since) <= now
             ]
         for number in late:
-            async with self._database.write() as connection:
+            async with self._database.write(is_brief=True) as connection:
                 await catch_up(self._desk, connection, number, now)
         for gateway_id in quiet:
             async with self._database.write() as connection:
