@@ -1,71 +1,95 @@
-"""Many open pages in a process of their own: each hears the stream and fetches its live part after every change, as a browser does.
+"""Many open pages in a process of their own. Each is read once, and then hears its stream as the page's own script does.
 
-`python -m benchmarks.viewers ADDRESS SECONDS COOKIE PATH…` opens one viewer a path and prints one JSON object.
+`python -m benchmarks.viewers ADDRESS WARM_S SECONDS COOKIES PATH…` opens one viewer a path, each with its own line of the file of cookies, and
+prints one JSON object about the seconds after the warm ones.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
+from pathlib import Path
+from urllib.parse import urlencode
 
 LINE_LIMIT = 1 << 20
+_PART = re.compile(r'id="([^"]+)" data-(live|part)="([^"]+)"')
+_FETCHED = re.compile(r'hx-trigger="[^"]*sse:')
 
 
 class Viewer:
-    """One page. A change that comes while a part is on its way is fetched once more afterwards."""
+    """One page. What counts as an update is an event that carries new values for it."""
 
     def __init__(self, host: str, port: int, cookie: str, path: str) -> None:
         self._at, self._path = (host, port), path
-        self._head = f"Host: {host}:{port}\r\nCookie: {cookie}\r\nAccept-Language: en\r\nHX-Request: true\r\n"
-        self._changed = asyncio.Event()
-        self.spent_ms: list[float] = []
-        self.events = 0
+        self._head = f"Host: {host}:{port}\r\nCookie: {cookie}\r\nAccept-Language: en\r\n"
+        self.lag_ms: list[float] = []
+        self.heard_at: list[float] = []
+        self.bytes = 0
 
-    async def listen(self) -> None:
+    async def look(self) -> None:
+        """Open the page, then its stream, until it is cut. Raises RuntimeError when either is refused."""
+        address, live = _stream_of((await self._page()).decode(), self._path)
         reader, writer = await asyncio.open_connection(*self._at, limit=LINE_LIMIT)
-        writer.write(f"GET /events HTTP/1.1\r\n{self._head}\r\n".encode())
+        writer.write(f"GET {address} HTTP/1.1\r\n{self._head}Accept: text/event-stream\r\n\r\n".encode())
         if b" 200 " not in await reader.readline():
             raise RuntimeError("the stream was refused")
+        told_at = 0
         while line := await reader.readline():
-            if line.startswith((b"event: data", b"event: work")):
-                self.events += 1
-                self._changed.set()
+            self.bytes += len(line)
+            event = line.strip().partition(b": ")[2].decode() if line.startswith(b"event: ") else ""
+            if event == "data":
+                told_at = int((await reader.readline()).partition(b": ")[2])
+            elif event in live:
+                self.heard_at.append(time.perf_counter())
+                self.lag_ms.append(time.time() * 1000 - told_at)
 
-    async def fetch(self) -> None:
+    async def _page(self) -> bytes:
         reader, writer = await asyncio.open_connection(*self._at, limit=LINE_LIMIT)
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            began = time.perf_counter()
-            writer.write(f"GET {self._path} HTTP/1.1\r\n{self._head}\r\n".encode())
-            status, length = await reader.readline(), 0
-            while (line := await reader.readline()) not in (b"\r\n", b""):
-                name, _, value = line.partition(b":")
-                length = int(value) if name.lower() == b"content-length" else length
-            await reader.readexactly(length)
-            if b" 200 " not in status:
-                raise RuntimeError(f"{self._path}: {status.decode().strip()}")
-            self.spent_ms.append((time.perf_counter() - began) * 1000)
+        writer.write(f"GET {self._path} HTTP/1.1\r\n{self._head}Connection: close\r\n\r\n".encode())
+        if b" 200 " not in await reader.readline():
+            raise RuntimeError(f"{self._path} was refused")
+        page = await reader.read(-1)
+        writer.close()
+        return page
 
 
-async def main(address: str, seconds: float, cookie: str, paths: list[str]) -> dict[str, float]:
-    host, _, port = address.removeprefix("http://").partition(":")
-    viewers = [Viewer(host, int(port), cookie, path) for path in paths]
-    tasks = [asyncio.create_task(work()) for one in viewers for work in (one.listen, one.fetch)]
+def _stream_of(page: str, path: str) -> tuple[str, set[str]]:
+    """The address of a page's stream, as static/app.js makes it, and the elements that show values. Raises RuntimeError."""
+    found = [(id, kind, address.replace("&amp;", "&")) for id, kind, address in _PART.findall(page)]
+    if _FETCHED.search(page) or not found:
+        raise RuntimeError(f"{path} asks for more than its stream: follow it here too")
+    query = [("page", path), *((kind, f"{id} {address}") for id, kind, address in found)]
+    return f"/events?{urlencode(query)}", {id for id, kind, _ in found if kind == "live"}
+
+
+async def _stand(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    """Let everybody look for so long. Raises RuntimeError when one stops."""
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()
         raise RuntimeError("a viewer was hung up on")
-    spent = sorted(one for viewer in viewers for one in viewer.spent_ms)
+
+
+async def main(address: str, warm_s: float, seconds: float, cookies: list[str], paths: list[str]) -> dict[str, float]:
+    host, _, port = address.removeprefix("http://").partition(":")
+    viewers = [Viewer(host, int(port), cookie, path) for cookie, path in zip(cookies, paths, strict=True)]
+    tasks = [asyncio.create_task(one.look()) for one in viewers]
+    await _stand(tasks, warm_s)
+    from_s, before = time.perf_counter(), sum(one.bytes for one in viewers)
+    await _stand(tasks, seconds)
+    counts = [sum(at >= from_s for at in one.heard_at) for one in viewers]
+    lags = sorted(lag for one, n in zip(viewers, counts, strict=True) for lag in one.lag_ms[-n:] if n)
     return {
-        "updates": float(len(spent)),
-        "least": float(min(len(one.spent_ms) for one in viewers)),
-        "events": float(sum(one.events for one in viewers)),
-        "p50_ms": spent[len(spent) // 2],
-        "p95_ms": spent[len(spent) * 95 // 100],
+        "each_s": sum(counts) / len(counts) / seconds,
+        "least_s": min(counts) / seconds,
+        "p50_ms": lags[len(lags) // 2],
+        "p95_ms": lags[len(lags) * 95 // 100],
+        "kb_s": (sum(one.bytes for one in viewers) - before) / len(viewers) / seconds / 1000,
     }
 
 
 if __name__ == "__main__":
-    _, told_address, told_seconds, told_cookie, *told_paths = sys.argv
-    print(json.dumps(asyncio.run(main(told_address, float(told_seconds), told_cookie, told_paths))))
+    _, told_address, told_warm_s, told_seconds, told_cookies, *told_paths = sys.argv
+    lines = Path(told_cookies).read_text().splitlines()
+    print(json.dumps(asyncio.run(main(told_address, float(told_warm_s), float(told_seconds), lines, told_paths))))

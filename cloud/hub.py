@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
 
 @dataclass(eq=False, slots=True)
-class _Listener:
+class Listener:
+    """What one reader has not looked at yet."""
+
     topics: dict[str, None] = field(default_factory=dict)
     is_news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self) -> tuple[str, ...]:
+        """What changed since the last time, each topic once."""
+        self.is_news.clear()
+        topics, self.topics = self.topics, {}
+        return tuple(topics)
 
 
 class Hub:
     """Topics: ``tickets alarms gateways equipment samples``. A slow reader hears each topic once, never a backlog."""
 
     def __init__(self) -> None:
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
         self.version = 0
         """Grows with every change that was told."""
 
     def publish(self, *topics: str) -> None:
         """Tell every subscriber. Call it after the commit."""
+        if not topics:
+            return
         self.version += 1
         for listener in self._listeners:
             listener.topics.update(dict.fromkeys(topics))
             listener.is_news.set()
 
-    async def subscribe(self) -> AsyncGenerator[str, None]:
-        """Topics as they change, until the reader stops."""
-        listener = _Listener()
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """Hear of changes until the block ends."""
+        listener = Listener()
         self._listeners.append(listener)
         try:
-            while True:
-                await listener.is_news.wait()
-                listener.is_news.clear()
-                topics, listener.topics = listener.topics, {}
-                for topic in topics:
-                    yield topic
+            yield listener
         finally:
             self._listeners.remove(listener)
+
+    async def subscribe(self) -> AsyncGenerator[str, None]:
+        """Topics as they change, until the reader stops."""
+        with self.listening() as listener:
+            while True:
+                await listener.is_news.wait()
+                for topic in listener.take():
+                    yield topic

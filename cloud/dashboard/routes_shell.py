@@ -17,7 +17,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.dashboard import lists, many, views, web
 from cloud.dashboard.lists import TestLine
-from cloud.dashboard.shared import SharedParts
 from cloud.dashboard.wall import Band, bands
 from cloud.dashboard.web import Counts, Crumb, Page
 from cloud.errors import Refused
@@ -163,8 +162,6 @@ class PageRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
-        if getattr(self.endpoint, "is_shared", False):
-            handler = _for_everybody(handler)
 
         async def answer(request: Request) -> Response:
             if request.method == "POST" and not web.is_same_origin(request):
@@ -181,22 +178,6 @@ class PageRoute(APIRoute):
                 return await error_page(request, error.status_code, "not_found")
 
         return answer
-
-
-def _for_everybody(handler: Handler) -> Handler:
-    """A part that many look at, made once after each change."""
-
-    async def answer(request: Request) -> Response:
-        state = request.app.state
-        if getattr(state, "shared_parts", None) is None:
-            state.shared_parts = SharedParts(state.hub, state.clock)
-        parts: SharedParts = state.shared_parts
-        user = await parts.reader(request)
-        if user is None:
-            raise SignInNeeded
-        return await parts.get(request, user, lambda: handler(request))
-
-    return answer
 
 
 def wants_page(request: Request) -> bool:

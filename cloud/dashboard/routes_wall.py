@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cloud.dashboard import history, many, views, wall, web
+from cloud.dashboard import history, live, many, views, wall, web
 from cloud.dashboard.routes_shell import Opened, PageRoute, SignInNeeded, opened, state_points
 from cloud.dashboard.shared import shared
 from cloud.people import access
@@ -17,14 +15,8 @@ from cloud.tickets.search_filter import Wanted
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-BEAT_S: Final = 2.0
-CALM_S: Final = 0.3
-"""Between two events of one stream: what comes closer together travels together."""
-STREAM_MS: Final = 900_000
-"""A stream ends after a quarter of an hour; the browser asks again and is checked again."""
 SOUNDS: Final = ("advisory", "minor", "major", "critical", "life_safety")
 MONTH_MS: Final = 30 * 86_400_000
-_WORK: Final = frozenset({"tickets", "alarms", "gateways", "equipment"})
 
 
 @router.get("/")
@@ -73,39 +65,12 @@ async def bands_part(request: Request) -> Response:
 
 
 @router.get("/events")
-async def events(request: Request) -> Response:
-    """Server-sent events: ``work`` (alarms, tickets, gateways), ``data`` (samples) and a ``beat`` every two seconds."""
+async def events(request: Request, page: str = "") -> Response:
+    """Server-sent events for one open page (``cloud.dashboard.live``)."""
+    query = request.query_params
+    parts = live.parts_of({name: query.getlist(name) for name in ("live", "part")})
     if await access.current_user(request) is None:
         raise SignInNeeded
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", **web.HEADERS}
-    return StreamingResponse(_stream(request), media_type="text/event-stream", headers=headers)
-
-
-async def _stream(request: Request) -> AsyncIterator[str]:
-    clock = request.app.state.clock
-    news = request.app.state.hub.subscribe()
-    ends = clock.now_ms() + STREAM_MS
-    yield f"retry: 2000\nevent: beat\ndata: {clock.now_ms()}\n\n"
-    waiting = _next(news)
-    try:
-        # Whatever changed between the page and its stream, or while the stream was lost, is looked at once.
-        yield "event: work\ndata: connected\n\n"
-        while clock.now_ms() < ends:
-            done, _ = await asyncio.wait({waiting}, timeout=BEAT_S)
-            if not done:
-                yield f"event: beat\ndata: {clock.now_ms()}\n\n"
-                continue
-            topic, waiting = waiting.result(), _next(news)
-            yield f"event: {'work' if topic in _WORK else 'data'}\ndata: {topic}\n\n"
-            await clock.sleep(CALM_S)
-    finally:
-        waiting.cancel()  # and the subscription with it
-
-
-def _next(news: AsyncIterator[str]) -> asyncio.Task[str]:
-    """The next topic, awaited aside so that a beat can come in between."""
-    return asyncio.create_task(_first(news), name="dashboard_events")
-
-
-async def _first(news: AsyncIterator[str]) -> str:
-    return await anext(news)
+    told = live.stream(request, parts, web.local_path(page))
+    return StreamingResponse(told, media_type="text/event-stream", headers=headers)

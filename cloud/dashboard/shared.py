@@ -1,102 +1,101 @@
 """dashboard: one part of a page for everybody who looks at it. Two hundred walls cost one wall after each change.
 
-A part is made anew after every change that the hub tells, and once a second, because it says how old its values are. It is
-the same for all readers of one role and language; who may not see it is turned away before.
+A part is the same for all readers of one role and language on one page; who may not see it is turned away before. What else a reader
+could see in it would have to be in its key, so only what is marked as ``shared`` is ever kept for another.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from fastapi import Request
-from fastapi.responses import Response
-
 from cloud.clock import Clock
-from cloud.dashboard import web
-from cloud.hub import Hub
-from cloud.people import access
+from cloud.people import service
 from cloud.people.service import User
+from cloud.storage.session import Database
 
 OLDEST_MS: Final = 1_000
 MOST: Final = 400
 """Parts kept at once; where more are looked at, the oldest are made anew."""
 
-Made = tuple[int, bytes, dict[str, str]]
+Key = tuple[str, ...]
+"""Everything a part may depend on: what and where it is, the page around it, the language, and what this reader's role may do."""
+Make = Callable[[], Awaitable[bytes | None]]
 _Route = TypeVar("_Route", bound=Callable[..., Any])
 
 
 def shared(endpoint: _Route) -> _Route:
     """Mark a part that is the same for all readers of one role and language."""
-    endpoint.is_shared = True  # type: ignore[attr-defined]  # read by the route's class
+    endpoint.is_shared = True  # type: ignore[attr-defined]  # read where parts are made for many
     return endpoint
 
 
 class SharedParts:
-    """Parts of pages by who asks for what, each made once at a time."""
+    """Parts of pages by who looks at what, each made once after a change however many look."""
 
-    def __init__(self, hub: Hub, clock: Clock) -> None:
-        self._hub, self._clock = hub, clock
-        self._version = -1
-        self._parts: dict[tuple[str, ...], tuple[int, asyncio.Task[Made]]] = {}
-        self._readers: dict[str, tuple[int, User]] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._parts: dict[Key, tuple[int, int, asyncio.Task[bytes | None]]] = {}
 
-    async def reader(self, request: Request) -> User | None:
-        """Who asks. A session is looked up once a second, however many parts its pages ask for."""
-        now, token = self._clock.now_ms(), request.cookies.get(access.COOKIE, "")
-        known = self._readers.get(token)
-        if known is not None and 0 <= now - known[0] < OLDEST_MS:
-            return known[1]
-        user = await access.current_user(request)
-        self._readers.pop(token, None)
-        if user is not None:
-            while len(self._readers) >= MOST:
-                del self._readers[next(iter(self._readers))]
-            self._readers[token] = now, user
-        return user
+    async def get(self, key: Key, version: int, make: Make) -> bytes | None:
+        """The part as it was made for somebody since this version of the hub and within a second, or made now; None for none.
 
-    async def get(self, request: Request, user: User, make: Callable[[], Awaitable[Response]]) -> Response:
-        """The part as somebody else got it a moment ago, or made now. What failed is told to who asked first, and not kept."""
-        if self._version != self._hub.version:
-            self._version, self._parts = self._hub.version, {}
-        now, key = self._clock.now_ms(), _key(request, user)
+        Raises what ``make`` raises, to everybody who waits for it.
+        """
+        now = self._clock.now_ms()
         self._drop_old(now)
-        if (known := self._parts.get(key)) is not None:
-            with contextlib.suppress(Exception):  # it may be about who asked first, say a session that just ended
-                return _response(await asyncio.shield(known[1]))
-            return await make()
-        task = asyncio.create_task(_made(make), name="dashboard_part")
-        self._parts[key] = now, task
-        task.add_done_callback(lambda done: self._forget(key, done))
-        return _response(await asyncio.shield(task))
+        known = self._parts.get(key)
+        if known is None or known[1] < version or _is_failed(known[2]):
+            known = now, version, asyncio.create_task(_made(make), name="dashboard_part")
+            self._parts.pop(key, None)  # they stand oldest first
+            self._parts[key] = known
+        return await asyncio.shield(known[2])
 
     def _drop_old(self, now: int) -> None:
-        """Those of more than a second ago, so that nothing large is kept for nobody; they stand oldest first."""
+        """Those of more than a second ago, so that nothing large is kept for nobody."""
         while self._parts and (
             len(self._parts) >= MOST or not 0 <= now - next(iter(self._parts.values()))[0] < OLDEST_MS
         ):
             del self._parts[next(iter(self._parts))]
 
-    def _forget(self, key: tuple[str, ...], task: asyncio.Task[Made]) -> None:
-        failed = task.cancelled() or task.exception() is not None or task.result()[0] != 200
-        if failed and (known := self._parts.get(key)) is not None and known[1] is task:
-            del self._parts[key]
+
+async def _made(make: Make) -> bytes | None:
+    return await make()
 
 
-def _response(made: Made) -> Response:
-    status, body, headers = made
-    return Response(body, status, headers)
+def _is_failed(task: asyncio.Task[bytes | None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None or task.result() is None)
 
 
-async def _made(make: Callable[[], Awaitable[Response]]) -> Made:
-    response = await make()
-    kept = {name: value for name, value in response.headers.items() if name != "content-length"}
-    return response.status_code, bytes(response.body), kept
+class Readers:
+    """Who looks, looked up once a second, all who look at the same moment with one question."""
 
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._known: dict[str, tuple[int, User | None]] = {}
+        self._wanted: dict[str, None] = {}
+        self._task: asyncio.Task[None] | None = None
 
-def _key(request: Request, user: User) -> tuple[str, ...]:
-    """What a part may depend on: where, in which language, and what this reader's role may do."""
-    url = request.url
-    return url.path, url.query, web.path_of(request), web.words_of(request, user).language, user.role
+    async def who(self, token: str) -> User | None:
+        """The person whose session this is; None for an ended session and for nobody."""
+        if not token:
+            return None
+        while not self._is_known(token):
+            self._wanted[token] = None
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._look_up(), name="dashboard_readers")
+            await asyncio.shield(self._task)
+        return self._known[token][1]
+
+    def _is_known(self, token: str) -> bool:
+        known = self._known.get(token)
+        return known is not None and 0 <= self._clock.now_ms() - known[0] < OLDEST_MS
+
+    async def _look_up(self) -> None:
+        wanted, self._wanted = list(self._wanted), {}
+        now = self._clock.now_ms()
+        async with self._database.read() as connection:
+            found = await service.users_of(connection, wanted, now)
+        kept = {token: known for token, known in self._known.items() if 0 <= now - known[0] < OLDEST_MS}
+        self._known = kept | {token: (now, found.get(token)) for token in wanted}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,19 +117,24 @@ async def _code(connection: AsyncConnection, code: str, now: EpochMs) -> RowMapp
 
 async def user_of(connection: AsyncConnection, token: str, now: EpochMs) -> User | None:
     """Whose session this is; None for an unknown or ended one and for a disabled user."""
+    return (await users_of(connection, [token], now)).get(token)
+
+
+async def users_of(connection: AsyncConnection, tokens: Collection[str], now: EpochMs) -> dict[str, User]:
+    """Whose sessions these are, by token; without unknown and ended ones and those of disabled users."""
+    hashed = {hash_secret(token): token for token in tokens}
     query = (
-        select(t.app_user)
+        select(t.session.c.token_hash, t.app_user)
         .join(t.session, t.session.c.user_id == t.app_user.c.id)
         .where(
-            t.session.c.token_hash == hash_secret(token),
+            t.session.c.token_hash.in_(hashed),
             t.session.c.expires_at > now,
             t.app_user.c.disabled_at.is_(None),
         )
     )
-    row = (await connection.execute(query)).mappings().one_or_none()
-    if row is None:
-        return None
-    return User(row["id"], row["name"], row["display_name"], row["role"], row["language"], row["theme"])
+    rows = (await connection.execute(query)).mappings().all()
+    names = ("id", "name", "display_name", "role", "language", "theme")
+    return {hashed[row["token_hash"]]: User(*(row[name] for name in names)) for row in rows}
 
 
 async def sign_out(connection: AsyncConnection, token: str) -> None:

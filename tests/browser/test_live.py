@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from cloud.dashboard import routes_wall
+from cloud.dashboard import live
 from cloud.tickets.ticket import Action
 from contract.messages import Term
 from tests.browser.conftest import Open, Served
@@ -96,7 +96,7 @@ async def test_new_rows_gather_behind_a_button_and_nothing_moves_under_the_point
 async def test_a_lost_stream_is_said_after_five_seconds_and_greys_values_after_fifteen(
     at: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes_wall, "BEAT_S", 3600)  # the connection stands, and nothing comes through it any more
+    monkeypatch.setattr(live, "BEAT_MS", 3_600_000)  # the connection stands, and nothing comes through it any more
     async with at("/wall", width=1920, height=1080) as page:
         await page.clock.install()
         await page.reload()

@@ -141,7 +141,7 @@ async def test_the_list_is_narrowed_counted_and_refreshed_with_the_same_filters(
         await connection.execute(update(t.equipment).where(t.equipment.c.id == "lift_3").values(building="Tower <B>"))
     page = (await reader.get("/equipment?state=alarm&system=lifts")).text
     assert "1 of 15 pieces" in plain(page)
-    assert 'hx-get="/parts/equipment?system=lifts&amp;state=alarm"' in page
+    assert 'data-live="/parts/equipment?system=lifts&amp;state=alarm"' in page
     assert "Tower &lt;B&gt;" in page
     assert "Lift 3" in plain((await reader.get("/parts/equipment?building=Tower+%3CB%3E")).text)
     assert "Lift 1" not in plain((await reader.get("/parts/equipment?building=Tower+%3CB%3E")).text)

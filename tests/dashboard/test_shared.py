@@ -1,99 +1,126 @@
-"""A part that many look at is made once after each change, for each language and role, and never for a stranger."""
+"""A part that many look at is made once after each change; who looks is looked up once a second, and never seen in another's place."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
 
-from fastapi import Request
-from fastapi.responses import Response
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cloud.dashboard.shared import OLDEST_MS, SharedParts
-from cloud.hub import Hub
-from cloud.people.service import User
+from cloud.dashboard.shared import OLDEST_MS, Readers, SharedParts
+from cloud.people import service
+from tests.dashboard.world import World
 from tests.support.desk import START, StoppedClock
-
-ENGINEER, VIEWER = User(1, "li", "", "engineer", "zh", ""), User(2, "wang", "", "viewer", "zh", "")
-
-
-def request(path: str = "/parts/wall", language: str = "zh", query: bytes = b"") -> Request:
-    headers = [(b"accept-language", language.encode()), (b"host", b"desk.example")]
-    app = SimpleNamespace(state=SimpleNamespace())
-    return Request(
-        {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": headers, "app": app}
-    )
 
 
 class Floor:
     def __init__(self) -> None:
-        self.hub, self.clock, self.made = Hub(), StoppedClock(START), 0
-        self.parts = SharedParts(self.hub, self.clock)
-        self.status = 200
+        self.clock, self.asked = StoppedClock(START), 0
+        self.parts = SharedParts(self.clock)
+        self.fails = False
+        self.version = 0
 
-    async def make(self) -> Response:
-        self.made += 1
+    async def make(self) -> bytes | None:
+        self.asked += 1
         await asyncio.sleep(0)
-        return Response(f"part {self.made}", self.status, {"Cache-Control": "no-store"})
+        if self.fails:
+            raise OSError("the database is away")
+        return f"part {self.asked}".encode()
 
-    async def ask(self, user: User = ENGINEER, **of: Any) -> str:
-        response = await self.parts.get(request(**of), user, self.make)
-        assert response.headers["cache-control"] == "no-store"
-        return bytes(response.body).decode()
+    async def ask(self, *key: str) -> bytes | None:
+        return await self.parts.get(key, self.version, self.make)
 
 
 async def test_two_hundred_who_ask_at_once_get_one_part() -> None:
     floor = Floor()
-    found = await asyncio.gather(*(floor.ask() for _ in range(200)))
-    assert set(found) == {"part 1"}
+    found = await asyncio.gather(*(floor.ask("wall") for _ in range(200)))
+    assert set(found) == {b"part 1"}
 
 
 async def test_a_change_makes_the_part_anew() -> None:
     floor = Floor()
-    assert await floor.ask() == "part 1"
-    floor.hub.publish("samples")
-    assert await floor.ask() == "part 2"
+    assert await floor.ask("wall") == b"part 1"
+    floor.version += 1
+    assert await floor.ask("wall") == b"part 2"
+
+
+async def test_who_heard_of_a_change_late_gets_what_was_made_for_a_later_one() -> None:
+    floor = Floor()
+    floor.version = 7
+    await floor.ask("wall")
+    floor.version = 6
+    assert await floor.ask("wall") == b"part 1"
 
 
 async def test_ages_are_never_older_than_a_second() -> None:
     floor = Floor()
-    await floor.ask()
+    await floor.ask("wall")
     floor.clock.ms += OLDEST_MS
-    assert await floor.ask() == "part 2"
+    assert await floor.ask("wall") == b"part 2"
 
 
-async def test_languages_roles_and_addresses_have_parts_of_their_own() -> None:
+async def test_whatever_a_part_depends_on_has_a_part_of_its_own() -> None:
     floor = Floor()
-    first = await floor.ask()
-    others = [await floor.ask(language="en", user=User(3, "x", "", "engineer", "", "")), await floor.ask(user=VIEWER),
-              await floor.ask(path="/parts/bands"), await floor.ask(query=b"site=a")]  # fmt: skip
-    assert len({first, *others}) == 5
-    assert await floor.ask() == first
+    found = [await floor.ask(*key) for key in (("wall", "zh", "viewer"), ("wall", "en", "viewer"), ("wall", "zh", "engineer"))]  # fmt: skip
+    assert len(set(found)) == 3
+    assert await floor.ask("wall", "zh", "viewer") == found[0]
 
 
-async def test_what_failed_is_asked_again() -> None:
+async def test_what_failed_is_told_to_all_who_wait_and_asked_again() -> None:
     floor = Floor()
-    floor.status = 503
-    assert await floor.ask() == "part 1"
-    floor.status = 200
-    assert await floor.ask() == "part 2"
+    floor.fails = True
+    found = await asyncio.gather(floor.ask("wall"), floor.ask("wall"), return_exceptions=True)
+    assert [type(one) for one in found] == [OSError, OSError]
+    floor.fails = False
+    assert await floor.ask("wall") == b"part 2"
 
 
-async def test_a_reader_whose_session_ends_turns_nobody_else_away() -> None:
+async def test_a_reader_who_leaves_meanwhile_takes_the_part_from_nobody() -> None:
     floor = Floor()
-
-    async def turned_away() -> Response:
-        await asyncio.sleep(0)
-        raise PermissionError("nobody is signed in")
-
-    first = asyncio.create_task(floor.parts.get(request(), ENGINEER, turned_away))
+    first = asyncio.create_task(floor.ask("wall"))
     await asyncio.sleep(0)
-    assert await floor.ask() == "part 1"
-    assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], PermissionError)
+    second = asyncio.create_task(floor.ask("wall"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == b"part 1"
 
 
 async def test_what_nobody_looks_at_any_more_is_not_kept() -> None:
     floor = Floor()
     for number in range(5):
-        await floor.ask(query=f"site={number}".encode())
+        await floor.ask(f"site {number}")
     floor.clock.ms += OLDEST_MS
-    await floor.ask()
+    await floor.ask("wall")
     assert len(floor.parts._parts) == 1
+
+
+# --- who looks ----------------------------------------------------------------------------------------------------
+
+
+async def test_all_who_look_at_once_are_looked_up_with_one_question(
+    desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    real = service.users_of
+
+    async def counted(connection: AsyncConnection, tokens: list[str], now: int) -> dict[str, service.User]:
+        asked.append(list(tokens))
+        return await real(connection, tokens, now)
+
+    monkeypatch.setattr(service, "users_of", counted)
+    readers = Readers(desk.database, desk.clock)
+    names = ["duty_engineer", "nobody", "electrician_a", "duty_engineer"]
+    found = await asyncio.gather(*(readers.who(f"session of {name}") for name in names))
+    assert [one.name if one else None for one in found] == ["duty_engineer", None, "electrician_a", "duty_engineer"]
+    assert len(asked) == 1
+    assert await readers.who("") is None
+
+
+async def test_a_session_that_ended_is_noticed_within_a_second(desk: World) -> None:
+    readers = Readers(desk.database, desk.clock)
+    assert await readers.who("session of duty_engineer") is not None
+    async with desk.database.write() as connection:
+        await service.sign_out(connection, "session of duty_engineer")
+    desk.clock.ms += OLDEST_MS
+    assert await readers.who("session of duty_engineer") is None
+    desk.clock.ms += OLDEST_MS
+    await readers.who("session of electrician_a")
+    assert list(readers._known) == ["session of electrician_a"]  # who left is forgotten

@@ -67,12 +67,24 @@
       if (isLost && told && !told.textContent) told.textContent = fill(told.dataset.lostAt, { at: clockText(heard + skew) });
     }
   }
-  function beat() { heard = Date.now(); everHeard = true; }
-  body.addEventListener("htmx:sseOpen", (event) => {
+  function beat() { heard = Date.now(); if (!everHeard) { everHeard = true; listen(); } }
+  // the server pushes the parts that this page shows; htmx opens the stream, and opens it again when it was cut
+  const parts = [...all("[data-live], [data-part]")];
+  const wanted = new URLSearchParams({ page: location.pathname + location.search });
+  for (const { id, dataset } of parts) wanted.append(dataset.live ? "live" : "part", `${id} ${dataset.live || dataset.part}`);
+  if (body.hasAttribute("sse-connect")) body.setAttribute("sse-connect", `/events?${wanted}`);
+  function news() { beat(); body.dispatchEvent(new Event("plantroom:news")); }
+  function receive(event) {
     beat();
-    listen();
-    const source = event.detail.source;
-    for (const kind of ["beat", "work", "data"]) source.addEventListener(kind, beat);
+    const target = document.getElementById(event.type);
+    if (target) show(target, event.data);
+  }
+  function over() { location.reload(); }
+  body.addEventListener("htmx:sseOpen", ({ detail: { source } }) => {
+    source.addEventListener("beat", beat);
+    source.addEventListener("over", over);
+    for (const kind of ["work", "data"]) source.addEventListener(kind, news);
+    for (const { id } of parts) source.addEventListener(id, receive);
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) listen(); });
 
@@ -87,10 +99,15 @@
   body.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target;
     if (event.detail.xhr.status === 401) { location.reload(); return; }
-    if (isBusy(target)) { parked.set(target, event.detail.serverResponse); event.detail.shouldSwap = false; return; }
-    if (target.dataset.rowsOf && !updateRows(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
+    if (event.detail.shouldSwap && !mayShow(target, event.detail.serverResponse)) event.detail.shouldSwap = false;
     keepOpen(target);
   });
+  function mayShow(target, html) {
+    if (isBusy(target)) { parked.set(target, html); return false; }
+    parked.delete(target);
+    return !target.dataset.rowsOf || updateRows(target, html);
+  }
+  function show(target, html) { if (mayShow(target, html)) apply(target, html); }
   // true: swap the whole part. false: rows were updated in place and what is new waits behind a button.
   function updateRows(target, html) {
     const part = document.createElement("template");
@@ -120,11 +137,12 @@
   function apply(target, html) {
     keepOpen(target);
     htmx.swap(target, html, { swapStyle: "innerHTML" });
+    settled(target);
   }
   let opened = [];
   function keepOpen(target) { opened = [...all("details[open]", target)].map((node, index) => node.id || index); }
-  body.addEventListener("htmx:afterSwap", (event) => {
-    const swapped = event.detail.target || event.target;
+  body.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target) settled(event.detail.target); });
+  function settled(swapped) {
     [...all("details", swapped)].forEach((node, index) => {
       if (node.id && opened.includes(node.id)) node.open = true;
       else if (!node.id && opened.includes(index)) node.open = true;
@@ -132,7 +150,7 @@
     opened = [];
     tick(); listen(); ring(swapped); newest(swapped); reachable();
     if (swapped.id === "wall") body.classList.toggle("has-life", !!swapped.querySelector(".lifeband"));
-  });
+  }
   // where a trend is wider than its card, its newest end is shown
   function newest(part) { for (const box of all(".body, .drawn", part)) if (box.querySelector(":scope > .trend")) box.scrollLeft = box.scrollWidth; }
   newest(document);

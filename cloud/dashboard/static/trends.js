@@ -187,7 +187,7 @@
     }
     last = Date.now();
     holder.dataset.shown = String(view.end);
-    if (view.isLive) document.body.addEventListener("htmx:sseMessage", follow);
+    if (view.isLive) document.body.addEventListener("plantroom:news", follow);
     if (view.isLive) setInterval(follow, 5000);
   }
   begin();
