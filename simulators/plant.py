@@ -113,9 +113,10 @@ class SimulatedPlant:
     def device_truth(self, device: SimulatedDevice) -> Mapping[str, Value]:
         """What a device would show if none of its sensors lied: device point → value."""
         now_s, asked = self._tick() * TICK_MS / 1000, self._asked[device.id]
-        found = {owner: self._physics[owner].values(now_s, names) for owner, names in asked.items()}
         if device.id in self._plain:
-            return found.popitem()[1]
+            ((owner, names),) = asked.items()
+            return self._physics[owner].values(now_s, names)
+        found = {owner: self._physics[owner].values(now_s, names) for owner, names in asked.items()}
         return {point: found[owner][name] for point, (owner, name) in device.sources.items()}
 
     def lie(self, device: str, point: str, kind: str, **figures: object) -> EpochMs:

@@ -11,11 +11,13 @@ import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from contract.messages import Value
 from device_profiles.schema import DeviceModel, Point
 from device_profiles.units import factor
 from edge.decode.registers import Image, RegisterCodec, compile_model, power_of, store
+from edge.decode.value import Conversion
 from simulators.modbus_device import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refused, Table
 
 Values = Mapping[str, Value]
@@ -202,26 +204,36 @@ def quick_writer(codec: RegisterCodec, at: int, scale: int | None) -> Writer | N
     is_plain = not (codec.is_bit or codec.shares_register or codec.parts or meaning.enum)
     if letter is None or not is_plain or power is None or meaning.kind not in ("gauge", "counter"):
         return None
-    (unit, unit_offset), (ratio, offset), tens = meaning.unit, (meaning.scale, meaning.offset), 10.0**-power
-    is_unit, is_scaled = meaning.unit != (1.0, 0.0), (ratio, offset, power) != (1.0, 0.0, 0)
-    is_inverted, is_float = meaning.invert, letter in "fd"
+    revert, put, otherwise = _reverter(meaning, power), _putter(codec, letter, at), slow_writer(codec, at, scale)
     low, high = _ends(letter)
-    put, otherwise = _putter(codec, letter, at), slow_writer(codec, at, scale)
 
-    def write(words: list[int], value: Value) -> None:
-        if type(value) is not float:
+    def write_float(words: list[int], value: Value) -> None:
+        if type(value) is float:
+            put(words, revert(value))
+        else:
             otherwise(words, value)
-            return
-        number = value
-        if is_unit:
-            number = (number - unit_offset) / unit
-        if is_inverted:
-            number = -number
-        if is_scaled:
-            number = (number - offset) / ratio * tens
-        put(words, number if is_float else min(max(round(number), low), high))
 
-    return write
+    def write_whole(words: list[int], value: Value) -> None:
+        if type(value) is float:
+            raw = round(revert(value))
+            put(words, low if raw < low else min(raw, high))
+        else:
+            otherwise(words, value)
+
+    return write_float if letter in "fd" else write_whole
+
+
+def _reverter(meaning: Conversion, power: int) -> Callable[[float], float]:
+    """From the class's unit to the number on the wire, before it is rounded."""
+    (unit, unit_offset), ratio, offset, tens = meaning.unit, meaning.scale, meaning.offset, 10.0**-power
+    sign = -1.0 if meaning.invert else 1.0
+    if meaning.unit == (1.0, 0.0) and sign == 1.0:
+        if (ratio, offset, power) == (1.0, 0.0, 0):
+            return float
+        return lambda number: (number - offset) / ratio * tens
+    if (ratio, offset, power) == (1.0, 0.0, 0):
+        return lambda number: sign * ((number - unit_offset) / unit)
+    return lambda number: (sign * ((number - unit_offset) / unit) - offset) / ratio * tens
 
 
 def _ends(letter: str) -> tuple[int, int]:
@@ -230,19 +242,25 @@ def _ends(letter: str) -> tuple[int, int]:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if letter.islower() and bits else (0, (1 << bits) - 1)
 
 
-def _putter(codec: RegisterCodec, letter: str, at: int) -> Callable[[list[int], float], None]:
+def _putter(codec: RegisterCodec, letter: str, at: int) -> Callable[[list[int], Any], None]:
     """Puts a number of the wire's own type into its words, in its order."""
     size, is_swapped = codec.count, codec.order[0] > codec.order[1]
     is_reversed = "A" not in codec.order[:2]
-    if letter in "hH" and not is_swapped:
-        return lambda words, number: words.__setitem__(at, int(number) & 0xFFFF)
     pack, unpack = struct.Struct(">" + letter).pack, struct.Struct(("<" if is_swapped else ">") + "H" * size).unpack
-    step = -1 if is_reversed else 1
+    end = at + size
 
-    def put(words: list[int], number: float) -> None:
-        words[at : at + size] = unpack(pack(number))[::step]
+    def put_word(words: list[int], number: int) -> None:
+        words[at] = number & 0xFFFF
 
-    return put
+    def put_straight(words: list[int], number: float) -> None:
+        words[at:end] = unpack(pack(number))
+
+    def put_reversed(words: list[int], number: float) -> None:
+        words[at:end] = unpack(pack(number))[::-1]
+
+    if letter in "hH" and not is_swapped:
+        return put_word
+    return put_reversed if is_reversed else put_straight
 
 
 def _scale_codes(codecs: Mapping[str, RegisterCodec], points: Mapping[str, Point]) -> Image:

@@ -60,7 +60,7 @@ class Calendar:
 
     def wall_s(self, now_s: float) -> float:
         """Seconds since 1970-01-01 00:00 on the wall clock."""
-        return now_s + _offset_s(self._tz, now_s)
+        return _wall_s(self, now_s)
 
 
 def make_calendar(zone: str = DEFAULT_ZONE, holidays: Iterable[date] = ()) -> Calendar:
@@ -76,9 +76,10 @@ def _local(calendar: Calendar, now_s: float) -> Local:
     return Local(day, (wall - day * DAY_S) / 3600, calendar.is_rest(day))
 
 
-def _offset_s(zone: tzinfo, now_s: float) -> float:
+@lru_cache(maxsize=_INSTANTS)
+def _wall_s(calendar: Calendar, now_s: float) -> float:
     # Zones change their offset at full quarters of an hour.
-    return _offset_in(zone, math.floor(now_s / 900))
+    return now_s + _offset_in(calendar._tz, math.floor(now_s / 900))  # noqa: SLF001
 
 
 @lru_cache(maxsize=4096)

@@ -170,12 +170,9 @@ class Circumstances:
 
     def noise(self, name: str, size: float, every_s: float = 7.0) -> float:
         """Smooth noise within ±size that changes its mind every so often; the same for the same instant."""
-        position = self.now_s / every_s
-        step = math.floor(position)
-        share = position - step
-        share = share * share * (3 - 2 * share)
+        step, after_it, share = _step(self.now_s, every_s)
         begun = _begun(self.seed, name)
-        before, after = zlib.crc32(b"%d" % step, begun), zlib.crc32(b"%d" % (step + 1), begun)
+        before, after = zlib.crc32(step, begun), zlib.crc32(after_it, begun)
         return size * ((before + (after - before) * share) / _HALF - 1)
 
     def chance(self, name: str, step: int) -> float:
@@ -200,6 +197,14 @@ class Circumstances:
 def _begun(seed: int, name: str) -> int:
     """The part of a checksum that stays the same from step to step."""
     return zlib.crc32(f"{seed}/{name}/".encode())
+
+
+@lru_cache(maxsize=256)
+def _step(now_s: float, every_s: float) -> tuple[bytes, bytes, float]:
+    """The step of noise that an instant lies in, the one after it, and how far it is on the smooth way between them."""
+    step = math.floor(now_s / every_s)
+    share = now_s / every_s - step
+    return b"%d" % step, b"%d" % (step + 1), share * share * (3 - 2 * share)
 
 
 _GIVEN: dict[Callable[..., Values], frozenset[str]] = {}
