@@ -63,6 +63,11 @@ SELECT * FROM block WHERE series = :series AND first_at = COALESCE(
     (SELECT MIN(first_at) FROM block WHERE series = :series))
 """
 _RAW = "SELECT * FROM block WHERE series = ? AND first_at < ? AND step = 0 ORDER BY first_at LIMIT ?"
+_OLDER = """
+SELECT id FROM series WHERE EXISTS (SELECT 1 FROM sample WHERE series = id AND at < :at)
+    OR EXISTS (SELECT 1 FROM block WHERE series = id AND first_at < :at)
+"""
+"""Which points have anything older: mostly none, and this is asked every hour."""
 _TRIES = 20
 _AT_ONCE = 16
 """Blocks sealed in one transaction, about: memory and the write lock are bounded."""
@@ -124,7 +129,10 @@ class Archive:
         """Late rows are merged first, so that a sample that came twice counts once."""
         at_ms = bounded(at_ms)
         count = 0
+        older = {series for (series,) in self.database.execute(_OLDER, {"at": at_ms})}
         for series in self._numbers(points):
+            if series not in older:
+                continue
             with self._transaction() as connection:
                 count += self._delete_sealed(series, at_ms)
                 count += connection.execute("DELETE FROM sample WHERE series = ? AND at < ?", (series, at_ms)).rowcount

@@ -32,7 +32,7 @@ _NO_DISK = (
 
 
 class EmbeddedStore:
-    """History in ``path``. ``is_inline`` runs every call on the loop itself, for virtual time.
+    """History in ``path``. ``is_inline`` runs every call on the loop itself and waits for no disk, for virtual time: no machine dies in it.
 
     ``block`` samples make a block, and at least the ``keep`` newest of a point stay rows.
     """
@@ -159,6 +159,8 @@ class EmbeddedStore:
     def _open(self) -> None:
         self._archive = self._archive_or_new()
         self._reader = self._archive.database
+        if self._worker is None:
+            self._reader.execute("PRAGMA synchronous=OFF")
         if self._asker is not self._worker:
             self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._reader.executescript("PRAGMA busy_timeout=10000; PRAGMA query_only=ON;")
