@@ -1,6 +1,7 @@
 """A function over fifty lines or a file over four hundred needs a reason, and the reason stands here."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,17 @@ LONG_FUNCTIONS: dict[str, str] = {}
 EXEMPT_FOLDERS = ("cloud/storage/migrations/versions",)
 
 
+@functools.cache
+def all_files() -> dict[str, str]:
+    return dict(python_files())
+
+
+@functools.cache
+def all_long_functions() -> dict[str, int]:
+    """Over every file: read once for both who ask."""
+    return {name: lines for file, text in all_files().items() for name, lines in long_functions(file, text)}
+
+
 def python_files() -> Iterator[tuple[str, str]]:
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -40,22 +52,19 @@ def long_functions(name: str, text: str) -> Iterator[tuple[str, int]]:
 
 
 def test_no_file_outgrows_one_idea() -> None:
-    sizes = {name: text.count("\n") for name, text in python_files()}
+    sizes = {name: text.count("\n") for name, text in all_files().items()}
     too_long = {name: lines for name, lines in sizes.items() if lines > FILE_LINES and name not in LONG_FILES}
     assert not too_long, f"over {FILE_LINES} lines: {too_long}"
 
 
 def test_no_function_outgrows_one_screen() -> None:
-    found = {name: lines for file, text in python_files() for name, lines in long_functions(file, text)}
-    too_long = {name: lines for name, lines in found.items() if name not in LONG_FUNCTIONS}
+    too_long = {name: lines for name, lines in all_long_functions().items() if name not in LONG_FUNCTIONS}
     assert not too_long, f"over {FUNCTION_LINES} lines: {too_long}"
 
 
 def test_a_reason_is_kept_only_while_it_is_needed() -> None:
-    files = dict(python_files())
-    assert all(files.get(name, "").count("\n") > FILE_LINES for name in LONG_FILES)
-    still = {name for file, text in files.items() for name, _ in long_functions(file, text)}
-    assert set(LONG_FUNCTIONS) <= still
+    assert all(all_files().get(name, "").count("\n") > FILE_LINES for name in LONG_FILES)
+    assert set(LONG_FUNCTIONS) <= set(all_long_functions())
 
 
 @pytest.mark.parametrize(("lines", "expected"), [(FUNCTION_LINES, 0), (FUNCTION_LINES + 1, 1)])

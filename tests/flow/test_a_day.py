@@ -1,13 +1,12 @@
-"""A day of a small site through gateway, outbox, ingest, tickets and clocks, on virtual time, twice, byte for byte.
+"""A day of a small site through gateway, outbox, ingest, tickets and clocks, on virtual time; in proof twice, byte for byte.
 
-The two days run in processes of their own, with different hash seeds: nothing may depend on the order of a set.
+The days run in processes of their own, with different hash seeds: nothing may depend on the order of a set.
 """
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +24,25 @@ def start(folder: Path, hash_seed: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "tests.support.day", str(folder)], cwd=ROOT, env=environment)
 
 
-@pytest.fixture(scope="module")
-def dumps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, bytes]]:
-    folders = [tmp_path_factory.mktemp("days") / name for name in ("one", "two")]
-    days = [start(folder, str(seed)) for seed, folder in enumerate(folders, start=1)]
+def lived(folder: Path, hash_seed: str) -> bytes:
+    day = start(folder, hash_seed)
     try:
-        assert [day.wait(300) for day in days] == [0, 0]
-        yield folders[0].joinpath("day.dump").read_bytes(), folders[1].joinpath("day.dump").read_bytes()
+        assert day.wait(300) == 0
     finally:
-        for day in days:
-            day.kill()
-            day.wait()
+        day.kill()
+        day.wait()
+    return (folder / "day.dump").read_bytes()
 
 
 @pytest.fixture(scope="module")
-def rows(dumps: tuple[bytes, bytes]) -> dict[str, list[dict[str, Any]]]:
+def dump(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return lived(tmp_path_factory.mktemp("days") / "one", "1")
+
+
+@pytest.fixture(scope="module")
+def rows(dump: bytes) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for line in dumps[0].decode().splitlines():
+    for line in dump.decode().splitlines():
         table, _, body = line.partition(" ")
         found.setdefault(table, []).append(json.loads(body))
     return found
@@ -52,10 +53,11 @@ def at(clock: str) -> int:
     return MIDNIGHT_MS + (int(hour) * 60 + int(minute)) * 60_000
 
 
-def test_the_same_day_leaves_the_same_bytes(dumps: tuple[bytes, bytes]) -> None:
-    one, two = dumps
-    assert len(one) > 1_000_000
-    assert one == two
+@pytest.mark.proof
+def test_the_same_day_leaves_the_same_bytes(dump: bytes, tmp_path: Path) -> None:
+    """In ``make test`` a scenario does the same: tests/flow/test_scenario_run.py."""
+    assert len(dump) > 1_000_000
+    assert lived(tmp_path / "two", "2") == dump
 
 
 def test_every_fault_of_the_day_has_one_ticket_and_nothing_else_has(rows: dict[str, list[dict[str, Any]]]) -> None:

@@ -1,4 +1,7 @@
-"""Real processes that die at the wrong moment: one fault stays one ticket, and no clock forgets anything."""
+"""Real processes that die at the wrong moment: one fault stays one ticket, and no clock forgets anything.
+
+The same deaths in a process of virtual time are in ``make test``: gateway_killed_inside_a_delay, cloud_dead_while_a_fault_comes_and_goes.
+"""
 
 import asyncio
 from pathlib import Path
@@ -21,6 +24,7 @@ async def response_clock(stack: Stack, ticket: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.proof
 async def test_a_gateway_killed_in_mid_fault_gives_one_ticket(tmp_path: Path) -> None:
     async with running(tmp_path) as stack:
         await stack.change("inject", "feeder_1", "overload")
@@ -64,6 +68,7 @@ async def breached(stack: Stack, ticket: str) -> dict[str, Any] | None:
     return clock if clock["breached_at"] else None
 
 
+@pytest.mark.proof
 async def test_what_happens_while_the_cloud_is_down_is_told_when_it_is_back(tmp_path: Path) -> None:
     async with running(tmp_path) as stack:
         await stack.family.kill("cloud")

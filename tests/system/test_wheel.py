@@ -56,7 +56,7 @@ def test_the_wheel_carries_the_code_and_its_data_and_nothing_else(wheel: Path) -
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("side", ["edge", "cloud"])
+@pytest.mark.parametrize("side", ["edge", pytest.param("cloud", marks=pytest.mark.proof)])
 def test_one_side_runs_without_what_belongs_to_the_other(side: str, wheel: Path, tmp_path: Path) -> None:
     environment = tmp_path / "venv"
     python = environment / "bin" / "python"
