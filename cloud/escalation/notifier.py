@@ -89,7 +89,7 @@ class Notifier:
         """Bring every ticket that changed or has a call to make up to now. False when another replica is at one of them."""
         while True:
             now = self._clock.now_ms()
-            async with self._database.read() as connection:
+            async with self._database.glance() as connection:
                 numbers = await planning.candidates(connection, now)
             if not numbers:
                 return True
@@ -113,9 +113,10 @@ class Notifier:
     async def _take(self) -> list[tuple[Due, str]]:
         """What is to be sent now and was made ours; committed before anything of it is sent."""
         now = self._clock.now_ms()
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             if (await sending.next_notice(connection) or now + 1) > now:
                 return []
+        async with self._database.read() as connection:
             urls = await contacts.channel_rows(connection)
             found = await sending.due(connection, await contacts.directory(connection), urls, self._public_url, now)
         chosen = self._chosen(found)
@@ -183,7 +184,7 @@ class Notifier:
 
     async def _nap_s(self) -> float:
         """Until the earliest call or message, but not longer than another replica may take to write an earlier one."""
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             at = await sending.next_instant(connection)
         if at is None:
             return self._longest_nap_s

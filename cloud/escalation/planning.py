@@ -36,7 +36,8 @@ _notice = t.calls.notice
 _ticket = t.ticket.c
 _NOW: BindParameter[int] = bindparam("instant")
 _THESE: BindParameter[Any] = bindparam("numbers", expanding=True)
-_IS_LOST = _notice.c.state == literal_column("'sending'"), _notice.c.next_at <= _NOW
+_IS_PENDING = _notice.c.state.in_((literal_column("'waiting'"), literal_column("'sending'")))  # what the index holds
+_IS_LOST = _IS_PENDING, _notice.c.state == literal_column("'sending'"), _notice.c.next_at <= _NOW
 """Its sender did not say what became of it within its lease: it died."""
 _STALE = Prepared(select(_ticket.id).where(_IS_STALE).order_by(_ticket.id).limit(AT_ONCE))
 _CALLED = Prepared(select(_ticket.id).where(_ticket.next_call_at <= _NOW).order_by(_ticket.next_call_at).limit(AT_ONCE))

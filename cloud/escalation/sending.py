@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, select, update
+from sqlalchemy import ColumnElement, case, exists, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.escalation.chain import Step
@@ -19,6 +19,7 @@ from cloud.escalation.courier import Letter
 from cloud.escalation.message import Facts, body, title
 from cloud.escalation.planning import numbered
 from cloud.storage import tables as t
+from cloud.storage.prepared import Prepared
 from cloud.tickets.ticket import ticket_name
 from contract.conventions import EpochMs, from_ms
 
@@ -28,7 +29,10 @@ BACK_OFF_MS = (15_000, 60_000, 240_000, 900_000, 1_800_000, 3_600_000)
 """How long to wait after every channel of somebody was tried, before trying them again; after the last it is given up."""
 LOOKED_AT = 500
 _notice = t.calls.notice
-_IS_PENDING = _notice.c.state.in_(("waiting", "sending"))
+_IS_PENDING = _notice.c.state.in_((literal_column("'waiting'"), literal_column("'sending'")))
+"""Written out: a partial index is used only for a condition that can be read."""
+_NEXT_CALL = Prepared(select(func.min(t.ticket.c.next_call_at)).where(t.ticket.c.next_call_at.is_not(None)))
+_NEXT_NOTICE = Prepared(select(func.min(_notice.c.next_at)).where(_IS_PENDING))
 _IS_WAITING = _notice.c.state == "waiting"
 
 
@@ -154,12 +158,13 @@ async def undelivered(
 
 async def next_instant(connection: AsyncConnection) -> EpochMs | None:
     """When the earliest call or notice is due."""
-    call = select(func.min(t.ticket.c.next_call_at)).where(t.ticket.c.next_call_at.is_not(None))
-    found = [(await connection.execute(call)).scalar(), await next_notice(connection)]
+    ((call,),) = await _NEXT_CALL.tuples(connection)
+    found: list[EpochMs | None] = [call, await next_notice(connection)]
     return min((at for at in found if at is not None), default=None)
 
 
 async def next_notice(connection: AsyncConnection) -> EpochMs | None:
     """When the earliest notice may be sent."""
-    at: EpochMs | None = (await connection.execute(select(func.min(_notice.c.next_at)).where(_IS_PENDING))).scalar()
-    return at
+    ((at,),) = await _NEXT_NOTICE.tuples(connection)
+    found: EpochMs | None = at
+    return found

@@ -153,6 +153,16 @@ class DriverConnection:
         self.is_here = True
         return True
 
+    def look(self) -> None:
+        """Begin a read where this stands, and a brief one."""
+        self._conn.execute("BEGIN")
+        self.is_here = True
+
+    def look_away(self) -> None:
+        """End it."""
+        self._conn.rollback()
+        self.is_here = self._thread is None
+
     async def commit(self) -> None:
         await self.go(self._conn.commit)
 

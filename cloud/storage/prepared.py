@@ -238,6 +238,21 @@ async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
         raise
 
 
+@asynccontextmanager
+async def glanced(connection: AsyncConnection) -> AsyncIterator[None]:
+    """A brief read of SQLite, of which SQLAlchemy mostly hears nothing, as of a write in ``begun``."""
+    driver = _driver(connection)
+    assert isinstance(driver, DriverConnection)  # noqa: S101  the caller knows its database
+    driver.look()
+    try:
+        yield
+    finally:
+        if connection.in_transaction():
+            await connection.rollback()
+        else:
+            driver.look_away()
+
+
 def _driver(connection: AsyncConnection) -> DriverConnection | _Postgres | None:
     """The database's own connection, which needs nobody in between; None where SQLAlchemy has its transaction to begin first."""
     assert connection.sync_connection is not None  # noqa: S101  it is in a transaction

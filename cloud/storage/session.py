@@ -137,6 +137,8 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock()
         self._brief: AsyncConnection | None = None
+        self._glancing = asyncio.Lock()
+        self._glance: AsyncConnection | None = None
         self.is_writable = True
         """False after a write that the database itself refused, until one succeeds: a full disk still answers reads."""
         self.damage = ""
@@ -148,6 +150,25 @@ class Database:
         """A connection for SELECTs; nothing done with it is kept."""
         async with self.engine.connect() as connection:
             yield connection
+
+    @contextlib.asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncConnection]:
+        """``read`` for what is asked again and again: a few short SELECTs, which SQLite answers where they stand."""
+        if not self.is_sqlite:
+            async with self.read() as connection:
+                yield connection
+            return
+        async with self._glancing:
+            if self._glance is None or self._glance.closed or self._glance.invalidated:
+                self._glance = await self.engine.connect()
+            try:
+                async with prepared.glanced(self._glance):
+                    yield self._glance
+            except BaseException:
+                glance, self._glance = self._glance, None
+                if glance is not None:
+                    await asyncio.shield(glance.close())
+                raise
 
     @contextlib.asynccontextmanager
     async def write(self, *, is_brief: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -218,6 +239,8 @@ class Database:
 
     async def close(self) -> None:
         await self._give_back()
+        if self._glance is not None:
+            await self._glance.close()
         await self.engine.dispose()
 
 

@@ -64,7 +64,7 @@ class Ticker:
     async def tick(self) -> None:
         """Record every breach, ended hold and silent gateway up to now, each once and stamped with its own instant."""
         now = self._clock.now_ms()
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             await targets.learn(connection, self._desk)
             others = await self._others(connection)
             late = await repository.overdue(connection, now)
@@ -102,7 +102,7 @@ class Ticker:
                 await targets.note_unconfirmed(connection, self._desk, now)
 
     async def _next(self) -> EpochMs:
-        async with self._database.read() as connection:
+        async with self._database.glance() as connection:
             due = await repository.next_instant(connection)
             quiet = [silence.silent_from(row, self._listening_since) for row in await silence.candidates(connection)]
         instants = [*([due] if due is not None else []), *quiet]

@@ -8,7 +8,10 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from cloud.storage import tables
+from cloud.storage.prepared import Prepared
 from cloud.storage.session import Database, database_url, open_database
+
+SITE = Prepared(tables.site.insert())
 
 
 async def fresh(tmp_path: Path, *, is_inline: bool = False) -> Database:
@@ -127,3 +130,50 @@ async def test_half_a_character_is_refused_when_it_is_written(tmp_path: Path) ->
 async def write_audit(database: Database, row: dict[str, Any]) -> None:
     async with database.write() as connection:
         await connection.execute(insert(tables.audit), row)
+
+
+@pytest.mark.parametrize("is_inline", [False, True])
+async def test_a_glance_sees_what_was_committed_and_keeps_no_snapshot_and_no_change(
+    tmp_path: Path, is_inline: bool
+) -> None:
+    database = await fresh(tmp_path, is_inline=is_inline)
+    for number in range(3):
+        async with database.write(is_brief=True) as connection:
+            await SITE.run(connection, {"id": f"s{number}", "name": ""})
+        with pytest.raises(IntegrityError):
+            await glance_and_write(database, "s0")
+        assert await sites(database) == [f"s{one}" for one in range(number + 1)]
+    assert await glance_and_write(database, "gone") is None
+    assert await sites(database) == ["s0", "s1", "s2"]
+    await database.close()
+
+
+async def glance_and_write(database: Database, name: str) -> None:
+    async with database.glance() as connection:
+        await connection.execute(insert(tables.site).values(id=name))
+
+
+async def sites(database: Database) -> list[str]:
+    async with database.glance() as connection:
+        return [name for (name,) in await Prepared(select(tables.site.c.id)).tuples(connection)]
+
+
+@pytest.mark.parametrize("is_inline", [False, True])
+@pytest.mark.parametrize("is_mixed", [False, True], ids=["prepared", "with one of SQLAlchemy's"])
+async def test_a_brief_write_is_kept_whole_or_not_at_all(tmp_path: Path, is_inline: bool, is_mixed: bool) -> None:
+    database = await fresh(tmp_path, is_inline=is_inline)
+    await brief_write(database, "one", is_mixed=is_mixed)
+    with pytest.raises(IntegrityError):
+        await brief_write(database, "two", "one", is_mixed=is_mixed)
+    await brief_write(database, "three", is_mixed=is_mixed)
+    assert set(await sites(database)) == {"one", "three"} | ({"one_", "three_"} if is_mixed else set())
+    await database.close()
+
+
+async def brief_write(database: Database, *names: str, is_mixed: bool) -> None:
+    async with database.write(is_brief=True) as connection:
+        for name in names:
+            await SITE.run(connection, {"id": name, "name": ""})
+            if is_mixed:
+                async with connection.begin_nested():
+                    await connection.execute(insert(tables.site).values(id=name + "_"))
