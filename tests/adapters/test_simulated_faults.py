@@ -19,6 +19,7 @@ from simulators.rtu import SerialServer
 from tests.support.buses import Running, own_addresses, running, wrong
 
 KINDS = ("tcp", "udp", "rtu_over_tcp", "rtu")
+pytestmark = pytest.mark.timeout(120)
 POINTS = 24
 LATE_S = 0.4
 """Longer than the device's time limit of 250 ms, so that answers come after the next question."""
@@ -77,7 +78,7 @@ async def served(kind: str, folder: Path) -> AsyncIterator[tuple[Server, Bus]]:
 def both(bus: Bus) -> list[Device]:
     """Two devices on the same wire, three questions each: late answers find questions they could be taken for."""
     return [
-        own_addresses(POINTS, bus, unit=unit, name=f"meter_{unit}", every_ms=100, max_registers=8, timeout="250ms")
+        own_addresses(POINTS, bus, unit=unit, name=f"meter_{unit}", every_ms=250, max_registers=8, timeout="250ms")
         for unit in (1, 2)
     ]
 
