@@ -7,7 +7,8 @@ into blocks is the larger part. An event is an alarm that comes or goes: each fi
 processor seconds are counted until the calls and the words of its ticket have followed, its seconds by the clock until the receipt.
 Beside it stands a bare insert of all the rows that these events left behind, as counted after the run, through the same database's
 driver in as many transactions (``bare_desk``): what speaking HTTP, looking up and judging cost. Once for forty events in an envelope,
-once for live ones, each alone.
+once for live ones, each alone. HTTP alone is measured in the same rounds, by the same envelopes to the same server with nothing
+behind it (``bare_http``), and the share of the floor is told with it and without it.
 
 Rates and their floors are medians of rounds that take turns, so that a busy moment of the machine meets both.
 """
@@ -26,7 +27,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks import bare_desk, ingest_load
+from benchmarks import bare_desk, bare_http, ingest_load
 from benchmarks.ingest_load import Clouds, Load
 from benchmarks.result import Result
 from cloud.clock import SystemClock
@@ -37,7 +38,9 @@ from tests.support.servers import postgres
 BENCH = "ingest"
 ROUNDS = 3
 ENVELOPES = 10
-"""Of samples, in a round; twice as many of events, and ten times as many of live ones."""
+"""Of samples, in a round."""
+EVENT_ENVELOPES, LIVE_EVENTS = 60, 300
+"""In a round: so many that what the cloud does anyway while time passes is a small part."""
 WANTED_EVENTS_PER_CORE, WANTED_ALONE_PER_CORE = 1_000.0, 80.0
 WANTED_PER_CORE = 50_000.0
 LIMIT_S = 300.0
@@ -77,9 +80,10 @@ def _measure(name: str, url: str, folder: Path) -> Iterator[Result]:
     for replicas in (1, 2):
         case = f"{name}, {replicas} replica{'s' * (replicas > 1)}"
         with ingest_load.clouds(url, folder / f"{replicas}a", replicas, has_history=False) as running:
-            yield from _accepted(case, running, folder)
+            # events first: beside them nothing must try and try again to move samples to a history that is away
             for at_once, wanted in ((ingest_load.EVENTS, WANTED_EVENTS_PER_CORE), (1, WANTED_ALONE_PER_CORE)):
                 yield from _events(case, running, folder, at_once, wanted)
+            yield from _accepted(case, running, folder)
         asyncio.run(ingest_load.forget_waiting(url))
         with ingest_load.clouds(url, folder / f"{replicas}b", replicas, has_history=True) as running:
             loads = _each(running, f"{case} stored", _samples_of(ROUNDS * ENVELOPES // replicas))
@@ -113,18 +117,24 @@ def _accepted(case: str, running: Clouds, folder: Path) -> Iterator[Result]:
 def _events(case: str, running: Clouds, folder: Path, at_once: int, wanted: float) -> Iterator[Result]:
     """Half the bare insert is the aim; what is kept from falling is the rate."""
     now, kind = SystemClock().now_ms(), "alone" if at_once == 1 else f"{at_once} in an envelope"
-    envelopes = ENVELOPES * (10 if at_once == 1 else 2) // len(running.addresses)
-    speeds, bares, rows = [], [], 0.0
-    for turn in range(ROUNDS):
-        loads = _each(running, f"{case} {kind} {turn}", lambda one: ingest_load.events(one, envelopes, now, at_once))
-        speeds.append(asyncio.run(_followed(running, loads)))
-        rows, bare = _bare_events(running.url, folder / f"desk_{len(loads)}_{at_once}_{turn}.db", loads[0])
-        bares.append(bare)
-    speed, bare = _median(speeds), median(bares)
+    envelopes = (LIVE_EVENTS if at_once == 1 else EVENT_ENVELOPES) // len(running.addresses)
+    speeds, bares, alone, rows = [], [], [], 0.0
+    with bare_http.bare_http() as server:
+        for turn in range(ROUNDS):
+            name = f"{case} {kind} {turn}"
+            loads = _each(running, name, lambda one: ingest_load.events(one, envelopes, now, at_once))
+            speeds.append(asyncio.run(_followed(running, loads)))
+            rows, bare = _bare_events(running.url, folder / f"desk_{len(loads)}_{at_once}_{turn}.db", loads[0])
+            bares.append(bare)
+            alone.append(bare_http.rate(server, loads[0]))
+    speed, bare, http = _median(speeds), median(bares), median(alone)
     yield from _pair(f"{case}: events with their tickets, {kind}", speed, "events/s", wanted)
     yield Result(BENCH, f"{case}: rows that an event leaves, {kind}", rows, "rows")
     yield Result(BENCH, f"{case}: a bare insert of these, {kind}, on one core", bare, "events/s")
+    yield Result(BENCH, f"{case}: HTTP alone, with nothing behind it, {kind}, on one core", http, "events/s")
+    without = 1 / max(1 / speed.per_core - 1 / http, 1 / bare)
     yield Result(BENCH, f"{case}: share of the bare insert, {kind} (aim 0.5)", speed.per_core / bare, "")
+    yield Result(BENCH, f"{case}: share of the bare insert without HTTP, {kind} (aim 0.5)", without / bare, "")
 
 
 def _median(speeds: Sequence[Speed]) -> Speed:
