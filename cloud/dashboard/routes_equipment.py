@@ -178,7 +178,7 @@ async def show_part(request: Request, site: str, id: str, part: str) -> Response
 @router.get("/equipment/{site}/{id}/history.json")
 async def history_json(request: Request, site: str, id: str, p: str = "", span: str = "") -> Response:
     """One point's range for the chart script: columns of epoch ms and figures."""
-    async with opened(request, "equipment", tests_of=(site, id)) as o:
+    async with opened(request, "equipment", tests_of=(site, id), is_data=True) as o:
         one = await _one(o, site, id, "trends")
         point = one.seen.points.get(p)
         if point is None:

@@ -66,10 +66,11 @@ async def opened(
     with_tests: bool = False,
     tests_of: tuple[str, str] = ("", ""),
     site: str = "",
+    is_data: bool = False,
 ) -> AsyncIterator[Opened]:
     """Open a page for the person who asks, in the zone of ``site`` or the first one. Raises SignInNeeded.
 
-    With every periodic test, or those of one site and equipment.
+    With every periodic test, or those of one site and equipment. What ``is_data`` has no shell to fill.
     """
     user = await access.current_user(request)
     if user is None:
@@ -83,15 +84,14 @@ async def opened(
         )
         due = await views.tests(db, *tests_of) if with_tests else []
         tests = tuple(lists.due_test(test, page.here) for test in due)
-        home = Crumb(page.site_name, "/wall")
-        counts = await _counts(db, user, page)
-        page = replace(
-            page,
-            counts=counts,
-            crumbs=(home, *crumbs),
-            bands=await _bands(db, user, page),
-            unreached=await _unreached(db, page),
-        )
+        page = replace(page, crumbs=(Crumb(page.site_name, "/wall"), *crumbs))
+        if not is_data:
+            page = replace(
+                page,
+                counts=await _counts(db, user, page),
+                bands=await _bands(db, user, page),
+                unreached=await _unreached(db, page),
+            )
         yield Opened(request, user, page, db, tests)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, select, tuple_
 
 from cloud.dashboard import history, present, tile, trends, views, web
 from cloud.dashboard.chart import Bucket
@@ -48,7 +48,7 @@ async def show(request: Request, find: str = "") -> Response:
 @router.get("/trends.json")
 async def columns(request: Request) -> JSONResponse:
     """What the page's script draws: for each panel its curves as columns of epoch milliseconds and figures."""
-    async with opened(request, "trends", site=_first_site(request)) as o:
+    async with opened(request, "trends", site=_first_site(request), is_data=True) as o:
         view = _asked(request, o)
         found, marks = await _read(o, view), await _marks(o, view)
         return JSONResponse(trends.data(view, found, marks, o.page.here), headers=dict(web.HEADERS))
@@ -57,7 +57,7 @@ async def columns(request: Request) -> JSONResponse:
 @router.get("/trends.csv")
 async def table(request: Request) -> Response:
     """Every drawn point with up to 20,000 stretches: as read where there are no more values."""
-    async with opened(request, "trends", site=_first_site(request)) as o:
+    async with opened(request, "trends", site=_first_site(request), is_data=True) as o:
         view = _asked(request, o)
         points = await _points(o, view)
         rows = [
@@ -118,26 +118,33 @@ async def _before(o: Opened, key: Key, view: Asked) -> list[Bucket]:
 
 async def _find(o: Opened, view: Asked, text: str) -> list[dict[str, Any]]:
     """Points whose equipment or own name holds every word; without words the main points of the first equipment."""
-    words, asked_for = o.page.here.words, text.casefold().split()
-    rows = {row.key: row for row in await views.equipment(o.db)}
+    here, asked_for = o.page.here, text.casefold().split()
+    first = 0 if asked_for else 2 * MOST_FOUND
+    rows = {row.key: row for row in await views.equipment(o.db, most=first)}
     found: list[dict[str, Any]] = []
-    for key, points in (await views.points(o.db)).items():
-        if key not in rows:
+    for point in await o.db.execute(_names(list(rows) if first else [])):
+        row = rows.get((point.site_id, point.equipment_id))
+        if row is None or (not asked_for and point.id not in row.main_points[:1]):
             continue
-        row = rows[key]
-        for point in points.values():
-            if point.kind not in _DRAWN or (not asked_for and point.id not in row.main_points[:1]):
-                continue
-            name = trends.name_of(Read((*key, point.id), row, point, []), o.page.here)
-            searched = f"{name} {row.id} {point.id} {row.place}".casefold()
-            if all(word in searched for word in asked_for):
-                found.append({
-                    "name": name, "unit": present.unit_sign(point.unit), "system": words.or_id("system", row.system),
-                    "href": f"/trends?{view.plus((*key, point.id)).query}", "is_on": (*key, point.id) in view.points,
-                })  # fmt: skip
-            if len(found) >= MOST_FOUND:
-                return found
+        key, name = (*row.key, point.id), trends.called(row, point.name, point.id, here)
+        searched = f"{name} {row.id} {point.id} {row.place}".casefold()
+        if all(word in searched for word in asked_for):
+            found.append({
+                "name": name, "unit": present.unit_sign(point.unit), "system": here.words.or_id("system", row.system),
+                "href": f"/trends?{view.plus(key).query}", "is_on": key in view.points,
+            })  # fmt: skip
+        if len(found) >= MOST_FOUND:
+            break
     return found
+
+
+def _names(machines: Sequence[tuple[str, str]]) -> Select[Any]:
+    """What points that can be drawn are called: those of these machines, or all. A page needs no more of thousands."""
+    c = t.point.c
+    query = select(c.site_id, c.equipment_id, c.id, c.name, c.unit).where(c.kind.in_(sorted(_DRAWN)))
+    if machines:
+        query = query.where(tuple_(c.site_id, c.equipment_id).in_(machines))
+    return query.order_by(c.site_id, c.equipment_id, c.position)
 
 
 # --- what happened ----------------------------------------------------------------------------------------------

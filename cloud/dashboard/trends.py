@@ -14,7 +14,7 @@ from cloud.dashboard import chart, equipment_page, present
 from cloud.dashboard.chart import Bucket, Frame, Line, Trend
 from cloud.dashboard.history import SPANS, Range
 from cloud.dashboard.present import Here
-from cloud.dashboard.rows import EquipmentRow, PointRow
+from cloud.dashboard.rows import EquipmentRow, PointRow, Text
 
 Key = tuple[str, str, str]
 """Site, equipment, point."""
@@ -227,8 +227,12 @@ def is_raw(part: Sequence[Read]) -> bool:
 
 
 def name_of(one: Read, here: Here) -> str:
-    words = here.words
-    return f"{words.text(one.equipment.name, one.equipment.id)} · {words.text(one.point.name, one.point.id)}"
+    return called(one.equipment, one.point.name, one.point.id, here)
+
+
+def called(equipment: EquipmentRow, name: Text, id: str, here: Here) -> str:
+    """A point by the names of its equipment and its own."""
+    return f"{here.words.text(equipment.name, equipment.id)} · {here.words.text(name, id)}"
 
 
 def _limits(part: Sequence[Read], frame: Frame, here: Here) -> tuple[chart.LimitLine, ...]:

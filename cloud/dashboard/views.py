@@ -39,14 +39,14 @@ async def sites(db: AsyncConnection) -> list[SiteRow]:
     return [SiteRow(row.id, row.name or row.id, row.zone) for row in rows]
 
 
-async def equipment(db: AsyncConnection, site: str = "", system: str = "") -> list[EquipmentRow]:
-    """All equipment, in the order of its registration and id."""
+async def equipment(db: AsyncConnection, site: str = "", system: str = "", *, most: int = 0) -> list[EquipmentRow]:
+    """All equipment by site, system and id; the first ``most`` where a number is given."""
     query = select(t.equipment).order_by(t.equipment.c.site_id, t.equipment.c.system, t.equipment.c.id)
     if site:
         query = query.where(t.equipment.c.site_id == site)
     if system:
         query = query.where(t.equipment.c.system == system)
-    return [_equipment(row) for row in await db.execute(query)]
+    return [_equipment(row) for row in await db.execute(query.limit(most) if most else query)]
 
 
 async def one_equipment(db: AsyncConnection, site: str, id: str) -> EquipmentRow | None:
