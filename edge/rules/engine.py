@@ -172,7 +172,7 @@ class Engine:
                 for other in others:
                     other.note(f"serves.{point}", served.values.get(point) if served else None)
         for runtime in self._runtimes.values():
-            runtime.push_windows(range(len(runtime.windows)), now.steady_ms)
+            runtime.push_windows(runtime.fed, now.steady_ms)
 
     def next_due(self) -> int:
         """``steady_ms`` at which ``evaluate`` should be called even without samples."""

@@ -62,7 +62,7 @@ def judge(runtime: Runtime, now: Moment) -> list[Record]:
 def tick(runtime: Runtime, now: Moment) -> list[Record]:
     """What time alone changes: windows, delays, shelves that end, knowledge that stays away."""
     records = judge(runtime, now) if runtime.changed else []
-    runtime.push_windows(runtime.program.nested, now.steady_ms)
+    runtime.push_windows(runtime.nested, now.steady_ms)
     records += _end_of_service(runtime, now)
     due = [run.id for run in runtime.rules.values() if run.judged_at != now.steady_ms and _needs_time(run)]
     records += _rules(runtime, due, now)

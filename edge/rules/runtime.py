@@ -81,6 +81,10 @@ class Runtime:
     limits: dict[str, float]
     values: dict[str, Any] = field(default_factory=dict)
     windows: list[Window] = field(default_factory=list)
+    fed: tuple[int, ...] = ()
+    """The windows that a rule or a test looks at here: no others are fed."""
+    nested: tuple[int, ...] = ()
+    """Those of them that look at windows themselves."""
     rules: dict[str, RuleRun] = field(default_factory=dict)
     unwatched: dict[str, str] = field(default_factory=dict)
     """Rules that can never be judged here, and why."""
@@ -155,9 +159,8 @@ class Runtime:
         key = tuple(names)
         if (known := self._affected.get(key)) is None:
             wanted = set(key)
-            moved = [
-                index for index, spec in enumerate(self.program.windows) if wanted & set(spec.argument.names)
-            ]  # fmt: skip
+            specs = self.program.windows
+            moved = [index for index in self.fed if wanted & set(specs[index].argument.names)]
             rules = [run.id for run in self.rules.values() if wanted.intersection(run.code.names)]
             known = self._affected[key] = (tuple(moved), tuple(rules))
         return known
@@ -268,7 +271,17 @@ def create_runtime(
     known = {*points, *CLOCK, *(f"serves.{name}" for name in served_points)}
     _add_rules(runtime, known)
     _add_tests(runtime, known)
+    fed = _looked_at(runtime)
+    runtime.fed = tuple(sorted(fed))
+    runtime.nested = tuple(index for index in program.nested if index in fed)
     return runtime
+
+
+def _looked_at(runtime: Runtime) -> set[int]:
+    """Windows of the rules and tests that can be judged here, with the windows in them."""
+    rules = [one for run in runtime.rules.values() for one in (run.code.when, run.code.gate) if one is not None]
+    tests = [one for run in runtime.tests for one in (run.code.start, run.code.end, run.code.passes)]
+    return {index for one in (*rules, *tests) for index in one.window_indexes}
 
 
 def _add_rules(runtime: Runtime, bound: set[str]) -> None:

@@ -136,6 +136,20 @@ def test_a_rule_that_nothing_here_measures_is_named_with_what_is_missing() -> No
     assert list(runtime.rules) == ["seen", "either"]
 
 
+def test_only_windows_that_something_here_looks_at_are_fed_also_those_within_others() -> None:
+    of = make_class(
+        points={"flow": {"name": NAME, "kind": "gauge"}},
+        rules={"seen": rule("max(avg(load, '1min'), '5min') > 3"), "blind": rule("flow > 3 and avg(load, '2min') > 3")},
+    )  # fmt: skip
+    site = make_site(of)
+    bindings = tuple(one for one in site.devices[0].bindings if one.point_id != "flow")
+    runtime = Engine(replace(site, devices=(replace(site.devices[0], bindings=bindings),)), START).runtime("pump_1")
+    assert runtime is not None
+    fed = [runtime.program.windows[index] for index in runtime.fed]
+    assert [(one.kind, one.span) for one in fed] == [("avg", 60_000), ("max", 300_000)]
+    assert [runtime.program.windows[index].kind for index in runtime.nested] == ["max"]
+
+
 # --- suppression, severity ------------------------------------------------------------------------------------------
 
 
