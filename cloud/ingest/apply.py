@@ -18,7 +18,7 @@ from cloud.storage import tables as t
 from cloud.storage.sql import insert_new
 from cloud.tickets import faults, silence, storms
 from cloud.tickets.desk import Desk, UnreadError
-from cloud.tickets.docket import Docket, Place, Told, docket_of
+from cloud.tickets.docket import Docket, Place, Told, docket_of, place_of
 from cloud.tickets.faults import Ended, News
 from cloud.tickets.storms import Member, Storm
 from contract.conventions import EpochMs, instant_ms
@@ -81,7 +81,7 @@ class Context:
 
     def place_of(self, record: _AboutEquipment) -> Place:
         """Which fault an event is about, whoever serves that equipment."""
-        return Place(self.gateway["site_id"], record.equipment, record.rule, record.instance)
+        return place_of(self.gateway["site_id"], record.equipment, record.rule, record.instance)
 
     def check_owner(self, record: _AboutEquipment, docket: Docket) -> None:
         """Raises ValueError when another gateway serves that equipment."""

@@ -14,7 +14,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Dialect, Float
+from sqlalchemy import JSON, Boolean, Connection, Dialect, Float, LargeBinary
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -96,13 +96,23 @@ def _planned(statement: Any, dialect: Dialect, values: Values) -> _Plan:  # noqa
     found: list[_Part] = []
     for part in state.positiontup or ():
         name, place = lists.get(part, (part, -1))
-        process = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+        process = _given(compiled.binds[name].type, dialect)
         fixed = state.parameters.get(part) if name not in values else None
         found.append(_Part(name, place, process, name not in values, process(fixed) if process else fixed))
     columns = list(statement.exported_columns) if is_asking else []
     given = [(place, _result(column.type, dialect)) for place, column in enumerate(columns)]
     processes = tuple((place, process) for place, process in given if process is not None)
     return _Plan(state.statement, _taking(found), tuple(column.key for column in columns), processes)
+
+
+def _given(kind: TypeEngine[Any], dialect: Dialect) -> _Process:
+    """What makes a parameter of a value. Both drivers take bytes and truth as they are; of JSON only the text is made."""
+    if isinstance(kind, LargeBinary | Boolean):
+        return None
+    write: Callable[[Any], str] | None = getattr(dialect, "_json_serializer", None)
+    if isinstance(kind, JSON) and kind.none_as_null and write is not None:
+        return lambda value: None if value is None else write(value)
+    return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _result(kind: TypeEngine[Any], dialect: Dialect) -> _Process:

@@ -7,7 +7,7 @@ for all of them. Nothing is decided here, and the unique keys of the database ho
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
@@ -24,8 +24,6 @@ from contract.conventions import EpochMs
 from contract.messages import fault_key
 
 Alarm = dict[str, Any]
-_key = lru_cache(maxsize=8192)(fault_key)
-"""One event asks for its fault's key several times, and a fault has many events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +35,10 @@ class Place:
     rule: str
     instance: str = ""
 
-    @property
-    def key(self) -> str:
-        return _key(self.site_id, self.equipment_id, self.rule, self.instance)
+    key: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", fault_key(self.site_id, self.equipment_id, self.rule, self.instance))
 
     @property
     def watched(self) -> tuple[Place, ...]:
@@ -48,6 +47,10 @@ class Place:
             return ()
         rule, _, instance = self.instance.partition("/")
         return (Place(self.site_id, self.equipment_id, rule, instance),)
+
+
+place_of = lru_cache(maxsize=8192)(Place)
+"""One event names its fault several times, and a fault has many events."""
 
 
 @dataclass(frozen=True, slots=True)
