@@ -9,6 +9,7 @@ import random
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cloud.telemetry.embedded import EmbeddedStore
@@ -39,14 +40,16 @@ async def idle_mb(folder: Path) -> float:
     return found
 
 
-async def ask(store: EmbeddedStore, points: list[Held], span_ms: int) -> list[float]:
+async def ask(
+    store: EmbeddedStore, points: list[Held], span_ms: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """Milliseconds of questions to one point after another, up to the newest sample; the better of two, as others may work beside."""
     spent = []
     for number in range(2 * QUESTIONS):
         one = points[number // 2 * 7 % len(points)]
-        began = time.perf_counter()
+        began = clock()
         found = await store.range(*one.key, one.last_ms + 1 - span_ms, one.last_ms + 1, BUCKETS)
-        spent.append((time.perf_counter() - began) * 1000)
+        spent.append((clock() - began) * 1000)
         if len(found) != BUCKETS:
             raise RuntimeError(f"history came back in {len(found)} stretches, not {BUCKETS}")
     return [min(pair) for pair in zip(spent[::2], spent[1::2], strict=True)]
@@ -82,6 +85,7 @@ async def main(path: Path, samples: int) -> dict[str, float]:
     points = await store.held()
     year = max(one.last_ms - one.first_ms for one in points) // BUCKETS * BUCKETS
     week_ms, year_ms = await ask(store, points, WEEK_MS), await ask(store, points, year)
+    week_cpu, year_cpu = [await ask(store, points, span, time.process_time) for span in (WEEK_MS, year)]
     readings: list[float] = []
 
     async def read() -> None:
@@ -100,6 +104,7 @@ async def main(path: Path, samples: int) -> dict[str, float]:
         "samples": float(sum(one.samples for one in points)), "rate": rate, "above_idle_mb": peak - idle,
         "week_ms": statistics.median(week_ms), "week_worst_ms": max(week_ms),
         "year_ms": statistics.median(year_ms), "year_worst_ms": max(year_ms),
+        "week_cpu_ms": statistics.median(week_cpu), "year_cpu_ms": statistics.median(year_cpu),
         "reader_ms": statistics.median(readings) if readings else 0.0,
     }  # fmt: skip
 

@@ -100,7 +100,11 @@ class Archive:
         """Write rows; then seal, in transactions of their own, at most about twice as much as was written."""
         try:
             with self._transaction() as connection:
-                values = [(self._number(row), *blocks.stored(row.sample)) for row in rows]
+                known = self.series.get
+                values = [
+                    (known((row.site, row.equipment, row.point)) or self._number(row), *blocks.stored(row.sample))
+                    for row in rows
+                ]
                 values.sort(key=_PLACE)  # the file is kept in this order
                 _insert(connection, values)
         except BaseException:
@@ -177,10 +181,10 @@ class Archive:
             raise
 
     def _number(self, row: Row) -> int:
+        """Of a point that is new here."""
         key = (row.site, row.equipment, row.point)
-        if key not in self.series:
-            self.database.execute("INSERT OR IGNORE INTO series (site, equipment, point) VALUES (?, ?, ?)", key)
-            self.series[key] = find(self.database, key)
+        self.database.execute("INSERT OR IGNORE INTO series (site, equipment, point) VALUES (?, ?, ?)", key)
+        self.series[key] = find(self.database, key)
         return self.series[key]
 
     def _numbers(self, points: Sequence[Key] | None) -> list[int]:
