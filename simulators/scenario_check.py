@@ -32,10 +32,16 @@ def check(scenario: Scenario, site: SimulatedSite, zone: ZoneInfo) -> list[Findi
 def virtual_only(scenario: Scenario) -> Iterator[Finding]:
     """What cannot be played in real time: this machine's clock does not jump, and a real line loses no answers alone."""
     for index, step in enumerate(scenario.steps):
-        verb = s.verb_of(step)
-        if isinstance(step, s.ClockJump) or getattr(step, verb) == "replies":
-            said = "replies cannot be lost alone" if verb != "clock" else f"the {step.clock}'s clock cannot jump"
-            yield _wrong(scenario, ("timeline", index, verb), f"{said} in real time", "Run it without --real-time")
+        match step:
+            case s.ClockJump(clock=process):
+                said = f"the {process}'s clock cannot jump"
+            case s.Cut(cut="replies") | s.Mend(mend="replies"):
+                said = "replies cannot be lost alone"
+            case _:
+                continue
+        yield _wrong(
+            scenario, ("timeline", index, s.verb_of(step)), f"{said} in real time", "Run it without --real-time"
+        )
 
 
 def _late(scenario: Scenario, zone: ZoneInfo) -> Iterator[Finding]:
