@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -14,6 +14,11 @@ class Listener:
 
     topics: dict[str, None] = field(default_factory=dict)
     is_news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, topics: Iterable[str]) -> None:
+        """There is more to look at."""
+        self.topics.update(dict.fromkeys(topics))
+        self.is_news.set()
 
     def take(self) -> tuple[str, ...]:
         """What changed since the last time, each topic once."""
@@ -36,8 +41,7 @@ class Hub:
             return
         self.version += 1
         for listener in self._listeners:
-            listener.topics.update(dict.fromkeys(topics))
-            listener.is_news.set()
+            listener.add(topics)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Listener]:

@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -90,28 +91,36 @@ def parts_of(query: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
 
 def due(topics: Collection[str], heard_at: EpochMs, told_at: EpochMs, spoke_at: EpochMs) -> EpochMs:
     """When a stream speaks next, which told something last at ``told_at``, and has heard of ``topics`` since ``heard_at``."""
-    if not _WORK.isdisjoint(topics):
+    if _is_work(topics):
         return told_at + CALM_MS
     if topics:
         return (heard_at // DATA_MS + 1) * DATA_MS
     return spoke_at + BEAT_MS
 
 
-async def _news(news: Listener, clock: Any, told_at: EpochMs) -> tuple[str, ...]:  # noqa: ANN401  a Clock
-    """What changed, when it is time to tell; nothing when it is time for a beat."""
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed; nothing for a beat. Whatever was made since then shows it as well as others who are told now see it."""
+
+    topics: tuple[str, ...]
+    since: EpochMs
+
+
+async def _news(news: Listener, clock: Any, told_at: EpochMs) -> News:  # noqa: ANN401  a Clock
+    """What changed, when it is time to tell."""
     spoke_at, heard_at = clock.now_ms(), 0
     while True:
         now = clock.now_ms()
         heard_at = heard_at or (now if news.topics else 0)
-        wait_ms = due(news.topics, heard_at, told_at, spoke_at) - now
-        if wait_ms <= 0:
-            return news.take()
+        at = due(news.topics, heard_at, told_at, spoke_at)
+        if at <= now:
+            return News(news.take(), max(at, heard_at))
         news.is_news.clear()
         try:
-            async with asyncio.timeout(wait_ms / 1000):
+            async with asyncio.timeout((at - now) / 1000):
                 await news.is_news.wait()
         except TimeoutError:
-            return news.take()
+            return News(news.take(), max(at, heard_at))
 
 
 # --- what -------------------------------------------------------------------------------------------------------
@@ -123,43 +132,57 @@ async def stream(request: Request, parts: Sequence[Part], page: str) -> AsyncIte
     clock, token = state.clock, request.cookies.get(access.COOKIE, "")
     ends, told_at, told = clock.now_ms() + STREAM_MS, 0, dict[str, int]()
     head = b"retry: 2000\n"
-    topics: tuple[str, ...] = ("tickets", "samples")  # all that changed while nobody listened here
+    what = News(("tickets", "samples"), clock.now_ms())  # all that changed while nobody listened here
     with state.hub.listening() as news:
         while (now := clock.now_ms()) < ends:
             if (user := await live.readers.who(token)) is None:
                 yield head + b"event: over\ndata:\n\n"
                 return
-            said = _said(topics, now)
-            if topics or now - told_at >= QUIET_MS:
+            said = _said(what.topics, now)
+            if what.topics or now - told_at >= QUIET_MS:
                 told_at = now
-                is_work = not topics or not _WORK.isdisjoint(topics)
-                wanted = [part for part in parts if part.has_data or is_work]
+                wanted = [part for part in parts if part.has_data or not what.topics or _is_work(what.topics)]
                 try:
-                    said += await _pushed(request, user, wanted, page, told)
+                    said += await _pushed(_Page(request, user, page, told, news), wanted, what)
                 except PartFailed:
                     return
             yield head + said
-            head, topics = b"", await _news(news, clock, told_at)
+            head, what = b"", await _news(news, clock, told_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """An open page: who looks at what, what they were told, and what they hear."""
+
+    request: Request
+    user: User
+    address: str
+    told: MutableMapping[str, int]
+    news: Listener
+
+
+def _is_work(topics: Collection[str]) -> bool:
+    return not _WORK.isdisjoint(topics)
 
 
 def _said(topics: Collection[str], now: EpochMs) -> bytes:
-    is_work = not _WORK.isdisjoint(topics)
-    kinds = [kind for kind, is_told in (("work", is_work), ("data", "samples" in topics)) if is_told] or ["beat"]
-    return "".join(f"event: {kind}\ndata: {now}\n\n" for kind in kinds).encode()
+    kinds = [kind for kind, is_told in (("work", _is_work(topics)), ("data", "samples" in topics)) if is_told]
+    return "".join(f"event: {kind}\ndata: {now}\n\n" for kind in kinds or ["beat"]).encode()
 
 
-async def _pushed(
-    request: Request, user: User, parts: Sequence[Part], page: str, told: MutableMapping[str, int]
-) -> bytes:
-    """The parts that are not as this reader was told before."""
-    version, language = request.app.state.hub.version, web.words_of(request, user).language
-    shared, said = live_of(request.app).parts, b""
+async def _pushed(page: _Page, parts: Sequence[Part], what: News) -> bytes:
+    """The parts that are not as this reader was told before. What changed while they were made is told the next time."""
+    request, said = page.request, b""
+    version, language = request.app.state.hub.version, web.words_of(request, page.user).language
     for part in parts:
-        key = (part.id, part.address, page, language, user.role)
-        event = await shared.get(key, version, lambda part=part: made(request, part, page))  # type: ignore[misc]
-        if event is not None and told.get(part.id) != hash(event):
-            told[part.id] = hash(event)
+        key = (part.id, part.address, page.address, language, page.user.role)
+        make = partial(made, request, part, page.address)
+        event, made_for = await live_of(request.app).parts.get(key, version, what.since, make)
+        if event is not None and page.told.get(part.id) != hash(event):
+            page.told[part.id] = hash(event)
             said += event
+        if made_for < version:
+            page.news.add(what.topics)
     return said
 
 

@@ -73,7 +73,7 @@ def _title(request: Request, of: Wanted, *, is_page: bool = False) -> str:
 @shared
 async def list_part(request: Request) -> Response:
     of = equipment_list.wanted(request.query_params)
-    async with opened(request, "equipment") as o:
+    async with opened(request, "equipment", is_data=True) as o:
         shown = await _shown(o, await _everything(o), of)
         groups = equipment_list.groups(shown, o.page.here, await _due(o))
         return web.render("parts/equipment_rows.html", o.page, groups=groups, of=of)
@@ -150,7 +150,8 @@ async def _show(
     tab: str,
     template: str = "equipment.html",
 ) -> Response:
-    async with opened(request, "equipment", with_tests=True, tests_of=(site, id)) as o:
+    is_part, has_tests = template != "equipment.html", tab in {"live", "tests"}
+    async with opened(request, "equipment", with_tests=has_tests, tests_of=(site, id), is_data=is_part) as o:
         _check_role(o, tab)
         one = await _one(o, site, id, tab)
         system = one.seen.equipment.system

@@ -32,7 +32,7 @@ async def show_gateways(request: Request) -> Response:
 @router.get("/parts/gateways")
 @shared
 async def gateways_part(request: Request) -> Response:
-    async with opened(request, "gateways") as o:
+    async with opened(request, "gateways", is_data=True) as o:
         return web.render("parts/gateways.html", o.page, gateways=await _lines(o))
 
 
@@ -47,7 +47,7 @@ async def show_gateway(request: Request, id: str) -> Response:
 @router.get("/parts/gateways/{id}")
 @shared
 async def gateway_part(request: Request, id: str) -> Response:
-    async with opened(request, "gateways") as o:
+    async with opened(request, "gateways", is_data=True) as o:
         there, values = await _gateway(o, id)
         return web.render("parts/gateway.html", there.page, **values)
 

@@ -70,13 +70,13 @@ async def opened(
 ) -> AsyncIterator[Opened]:
     """Open a page for the person who asks, in the zone of ``site`` or the first one. Raises SignInNeeded.
 
-    With every periodic test, or those of one site and equipment. What ``is_data`` has no shell to fill.
+    With every periodic test, or those of one site and equipment. What ``is_data``, or a part of a page, has no shell to fill.
     """
     user = await access.current_user(request)
     if user is None:
         raise SignInNeeded
     database = request.app.state.database
-    async with database.read() as db:
+    async with database.read(is_brief=is_data and bool(tests_of[1])) as db:  # about one machine
         sites = await views.sites(db)
         notice = web.words_of(request, user)("error.database_damaged") if database.damage else _calendars(request, user)
         page = web.at_site(

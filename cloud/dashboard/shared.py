@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from cloud.clock import Clock
 from cloud.people import service
 from cloud.people.service import User
 from cloud.storage.session import Database
+from contract.conventions import EpochMs
 
 OLDEST_MS: Final = 1_000
 MOST: Final = 400
@@ -31,41 +33,49 @@ def shared(endpoint: _Route) -> _Route:
     return endpoint
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    at: EpochMs
+    version: int
+    task: asyncio.Task[bytes | None]
+
+    @property
+    def is_failed(self) -> bool:
+        done = self.task.done()
+        return done and (self.task.cancelled() or self.task.exception() is not None or self.task.result() is None)
+
+
 class SharedParts:
     """Parts of pages by who looks at what, each made once after a change however many look."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._parts: dict[Key, tuple[int, int, asyncio.Task[bytes | None]]] = {}
+        self._parts: dict[Key, _Made] = {}
 
-    async def get(self, key: Key, version: int, make: Make) -> bytes | None:
-        """The part as it was made for somebody since this version of the hub and within a second, or made now; None for none.
+    async def get(self, key: Key, version: int, since: EpochMs, make: Make) -> tuple[bytes | None, int]:
+        """The part and the version of the hub that it was made for: as it was made for somebody since this version or this instant, or made now.
 
-        Raises what ``make`` raises, to everybody who waits for it.
+        None for no such part. Raises what ``make`` raises, to everybody who waits for it.
         """
         now = self._clock.now_ms()
         self._drop_old(now)
         known = self._parts.get(key)
-        if known is None or known[1] < version or _is_failed(known[2]):
-            known = now, version, asyncio.create_task(_made(make), name="dashboard_part")
+        if known is None or known.is_failed or (known.version < version and known.at < since):
+            known = _Made(now, version, asyncio.create_task(_made(make), name="dashboard_part"))
             self._parts.pop(key, None)  # they stand oldest first
             self._parts[key] = known
-        return await asyncio.shield(known[2])
+        return await asyncio.shield(known.task), known.version
 
     def _drop_old(self, now: int) -> None:
         """Those of more than a second ago, so that nothing large is kept for nobody."""
         while self._parts and (
-            len(self._parts) >= MOST or not 0 <= now - next(iter(self._parts.values()))[0] < OLDEST_MS
+            len(self._parts) >= MOST or not 0 <= now - next(iter(self._parts.values())).at < OLDEST_MS
         ):
             del self._parts[next(iter(self._parts))]
 
 
 async def _made(make: Make) -> bytes | None:
     return await make()
-
-
-def _is_failed(task: asyncio.Task[bytes | None]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None or task.result() is None)
 
 
 class Readers:

@@ -146,9 +146,12 @@ class Database:
         event.listen(engine.sync_engine, "handle_error", self._look_at, retval=True)
 
     @contextlib.asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for SELECTs; nothing done with it is kept."""
+    async def read(self, *, is_brief: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection for SELECTs; nothing done with it is kept. ``is_brief`` promises short ones, which SQLite answers where they stand."""
         async with self.engine.connect() as connection:
+            if is_brief and self.is_sqlite:
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                raw.be_brief()
             yield connection
 
     @contextlib.asynccontextmanager

@@ -86,6 +86,7 @@ async def test_a_change_is_pushed_and_what_is_as_it_was_is_not_told_again(desk: 
 async def test_samples_make_only_the_parts_that_show_them(desk: World) -> None:
     stream = listening(desk, BANDS)
     await anext(stream)
+    desk.clock.ms += 1
     await desk.raise_alarm("lift_1", "entrapment_button", 0)
     await anext(stream)
     await desk.clear_alarm("lift_1", "entrapment_button")

@@ -16,7 +16,7 @@ class Floor:
         self.clock, self.asked = StoppedClock(START), 0
         self.parts = SharedParts(self.clock)
         self.fails = False
-        self.version = 0
+        self.version, self.since = 0, START + 1
 
     async def make(self) -> bytes | None:
         self.asked += 1
@@ -26,7 +26,7 @@ class Floor:
         return f"part {self.asked}".encode()
 
     async def ask(self, *key: str) -> bytes | None:
-        return await self.parts.get(key, self.version, self.make)
+        return (await self.parts.get(key, self.version, self.since, self.make))[0]
 
 
 async def test_two_hundred_who_ask_at_once_get_one_part() -> None:
@@ -48,6 +48,17 @@ async def test_who_heard_of_a_change_late_gets_what_was_made_for_a_later_one() -
     await floor.ask("wall")
     floor.version = 6
     assert await floor.ask("wall") == b"part 1"
+
+
+async def test_what_was_made_at_the_same_full_second_serves_all_who_are_told_then() -> None:
+    floor = Floor()
+    floor.version = 6
+    await floor.ask("wall")
+    floor.version, floor.since = 7, START
+    assert await floor.parts.get(("wall",), 7, START, floor.make) == (
+        b"part 1",
+        6,
+    )  # and they look again at what came since
 
 
 async def test_ages_are_never_older_than_a_second() -> None:
