@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, case, func, select
@@ -49,15 +49,15 @@ def _name(number: int | None) -> str | None:
     return ticket_name(number) if number else None
 
 
-async def _latest_clocks(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[RowMapping]]:
+async def _latest_clocks(connection: AsyncConnection, numbers: Sequence[int]) -> dict[int, list[Mapping[Any, Any]]]:
     query = select(t.deadline).where(t.deadline.c.ticket_id.in_(numbers)).order_by(t.deadline.c.activation)
-    found: dict[int, list[RowMapping]] = {}
+    found: dict[int, list[Mapping[Any, Any]]] = {}
     for row in (await connection.execute(query)).mappings():
         found.setdefault(row["ticket_id"], []).append(row)
     return found
 
 
-def show(row: RowMapping, clocks: Sequence[RowMapping]) -> dict[str, Any]:
+def show(row: RowMapping, clocks: Sequence[Mapping[Any, Any]]) -> dict[str, Any]:
     """A ticket as the API shows it. Of several activations the latest call counts; a breach of any is told."""
     latest = {clock["clock"]: clock for clock in clocks}
     shown: dict[str, Any] = {

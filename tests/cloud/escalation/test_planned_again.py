@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from cloud.escalation import planning
+from cloud.escalation.chain import Chain, Kept, Step
+from cloud.escalation.contacts import Directory
+from cloud.sla.policy import Policy
+from cloud.sla.timeline import Entry
 from cloud.storage import tables as t
+from cloud.tickets import desk as tickets_desk
+from contract.conventions import from_ms
 from tests.support.calls import Postbox, notices, notifier, people
 from tests.support.desk import MINUTE, SECOND, Desk, announcement, cleared, desk, raised, rows
 
@@ -56,3 +63,15 @@ async def test_a_chain_that_calls_when_a_fault_comes_again_is_planned_again(ther
     there.clock.ms += 2 * MINUTE
     await notifier(there, box).tick()
     assert box.told() == ["wang"]
+
+
+def test_tickets_planned_together_share_their_calls_only_when_their_timelines_are_alike() -> None:
+    steps: Chain = (Step(("role:technician",), trigger="event", event="reopened"),)
+    known = Directory({"wang": "technician"}, {}, chains=(Kept(steps),))
+    look = planning._Look(tickets_desk.Desk(Policy("none", ())), known, 10_000)
+    ticket = {"site_id": "s", "kind": "fault", "priority": "major", "emergency": "", "system": "", "policy": "none"}
+    parts = look.parts({**ticket, "chain": None})
+    assert look.parts({**ticket, "chain": []}) is parts
+    opened, again = Entry(from_ms(1_000), "opened", "major"), Entry(from_ms(2_000), "reopened")
+    found = [len(look.calls(ticket, parts, entries)[1]) for entries in ([opened], [opened, again], [opened])]
+    assert found == [0, 1, 0]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import BindParameter, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cloud.storage import tables as t
@@ -33,8 +33,8 @@ async def test_a_list_of_any_length_finds_each_of_its_members_once(database: Dat
 
 
 async def test_lists_that_follow_one_another_keep_apart_and_the_same_one_may_be_named_twice(database: Database) -> None:
-    ids = bindparam("ids", expanding=True)
-    others = bindparam("others", expanding=True)
+    ids: BindParameter[str] = bindparam("ids", expanding=True)
+    others: BindParameter[str] = bindparam("others", expanding=True)
     statement = select(t.site.c.id).where(t.site.c.id.in_(ids), t.site.c.id.in_(ids), t.site.c.id.not_in(others))
     asked = {"ids": ("s1", "s2", "s3"), "others": ("s2", "s7", "s8", "s9", "s0")}
     async with database.read() as connection:
