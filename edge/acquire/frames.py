@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
 FUNCTION_OF = {"coil": READ_COILS, "discrete": READ_DISCRETE, "holding": READ_HOLDING, "input": READ_INPUT}
 MOST_BITS, MOST_REGISTERS = 2000, 125
@@ -36,8 +38,7 @@ class OutOfStep(Garbled):
     """The stream holds no frame boundary any more; only a new connection finds one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True, gc=False):
     """One request: function code 1 to 4, the wire's zero-based address, and how many bits or registers."""
 
     function: int

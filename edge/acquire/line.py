@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from edge.acquire.frames import (
@@ -134,8 +135,9 @@ class _MbapLink(Link):
         """How the whole answer to the open question begins; an exception begins otherwise."""
 
     def frame(self, question: Question) -> bytes:
-        self._wanted = mbap_head(question.transaction, question.unit, question.read)
-        return build_mbap(question.transaction, question.unit, question.read)
+        number, (asked, head) = question.transaction.to_bytes(2, "big"), _after_number(question.unit, question.read)
+        self._wanted = number + head
+        return number + asked
 
     def data_received(self, data: bytes) -> None:
         if self._is_whole_answer(data):
@@ -171,6 +173,12 @@ class _MbapLink(Link):
                 self.settle(parse_reply(question.read, pdu))
             except Garbled as error:
                 self.fail(error)
+
+
+@lru_cache(maxsize=1024)
+def _after_number(unit: int, read: Read) -> tuple[bytes, bytes]:
+    """A request and the head of its answer, both after the transaction number: the same is asked for years."""
+    return build_mbap(0, unit, read)[2:], mbap_head(0, unit, read)[2:]
 
 
 class _UdpLink(_MbapLink):

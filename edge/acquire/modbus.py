@@ -180,7 +180,9 @@ class ModbusBus:
         for at, compiled in enumerate(requests):
             if failure is None or not failure.is_final:
                 found = await self._serve(reader, compiled)
-                failure, taught = found.failure, taught | found.learned
+                failure = found.failure
+                if found.learned is not NOTHING_LEARNED:
+                    taught |= found.learned
                 samples += found.samples
             if failure is not None:
                 lost = requests[at:] if failure.is_final else [compiled]
@@ -251,9 +253,11 @@ class ModbusBus:
 
     def _learn(self, reader: DeviceReader, every_ms: int, taught: Learned) -> None:
         """Believe what two polls in a row found: a device that is just starting refuses what it will soon give."""
-        confirmed = taught & reader.suspected.get(every_ms, NOTHING_LEARNED)
+        suspected = reader.suspected.pop(every_ms, NOTHING_LEARNED)
+        if not taught:
+            return
         reader.suspected[every_ms] = taught
-        if not confirmed:
+        if not (confirmed := taught & suspected):
             return
         reader.relearn(reader.learned | confirmed)
         self._holes.save(reader.device.id, reader.device.model.id, reader.learned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import repeat
 
 import msgspec
@@ -119,9 +119,10 @@ class DeviceReader:
         for compiled in self._groups[every_ms]:
             request = compiled.request
             ends = sorted({extent.end for extent in request.extents}, reverse=True)
-            yield from (replace(compiled.read, count=end - request.address) for end in ends)
+            yield from (Read(compiled.read.function, request.address, end - request.address) for end in ends)
             if request.table in BIT_TABLES:
-                yield from (replace(compiled.read, count=size) for size in range(1, min(request.count, MOST_BITS), 8))
+                sizes = range(1, min(request.count, MOST_BITS), 8)
+                yield from (Read(compiled.read.function, request.address, size) for size in sizes)
 
     def samples(self, compiled: CompiledRequest, payload: bytes, at: Moment) -> list[Sample]:
         """What a reply says, one sample for each of its points."""
