@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from device_profiles.names import CLOCK
@@ -213,3 +213,31 @@ def can_be(node: Node, known: Callable[[str], bool], *, wanted: bool = True) -> 
         found = [can_be(part, known, wanted=wanted) for part in node.parts]
         return all(found) if (node.logic == "and") == wanted else any(found)
     return all(known(name) for name in node.names)
+
+
+def measured(expression: Expression, known: Callable[[str], bool]) -> Expression:
+    """The condition without what nothing measures: a part of an ``or`` that can never be true here is not waited for.
+
+    Otherwise the rest could make it true, and nothing could ever make it false again.
+    """
+    node = _measured(expression.node, known, wanted=True)
+    if node is expression.node:
+        return expression
+    terms = tuple(one for one in expression.terms if one.window >= 0 or one.name in node.names)
+    return replace(expression, node=node, code=compile_code(node.source), slow=compile_slow(node), terms=terms)
+
+
+def _measured(node: Node, known: Callable[[str], bool], *, wanted: bool) -> Node:
+    if node.logic == "atom":
+        return node
+    is_not = node.logic == "not"
+    parts = tuple(_measured(part, known, wanted=wanted != is_not) for part in node.parts)
+    if not is_not and (node.logic == "or") is wanted:  # one part is enough
+        parts = tuple(part for part in parts if can_be(part, known, wanted=wanted)) or parts
+    if parts == node.parts:
+        return node
+    if len(parts) == 1 and not is_not:
+        return parts[0]
+    source = f"(not {parts[0].source})" if is_not else f"({f' {node.logic} '.join(part.source for part in parts)})"
+    names = tuple(dict.fromkeys(name for part in parts for name in part.names))
+    return replace(node, source=source, parts=parts, names=names)

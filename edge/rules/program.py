@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from device_profiles.schema import EquipmentClass, Rule
-from edge.rules.expression import Code, Expression, Scope, WindowSpec, compile_code, scope_of
+from edge.rules.expression import Code, Expression, Scope, WindowSpec, compile_code, measured, scope_of
 from edge.rules.grammar import Compiler, ExpressionError
 from edge.rules.marks import Mark, compile_mark
 
@@ -32,6 +32,12 @@ def rule_code(when: Expression, gate: Expression | None, marks: tuple[Mark, ...]
     """One rule's code from its checked conditions."""
     both = f"{gate.node.source} and {when.node.source}" if gate else when.node.source
     return RuleCode(when, gate, compile_code(both), marks)
+
+
+def measured_code(code: RuleCode, known: Callable[[str], bool]) -> RuleCode:
+    """The code of a rule where only some of its points are measured; the same where it needs them all."""
+    when, gate = measured(code.when, known), measured(code.gate, known) if code.gate else None
+    return code if when is code.when and gate is code.gate else rule_code(when, gate, code.marks)
 
 
 @dataclass(frozen=True, slots=True)

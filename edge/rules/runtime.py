@@ -13,7 +13,7 @@ from edge.decode.sample import Moment, Sample
 from edge.rules.alarm import AlarmState, Settings, due
 from edge.rules.expression import Expression, TermSpec, can_be
 from edge.rules.observe import Observation, Reading
-from edge.rules.program import Program, RuleCode, TestCode
+from edge.rules.program import Program, RuleCode, TestCode, measured_code
 from edge.rules.recording import Raw
 from edge.rules.storm import Storms
 from edge.rules.windows import NotKnown, Window
@@ -295,6 +295,7 @@ def _add_rules(runtime: Runtime, bound: set[str]) -> None:
         if why := _why_unwatched(runtime, code, bound):
             runtime.unwatched[name] = why
             continue
+        code = measured_code(code, lambda name: name in bound or name in runtime.values)
         runtime.rules[name] = RuleRun(
             id=name, rule=rule, code=code, settings=settings_of(rule, runtime.limits, equipment),
             severity=Severity(rule.severity), state=AlarmState(severity=Severity(rule.severity)),

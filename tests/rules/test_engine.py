@@ -134,6 +134,9 @@ def test_a_rule_that_nothing_here_measures_is_named_with_what_is_missing() -> No
     assert runtime is not None
     assert runtime.unwatched == {"blind": "not measured: flow"}
     assert list(runtime.rules) == ["seen", "either"]
+    assert runtime.rules["either"].code.when.truth({"running": False}, [], 0, 0.0) is False, (
+        "nobody will ever know the flow"
+    )
 
 
 def test_only_windows_that_something_here_looks_at_are_fed_also_those_within_others() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.rules.expression import NOT_KNOWN, Expression, Node, can_be, scope_of
+from edge.rules.expression import NOT_KNOWN, Expression, Node, can_be, measured, scope_of
 from edge.rules.grammar import Compiler, ExpressionError
 from edge.rules.program import rule_code
 from tests.support.plant import NAME, make_class
@@ -218,6 +218,21 @@ def test_a_condition_counts_as_unwatchable_only_if_no_value_could_make_it_true(t
     ]
     if any(kleene(tree, option) for option in options):
         assert can_be(node, known.__contains__)
+
+
+@given(tree=trees, known=st.sets(st.sampled_from(["load", "running", "mode"])), values=st.tuples(*[st.booleans()] * 3))
+def test_what_nothing_measures_is_not_waited_for(tree: Tree, known: set[str], values: tuple[bool, ...]) -> None:
+    whole = compiled(spell(tree))
+    here = measured(whole, known.__contains__)
+    by_atom = dict(zip("abc", ("load", "running", "mode"), strict=True))
+    option = {atom: value if by_atom[atom] in known else None for atom, value in zip("abc", values, strict=True)}
+    if can_be(whole.node, known.__contains__):
+        assert set(here.names) <= known
+    if set(whole.names) <= known:
+        assert here is whole
+    if kleene(tree, option):
+        held = {"load": 200 if option["a"] else 1, "running": option["b"], "mode": "auto" if option["c"] else "hand"}
+        assert here.truth({name: held[name] for name in known}, [], 0, 0.0) is True
 
 
 def _choices(name: str, known: set[str]) -> tuple[bool | None, ...]:
