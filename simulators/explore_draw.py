@@ -12,9 +12,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from device_profiles.library import Library
+from device_profiles.schema import EquipmentClass, Rule, parse_duration_ms
+from simulators.explore_stories import STORIES
 from simulators.site import SimulatedSite, build_site
 
-START = "2026-11-21T06:00:00+08:00"
+STARTS: Mapping[str, Sequence[str]] = {
+    "Asia/Shanghai": ("2026-11-21T06:00:00+08:00", "2026-11-23T08:10:00+08:00", "2027-02-05T16:40:00+08:00"),
+    "Europe/London": (
+        "2026-11-20T16:10:00+00:00", "2027-07-05T08:05:00+01:00", "2026-10-25T00:10:00+01:00", "2027-03-27T23:50:00+00:00",
+    ),
+}  # fmt: skip
+"""Ordinary hours, a Friday evening, summer, the nights in which an hour comes twice and in which one is missing."""
+_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SHIFTS: Mapping[str, Mapping[str, Any]] = {
+    "office": {"week": {day: [["09:00", "12:00"], ["13:00", "18:00"]] for day in _WEEK[:5]}},
+    "nights": {"week": {day: [["22:00", "06:00"]] for day in _WEEK}},
+    "long_days": {"week": {day: [["07:00", "21:30"]] for day in _WEEK}},
+}
 LINES = ("line_1", "line_2")
 _RATINGS: Mapping[str, Mapping[str, float | str]] = {
     "lv_switchgear": {"rated_a": 630}, "transformer": {"rated_kva": 1000, "insulation": "dry"},
@@ -36,7 +50,11 @@ KITS: tuple[tuple[str, str], ...] = (
     ("dc_panel", "dc_panel_monitor"), ("tank", "level_transmitter_tank"),
 )  # fmt: skip
 """Class and model of each piece of equipment that may be drawn."""
-_EVERY = ("30s", "1min", "2min", "5min")
+_EVERY = ("15s", "30s", "1min", "2min", "5min")
+_QUICK = 0.08
+"""So many cases are played second by second, with every sample on its way to the cloud: they cost several times as much."""
+_PATIENT = 0.5
+"""So many pieces of equipment have rules that wait longer than their class says."""
 _TIMED_BY_SECONDS = ("door_slow", "door_held_open")
 """Rules that a box which reports so seldom cannot judge."""
 _MISBEHAVIOURS = ("silent", "busy", "garbage", "half_open", "slow", "late", "duplicate", "wrong_device", "truncated")
@@ -69,33 +87,59 @@ SITE_NAME = "site.yaml"
 def draw(seed: int, library: Library) -> Case:
     """The case of a seed."""
     chance = random.Random(seed)
-    site = draw_site(chance)
-    minutes = chance.choice((45, 60, 90, 120))
+    site = draw_site(chance, library)
+    is_quick = chance.random() < _QUICK
+    minutes = 60 if is_quick else chance.choice((60, 75, 90, 120))
     built = build_site(site, library)
-    draws = [_step(chance, built, minutes) for _ in range(chance.randint(2, 9))]
-    steps = [step for step in draws if step]
-    if not any("inject" in step for step in steps):
-        steps.append(_inject(chance, built, minutes))
+    steps = [
+        step for _ in range(chance.choice((1, 1, 2, 3))) for step in chance.choice(STORIES)(chance, built, minutes * 60)
+    ]
+    is_jumping = chance.random() < 0.15
+    steps += [_step(chance, built, minutes, is_jumping=is_jumping) for _ in range(chance.choice((0, 0, 1, 2, 4, 6)))]
     scenario = {
         "title": {"en": f"Drawn by exploration, seed {seed}", "zh": f"随机探索，种子 {seed}"},
-        "start": START, "lasts": f"{minutes}min", "seed": seed % 1000, "site": SITE_NAME,
-        "timeline": sorted(steps, key=lambda step: float(step["at"].removesuffix("min"))),
+        "start": chance.choice(STARTS[site["site"]["zone"]]), "lasts": f"{minutes}min", "seed": seed % 1000,
+        "site": SITE_NAME, "pace": "real" if is_quick else "calm", **_desk(chance),
+        "timeline": sorted((one for one in steps if _at_ms(one) < minutes * 60_000), key=_at_ms),
         "expect": {"others": "allowed"},
     }  # fmt: skip
     return Case(seed, site, scenario)
 
 
-def draw_site(chance: random.Random) -> dict[str, Any]:
+def _at_ms(step: Mapping[str, Any]) -> int:
+    return parse_duration_ms(step["at"])
+
+
+def _desk(chance: random.Random) -> dict[str, Any]:
+    """How the desk is set up: who can be called, which targets and hours are its own."""
+    drawn: dict[str, Any] = {}
+    if chance.random() < 0.6:
+        drawn["people"] = [{"name": "wang", "role": "manager", "channel": True}]
+    if chance.random() < 0.6:
+        name = chance.choice(("", "", *_SHIFTS))
+        lines = [
+            {"clock": "response", "kind": "fault", "within": chance.choice(("20min", "40min")), "source": "drawn"},
+            {"clock": "resolution", "kind": "fault", "within": chance.choice(("50min", "4h", "9h")), "source": "drawn"},
+        ]
+        if name:
+            lines = [line | {"calendar": name} for line in lines]
+        drawn["cloud"] = {"targets": lines} | ({"calendars": {name: dict(_SHIFTS[name])}} if name else {})
+    return drawn
+
+
+def draw_site(chance: random.Random, library: Library) -> dict[str, Any]:
     """One to four pieces of equipment, each with one device, on two Modbus lines and a broker."""
     equipment, devices = [], []
     every = chance.choice(_EVERY)
-    for number, (of, model) in enumerate(chance.choices(KITS, k=chance.randint(1, 4)), start=1):
+    for number, (of, model) in enumerate(chance.choices(KITS, k=chance.choice((1, 1, 2, 2, 3, 4))), start=1):
         name = f"{of}_{number}"
         entry: dict[str, Any] = {"id": name, "class": of}
         if of in _ROLES:
             entry["roles"] = [chance.choice(_ROLES[of])]
         if of in _RATINGS:
             entry["ratings"] = dict(_RATINGS[of])
+        if chance.random() < _PATIENT:
+            entry["rules"] = _patience(chance, library.classes[of])
         equipment.append(entry)
         is_message = model in ("generic_lift_gateway", "fire_panel_mqtt")
         devices.append({
@@ -108,7 +152,7 @@ def draw_site(chance: random.Random) -> dict[str, Any]:
         "site": {"id": "drawn", "name": "Drawn House", "zone": chance.choice(("Asia/Shanghai", "Europe/London"))},
         "gateway": {
             "id": "gw_1", "cloud": "http://desk.example", "credential_file": "credential",
-            "interval": chance.choice(("30s", "1min", "5min")),
+            "interval": chance.choice(("2min", "5min", "5min", "10min")),
         },
         "equipment": equipment,
         "buses": [
@@ -119,8 +163,23 @@ def draw_site(chance: random.Random) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _step(chance: random.Random, site: SimulatedSite, minutes: int) -> dict[str, Any]:
-    makers = (_inject, _inject, _inject, _act, _act, _act, _cut, _process, _clock, _misbehave, _lie, _shelve)
+def _patience(chance: random.Random, of: EquipmentClass) -> dict[str, Any]:
+    """A few rules that wait for minutes, so that much can happen inside their delays."""
+    raised = dict.fromkeys(rule for fault in of.faults.values() for rule in fault.raises)
+    free = [rule for rule in raised if not of.rules[rule].emergency and _may_wait(of, of.rules[rule])]
+    chosen = chance.sample(free, min(len(free), 3))
+    return {rule: {"on_delay": chance.choice(("3min", "6min"))} for rule in chosen}
+
+
+def _may_wait(of: EquipmentClass, rule: Rule) -> bool:
+    """Whether no limit says how long its delay may be."""
+    return not isinstance(rule.on_delay, str) or of.limits[rule.on_delay].allowed is None
+
+
+def _step(chance: random.Random, site: SimulatedSite, minutes: int, *, is_jumping: bool) -> dict[str, Any]:
+    makers = [_inject, _inject, _inject, _act, _act, _act, _cut, _process, _misbehave, _lie, _shelve]
+    if is_jumping:  # little can be asked of instants afterwards
+        makers.append(_clock)
     return chance.choice(makers)(chance, site, minutes)
 
 

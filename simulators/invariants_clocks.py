@@ -1,20 +1,21 @@
 """tickets' timelines → clocks, reckoned a second time and slowly, minute by minute, to be held against the stored ones (pure).
 
 Nothing here is shared with ``cloud.sla``: it walks from minute to minute, adds up what counts, and stops when the target
-is reached. Only the targets that apply until a desk has its own are reckoned, and only clocks whose priority and policy
-never changed; for those the whole rule is: response and arrival never pause, resolution pauses on hold (life safety
-does not) and while resolved, stopping exactly at due is on time.
+is reached. Only the targets that apply until a desk has its own, and those of its file, are reckoned, and only clocks whose
+priority and policy never changed; for those the whole rule is: response and arrival never pause, resolution pauses on hold
+(life safety does not) and while resolved, a calendar's clock stands while it is closed, stopping exactly at due is on time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.conventions import EpochMs
+from simulators.invariants_hours import Hours, Pause, joined
 from simulators.run_facts import Facts, Row, details_of
 
-SHIPPED = "shipped-1"
+POLICIES = ("shipped-1", "shipped-1+site")
 MINUTE_MS = 60_000
 TICK_MS = 5_000
 """A running cloud tells a breach at its instant; so much may pass until it is written."""
@@ -24,8 +25,6 @@ _STOPS = {
     "resolution": ("resolved", "closed", "cancelled"),
 }
 _CHANGED = ("reclassified", "retargeted", "merged", "absorbed")
-
-Pause = tuple[EpochMs, EpochMs | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +44,24 @@ class Reckoned:
         return "running" if self.due_ms is not None else "held"
 
 
-def wrong_clocks(facts: Facts, now_ms: EpochMs) -> Iterator[str]:
-    """Every stored clock that slow reckoning finds otherwise, as sentences. ``now_ms`` is the cloud's clock."""
+def wrong_clocks(facts: Facts, now_ms: EpochMs, hours: Mapping[str, Hours] | None = None) -> Iterator[str]:
+    """Every stored clock that slow reckoning finds otherwise, as sentences.
+
+    ``now_ms`` is the cloud's clock; ``hours`` are the calendars that can be reckoned, by name.
+    """
+    calendars = {"": None, **(hours or {})}
     tickets = {row["id"]: row for row in facts.tickets}
     lines: dict[int, list[Row]] = {}
     for line in facts.timeline:
         lines.setdefault(line["ticket_id"], []).append(line)
     for clock in facts.clocks:
         ticket, story = tickets[clock["ticket_id"]], lines.get(clock["ticket_id"], [])
-        if clock["policy"] != SHIPPED or clock["clock"] not in _STOPS or clock["calendar"] or ticket["kind"] != "fault":
+        is_known = clock["policy"] in POLICIES and clock["clock"] in _STOPS and clock["calendar"] in calendars
+        if not is_known or ticket["kind"] != "fault":
             continue
         if any(line["kind"] in _CHANGED for line in story) or _is_backwards(story):
             continue
-        yield from _compared(clock, reckon(clock, ticket, story, now_ms), now_ms)
+        yield from _compared(clock, reckon(clock, ticket, story, now_ms, calendars[clock["calendar"]]), now_ms)
 
 
 def _is_backwards(story: Sequence[Row]) -> bool:
@@ -66,11 +70,13 @@ def _is_backwards(story: Sequence[Row]) -> bool:
     return told != sorted(told)
 
 
-def reckon(clock: Row, ticket: Row, story: Sequence[Row], now_ms: EpochMs) -> Reckoned:
+def reckon(clock: Row, ticket: Row, story: Sequence[Row], now_ms: EpochMs, hours: Hours | None = None) -> Reckoned:
     """Walk from the start to the stop, or to where the target is used up."""
     start_ms, kind = clock["start_at"], clock["clock"]
     stopped_ms = _stop(story, kind, start_ms)
     pauses = _pauses(story, is_held=ticket["priority"] != "life_safety") if kind == "resolution" else []
+    if hours is not None:
+        pauses = joined([*pauses, *hours.closed(start_ms)])
     due_ms = walk(start_ms, clock["target_s"] * 1000, pauses)
     return Reckoned(due_ms, stopped_ms, counted(start_ms, now_ms if stopped_ms is None else stopped_ms, pauses))
 
@@ -148,6 +154,8 @@ def _compared(clock: Row, slow: Reckoned, now_ms: EpochMs) -> Iterator[str]:
         yield f"{name}: it is due at {clock['due_at']}, slowly reckoned at {slow.due_ms}"
     elif slow.stopped_ms is not None and abs(clock["used_s"] * 1000 - slow.used_ms) > 1:
         yield f"{name}: {clock['used_s']} s are used, slowly reckoned {slow.used_ms / 1000} s"
+    if clock["breached_at"] is not None and slow.due_ms is not None and clock["breached_at"] != slow.due_ms:
+        yield f"{name}: its breach stands at {clock['breached_at']}, slowly reckoned it was due at {slow.due_ms}"
     expected = slow.state(now_ms)
     is_just_due = slow.stopped_ms is None and slow.due_ms is not None and abs(now_ms - slow.due_ms) <= TICK_MS
     if clock["state"] != expected and not is_just_due and not _was_late_before(clock):

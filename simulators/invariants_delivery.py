@@ -6,11 +6,13 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from contract.conventions import EpochMs
+from contract.messages import event_id
+from simulators.invariants_lived import SETTLE_MS, Lived
 
 Number = tuple[int, str, int]
 """Epoch, lane, sequence number."""
@@ -30,6 +32,9 @@ class Delivered:
     unapplied: int
     events: Sequence[Mapping[str, Any]]
     """Every event the cloud holds, decoded, in the order of epochs and numbers."""
+    received: Mapping[str, EpochMs] = field(default_factory=dict)
+    """An event's id to when the cloud took it."""
+    waits_since: Mapping[Number, EpochMs] = field(default_factory=dict)
 
 
 def read(cloud: Path, gateway: Path, gateway_id: str) -> Delivered:
@@ -38,9 +43,9 @@ def read(cloud: Path, gateway: Path, gateway_id: str) -> Delivered:
         given: dict[tuple[int, str], int] = {}
         for epoch, events, samples in edge.execute("SELECT epoch, events, samples FROM epoch"):
             given |= {(epoch, "events"): events, (epoch, "samples"): samples}
-        waiting = frozenset(
-            (epoch, lane, seq) for epoch, lane, seq in edge.execute("SELECT epoch, lane, seq FROM outbox")
-        )
+        waiting = {
+            (epoch, lane, seq): at for epoch, lane, seq, at in edge.execute("SELECT epoch, lane, seq, at FROM outbox")
+        }
     with closing(sqlite3.connect(f"{cloud.absolute().as_uri()}?mode=ro", uri=True)) as desk:
         mine = (gateway_id,)
         held = frozenset(tuple(row) for table in ("record", "quarantine") for row in desk.execute(
@@ -53,11 +58,13 @@ def read(cloud: Path, gateway: Path, gateway_id: str) -> Delivered:
         (unapplied,) = desk.execute(
             "SELECT count(*) FROM record WHERE applied_at IS NULL AND lane = 'events'"
         ).fetchone()
-        bodies = desk.execute(
-            "SELECT body FROM record WHERE gateway_id = ? AND lane = 'events' ORDER BY epoch, seq", mine
-        )
-        events = [json.loads(bytes(body)) for (body,) in bodies]
-    return Delivered(given, waiting, held, through, unapplied, events)
+        rows = desk.execute(
+            "SELECT epoch, seq, received_at, body FROM record WHERE gateway_id = ? AND lane = 'events' ORDER BY epoch, seq",
+            mine,
+        ).fetchall()
+    events = [json.loads(bytes(body)) for *_, body in rows]
+    received = {event_id(gateway_id, epoch, "events", seq): at for epoch, seq, at, _ in rows}
+    return Delivered(given, frozenset(waiting), held, through, unapplied, events, received, waiting)
 
 
 def lost(both: Delivered) -> Iterator[str]:
@@ -71,6 +78,16 @@ def lost(both: Delivered) -> Iterator[str]:
             yield f"{len(missing)} {lane} of epoch {epoch} are neither in the cloud nor waiting at the gateway: {shown}"
         if both.through.get((epoch, lane), 0) > last:
             yield f"the cloud confirmed {lane} of epoch {epoch} that the gateway never gave out"
+
+
+def stuck(both: Delivered, lived: Lived) -> Iterator[str]:
+    """Events that still wait although nothing has been in their way for long."""
+    in_the_way = ("line", "gateway", "clock", "settings", "by hand")
+    if any(one.what in in_the_way and one.until_ms > lived.now_ms for one in lived.disturbances):
+        return
+    old = [at for (_, lane, _), at in both.waits_since.items() if lane == "events" and at < lived.now_ms - SETTLE_MS]
+    if old:
+        yield f"{len(old)} events wait at the gateway, the first since {min(old)}, although the cloud can be reached"
 
 
 def cleared_while_unknown(both: Delivered) -> Iterator[str]:

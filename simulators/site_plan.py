@@ -113,7 +113,7 @@ def _why_not(one: SimulatedEquipment, name: str, not_watched: Mapping[str, str],
         return f"binds only {' or '.join(rule.roles)}, and roles: of {one.id} names none of them"
     if name not in one.on_delays_ms:
         return "switched off in the site file (enabled: false)"
-    if not _every_ms(site, one.id):
+    if not every_ms(site, one.id):
         return "no device serves this equipment"
     return not_watched.get(name, "")
 
@@ -124,15 +124,15 @@ def _too_long(expected: Expected, longest_ms: int) -> str:
 
 def _expected(site: SimulatedSite, one: SimulatedEquipment, name: str) -> Expected:
     rule = one.equipment_class.rules[name]
-    noticed = READINGS * _every_ms(site, one.id) + SLACK_MS
-    window = _window_ms(rule, one)
+    noticed = READINGS * every_ms(site, one.id) + SLACK_MS
+    window = window_ms(rule, one)
     return Expected(
         name, one.severities[name], noticed + window + one.on_delays_ms[name],
         noticed + window + one.off_delays_ms[name],
     )  # fmt: skip
 
 
-def _every_ms(site: SimulatedSite, equipment: str) -> int:
+def every_ms(site: SimulatedSite, equipment: str) -> int:
     """How often the slowest device of this equipment is read; 0 when none serves it."""
     serving = (
         device.every_ms for device in site.devices if any(owner == equipment for owner, _ in device.sources.values())
@@ -140,7 +140,7 @@ def _every_ms(site: SimulatedSite, equipment: str) -> int:
     return max(serving, default=0)
 
 
-def _window_ms(rule: Rule, one: SimulatedEquipment) -> int:
+def window_ms(rule: Rule, one: SimulatedEquipment) -> int:
     """The longest time the condition looks back."""
     text = f"{rule.when} {rule.gate or ''}"
     named = (_limit_ms(name, one.equipment_class, one.limits) for name in _WINDOW.findall(text))

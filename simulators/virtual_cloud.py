@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ from cloud.escalation.courier import Letter
 from cloud.people import gateways, service
 from cloud.storage import tables as t
 from cloud.storage.files import Files
+from cloud.storage.migrate import migrate
 from cloud.storage.session import Database, open_database
 from cloud.telemetry.embedded import EmbeddedStore
 from contract.conventions import EpochMs
@@ -76,7 +78,7 @@ class VirtualCloud:
         self, folder: Path, clock: VirtualClock, told: Mapping[str, Any] | None = None, *, keeps_history: bool = True
     ) -> None:
         self._home, self._clock, self._keeps_history = folder, clock, keeps_history
-        self._told = dict(told or {})
+        self.told = dict(told or {})
         self._numbers = itertools.count(1)
         self._generation = 0
         self._end = asyncio.Event()
@@ -102,6 +104,8 @@ class VirtualCloud:
     async def start(self) -> None:
         """Start it on the data it has, and wait until it serves."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.database_file.exists():
+            self.database_file.write_bytes(await _empty_database())
         self._end = asyncio.Event()
         app, ready = self._application(), asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._serve(app, ready, self._end), name="cloud")
@@ -170,9 +174,9 @@ class VirtualCloud:
         return app
 
     def _config(self) -> Config:
-        if not self._told:
+        if not self.told:
             return Config(data=self.folder, database_url=f"sqlite:///{self.database_file}")
-        return configured(self._told, self._home, self.folder)
+        return configured(self.told, self._home, self.folder)
 
     # --- what an administrator does at the console --------------------------------------------------------------
 
@@ -207,6 +211,21 @@ class VirtualCloud:
         assert self.app is not None  # noqa: S101 - as database
         found: Mapping[str, Any] = await self.app.state.store.latest(site, equipment)
         return found
+
+
+_empty: list[bytes] = []
+
+
+async def _empty_database() -> bytes:
+    """A database with every table and nothing in them, made once a process: half of what a short world costs."""
+    if not _empty:
+        with tempfile.TemporaryDirectory(prefix="plantroom-empty-") as place:
+            file = Path(place) / "cloud.db"
+            database = _database(f"sqlite:///{file}")
+            await migrate(database)
+            await database.close()
+            _empty.append(file.read_bytes())
+    return _empty[0]
 
 
 def _database(url: str) -> Database:

@@ -9,9 +9,11 @@ import pytest
 from device_profiles.library import load
 from simulators import invariants
 from simulators import scenario_steps as steps
-from simulators.invariants import FOREVER_MS, Disturbance, Lived, disturbances
+from simulators.invariants_alarms import faults_without_alarm
 from simulators.invariants_clocks import counted, undone_breaches, walk, wrong_clocks
 from simulators.invariants_delivery import Delivered, cleared_while_unknown, lost
+from simulators.invariants_hours import Hours
+from simulators.invariants_lived import FOREVER_MS, SETTLE_MS, Disturbance, Lived, disturbances
 from simulators.plant import Change
 from simulators.run_facts import Facts
 from simulators.run_plan import Deed
@@ -100,13 +102,13 @@ def test_an_alarm_without_its_ticket_is_found_and_excused_only_with_reason() -> 
 
 
 def test_a_fault_that_raised_nothing_is_found() -> None:
-    assert [one.split(" came")[0] for one in invariants.faults_without_alarm(NOTHING, lived(FIRE), WATCHED)] == [
+    assert [one.split(" came")[0] for one in faults_without_alarm(NOTHING, lived(FIRE), WATCHED)] == [
         "panel_1: detector_fire"
     ]
     seen = replace(NOTHING, alarms=[alarm()])
-    assert list(invariants.faults_without_alarm(seen, lived(FIRE), WATCHED)) == []
+    assert list(faults_without_alarm(seen, lived(FIRE), WATCHED)) == []
     late = replace(NOTHING, alarms=[alarm(raised_at=T0 + HOUR)])
-    assert len(list(invariants.faults_without_alarm(late, lived(FIRE), WATCHED))) == 1
+    assert len(list(faults_without_alarm(late, lived(FIRE), WATCHED))) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,13 +119,13 @@ def test_a_fault_that_raised_nothing_is_found() -> None:
     ],
 )  # fmt: skip
 def test_what_the_gateway_could_not_see_is_not_asked_of_it(beside: Disturbance) -> None:
-    assert list(invariants.faults_without_alarm(NOTHING, lived(FIRE, beside=(beside,)), WATCHED)) == []
+    assert list(faults_without_alarm(NOTHING, lived(FIRE, beside=(beside,)), WATCHED)) == []
 
 
 def test_a_fault_that_was_too_short_or_not_watched_is_not_asked_for() -> None:
     gone = Change(T0 + 11_000, "clear", "panel_1", "detector_fire")
-    assert list(invariants.faults_without_alarm(NOTHING, lived(FIRE, gone), WATCHED)) == []
-    assert list(invariants.faults_without_alarm(NOTHING, lived(FIRE), frozenset())) == []
+    assert list(faults_without_alarm(NOTHING, lived(FIRE, gone), WATCHED)) == []
+    assert list(faults_without_alarm(NOTHING, lived(FIRE), frozenset())) == []
 
 
 def test_a_ticket_that_nothing_caused_is_found() -> None:
@@ -154,8 +156,8 @@ def test_what_a_scenario_does_beside_faults_is_known_with_its_time_and_place() -
         ("panel_1", "bus"),
         ("pump_1", "bus"),
     ]
-    assert found[0].until_ms == T0 + 5 * MIN + invariants.SETTLE_MS
-    assert found[1].until_ms == T0 + MIN + invariants.SETTLE_MS
+    assert found[0].until_ms == T0 + 5 * MIN + SETTLE_MS
+    assert found[1].until_ms == T0 + MIN + SETTLE_MS
 
 
 # --- clocks -------------------------------------------------------------------------------------------------------
@@ -168,11 +170,17 @@ def test_slow_reckoning_walks_around_pauses_to_the_millisecond() -> None:
     assert counted(T0, T0 + HOUR, [(T0 + MIN, T0 + 3 * MIN), (T0 + 50 * MIN, None)]) == 48 * MIN
 
 
-def clocks(story: list[dict[str, Any]], now_ms: int = T0 + HOUR, priority: str = "major", **row: Any) -> list[str]:
+def clocks(
+    story: list[dict[str, Any]],
+    now_ms: int = T0 + HOUR,
+    priority: str = "major",
+    hours: Mapping[str, Hours] | None = None,
+    **row: Any,
+) -> list[str]:
     facts = replace(
         NOTHING, tickets=[ticket(priority=priority)], timeline=[line(0, "opened"), *story], clocks=[clock(**row)]
     )
-    return list(wrong_clocks(facts, now_ms))
+    return list(wrong_clocks(facts, now_ms, hours))
 
 
 def test_a_right_clock_is_not_complained_of() -> None:
