@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, DataError, InterfaceError, OperationalError
@@ -64,11 +64,14 @@ from cloud.tickets.work_routes import router as work_router
 from device_profiles.reading import Finding
 
 log = structlog.get_logger("cloud")
-_ROUTERS = (
+_API = APIRouter(responses=REFUSALS)
+"""Every call, put together once a process: an application that includes routers works each of their calls out anew."""
+for _router in (
     ingest_router, quarantine_router, people_router, search_router, tickets_router, directives_router, register_router, maintenance_router,
     metrics_router, entering_router, attachments_router, work_router, permits_router, contractors_router,
     reports_router, targets_router, clocks_router,
-)  # fmt: skip
+):  # fmt: skip
+    _API.include_router(_router)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,7 @@ async def _supervise(name: str, run: Callable[[], Awaitable[Any]], clock: Clock)
 
 
 def _add_routes(app: FastAPI) -> None:
-    for router in _ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_API.routes)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
     mount_dashboard(app)
 

@@ -42,6 +42,8 @@ async def favicon() -> Response:
     return FileResponse(STATIC / "favicon.svg", media_type="image/svg+xml")
 
 
+_pages: Final = APIRouter()
+"""All of them as applications take them, put together once a process."""
 for _part in (
     routes_wall,
     routes_register,
@@ -65,9 +67,10 @@ for _part in (
     routes_settings,
 ):
     router.include_router(_part.router)
+_pages.include_router(router)
 
 
 def mount(app: FastAPI) -> None:
     """Put the pages and their static files on an application that has the cloud's state."""
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.include_router(router)
+    app.router.routes.extend(_pages.routes)
