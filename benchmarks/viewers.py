@@ -9,11 +9,14 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
 LINE_LIMIT = 1 << 20
 _PART = re.compile(r'id="([^"]+)" data-(live|part)="([^"]+)"')
+_HEAD = 200
+_EVENT = re.compile(rb"event: (\S+)\ndata: ?([^\n]{0,20})")
 _FETCHED = re.compile(r'hx-trigger="[^"]*sse:')
 
 
@@ -35,14 +38,15 @@ class Viewer:
         if b" 200 " not in await reader.readline():
             raise RuntimeError("the stream was refused")
         told_at = 0
-        while line := await reader.readline():
-            self.bytes += len(line)
-            event = line.strip().partition(b": ")[2].decode() if line.startswith(b"event: ") else ""
-            if event == "data":
-                told_at = int((await reader.readline()).partition(b": ")[2])
-            elif event in live:
-                self.heard_at.append(time.perf_counter())
-                self.lag_ms.append(time.time() * 1000 - told_at)
+        with suppress(asyncio.IncompleteReadError):
+            while event := await reader.readuntil(b"\n\n"):
+                self.bytes += len(event)
+                for name, first in _EVENT.findall(event, 0, _HEAD):
+                    if name == b"data":
+                        told_at = int(first)
+                    elif name.decode() in live:
+                        self.heard_at.append(time.perf_counter())
+                        self.lag_ms.append(time.time() * 1000 - told_at)
 
     async def _page(self) -> bytes:
         reader, writer = await asyncio.open_connection(*self._at, limit=LINE_LIMIT)

@@ -107,10 +107,9 @@ async def test_what_happens_between_two_events_is_told_once(desk: World) -> None
 async def test_who_reads_slowly_is_told_the_newest_and_nothing_waits_for_them(desk: World) -> None:
     stream = listening(desk, WALL)
     await anext(stream)
-    for second in range(200):  # nobody takes anything meanwhile
+    for _ in range(200):  # nobody takes anything meanwhile
         desk.clock.ms += 1_000
         desk.app.state.hub.publish("samples", "tickets")
-        assert second >= 0
     found = events(await anext(stream))
     assert list(found) == ["work", "data", "wall"]
     assert desk.app.state.hub._listeners[0].topics == {}
