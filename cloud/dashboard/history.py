@@ -135,6 +135,15 @@ def is_misread(query: Mapping[str, str], wanted: Range) -> bool:
     return bool(wanted.span) and (has_ends or query.get("span", wanted.span) != wanted.span)
 
 
+def check_drawable(query: Mapping[str, str], wanted: Range) -> None:
+    """A file holds what was asked for or is none: on a page it is said beside. Raises Refused (422)."""
+    if is_misread(query, wanted):
+        remedy = (
+            "write from and to as 2026-11-21T07:05 or in epoch milliseconds, from before to, 100 years apart at most"
+        )
+        raise Refused(422, "no_range", "the address names no range that can be read", remedy)
+
+
 def _instant(text: str, here: Here) -> int | None:
     """Epoch milliseconds of ``1700000000000`` or ``2026-11-21T07:05`` in the site's zone; None for anything else."""
     if text.isascii() and text.isdigit():

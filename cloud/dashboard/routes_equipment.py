@@ -194,6 +194,7 @@ async def history_csv(request: Request, site: str, id: str, span: str = "") -> R
     async with opened(request, "equipment", with_tests=True, tests_of=(site, id)) as o:
         one = await _one(o, site, id, "trends")
         wanted = _range(request, span, o)
+        history.check_drawable(request.query_params, wanted)
         rows = [
             (point.id, point.unit, await history.read(o.store, site, id, point.id, wanted, CSV_BUCKETS))
             for point in _chosen(request, one)

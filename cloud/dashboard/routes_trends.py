@@ -59,6 +59,7 @@ async def table(request: Request) -> Response:
     """Every drawn point with up to 20,000 stretches: as read where there are no more values."""
     async with opened(request, "trends", site=_first_site(request), is_data=True) as o:
         view = _asked(request, o)
+        history.check_drawable(request.query_params, view.range)
         points = await _points(o, view)
         rows = [
             (f"{equipment.id}/{point.id}", point.unit, await history.read(o.store, *key, view.range, CSV_BUCKETS))

@@ -142,6 +142,14 @@ async def test_the_table_holds_each_point_by_its_name(desk: World, reader: httpx
     assert units["booster_3/discharge_pressure"] == "MPa"
 
 
+async def test_a_file_of_an_impossible_range_is_refused_with_what_to_write(reader: httpx.AsyncClient) -> None:
+    for path in (f"/trends.csv?p={POWER_FACTOR}", "/equipment/riverside/incomer_2/history.csv?p=power_factor"):
+        answer = await reader.get(f"{path}&from=2026-13-01T00:00&to=2026-11-21T07:05")
+        assert answer.status_code == 422
+        assert "From must lie before to" in answer.text
+        assert "write from and to as" in answer.text
+
+
 async def test_a_point_is_found_by_any_of_its_words_and_added_with_the_view_kept(reader: httpx.AsyncClient) -> None:
     page = (await reader.get(f"/trends?p={POWER_FACTOR}&span=7d&find=booster+pressure")).text
     link = re.search(rf'href="(/trends\?p={POWER_FACTOR}&amp;p={PUMP}&amp;span=7d)"', page)
