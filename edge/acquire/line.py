@@ -100,6 +100,11 @@ class Link(asyncio.Protocol):
         if self._alarm is None:
             self._alarm = loop.call_at(self._deadline, self._look_at_time, loop)
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether half a frame waits for its rest: the next answer, whosever it is, would be taken for that."""
+        return False
+
     def rest(self) -> None:
         """Close it; nothing is waited for any more."""
         self.is_lost = True
@@ -150,6 +155,11 @@ class _MbapLink(Link):
             self.fail(error)
             self.is_lost = True
             self.wire.close()
+
+    @property
+    def is_torn(self) -> bool:
+        """See ``Link``; a datagram is whole or worthless and leaves nothing here."""
+        return not self._buffer.is_empty
 
     def _is_whole_answer(self, data: bytes) -> bool:
         """By far the most frequent case: the answer to the open question, whole and alone."""
@@ -278,6 +288,9 @@ class Line:
                 link.expect_within(timeout_ms)
             return await answer
         except TimeoutError:
+            if link.is_torn:
+                link.rest()
+                raise NoResponse(f"unit {unit} sent half an answer and no more within {timeout_ms} ms") from None
             raise NoResponse(f"unit {unit} did not answer within {timeout_ms} ms") from None
         finally:
             link.question = None

@@ -341,6 +341,7 @@ class ModbusBus:
         self._silences += 1
         if self._silences >= SILENCES_BEFORE_RECONNECT and self.bus.kind in ("tcp", "tls", "rtu_over_tcp"):
             self._line.close()
+        if not self._line.is_open:
             self._next_attempt_ms = 0  # closed on a suspicion of ours: the next device need not wait for it
         return self._failed(reader, failure)
 
