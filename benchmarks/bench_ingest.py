@@ -41,7 +41,7 @@ ENVELOPES = 10
 """Of samples, in a round."""
 EVENT_ENVELOPES, LIVE_EVENTS = 60, 300
 """In a round: so many that what the cloud does anyway while time passes is a small part."""
-WANTED_EVENTS_PER_CORE, WANTED_ALONE_PER_CORE = 1_500.0, 150.0
+WANTED_EVENTS_PER_CORE, WANTED_ALONE_PER_CORE = 1_200.0, 100.0
 WANTED_PER_CORE = 50_000.0
 LIMIT_S = 300.0
 _TABLE = "CREATE TABLE bare (equipment TEXT, point TEXT, at INTEGER, value REAL, PRIMARY KEY (equipment, point, at))"
