@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
@@ -21,6 +22,7 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 OUTPUT = Path("test-output") / "browser"
+HERE = Path(__file__).parent
 
 
 @dataclass
@@ -67,7 +69,7 @@ class Served:
         return f"T-{self.tickets[equipment]:06d}"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     made = await world.make(tmp_path, SystemClock(), is_inline=False)
     tickets = await scenario.afternoon(made)
@@ -79,7 +81,14 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     await made.database.close()
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all of them, because a browser belongs to its loop and takes two seconds to start."""
+    for item in items:
+        if item.path.parent == HERE and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     program = require("chromium")
     async with async_playwright() as playwright:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from device_profiles.library import load
@@ -34,7 +35,7 @@ def hand() -> Hand:
     return Hand(plant, servers, plant.now_ms)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def address(hand: Hand) -> AsyncIterator[str]:
     async with panel(hand) as found:
         yield found.rstrip("/")

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from simulators.demo_setup import Options, prepare
@@ -15,7 +16,7 @@ ON_DELAY_MS = 3000
 """What the demo's site leaves of the dry-run delay, and the pump's own second to run dry."""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stack() -> AsyncIterator[Stack]:
     running = Stack(prepare(Options(scenario=None)))
     try:
