@@ -36,8 +36,8 @@ lint: dev ## ruff, mypy, import rules, size budgets, nothing of this machine in 
 
 check: lint test ## lint and test: what CI runs
 
-proof: dev servers ## the issues' full figures: every kill, scenario and browser; long
-	@.venv/bin/python -m pytest -m "proof or not proof" $(ARGS)
+proof: dev servers ## the issues' full figures, which make test leaves out: every kill, scenario and browser; long
+	@.venv/bin/python -m pytest -m proof $(ARGS)
 
 bench: dev servers ## measure, with floors (ARGS=--json prints one object a line)
 	@.venv/bin/python -m benchmarks $(ARGS)
