@@ -25,7 +25,7 @@ servers:
 	@scripts/system-packages.sh
 
 test: dev servers ## set up what tests need and run them (ARGS="-k ticket" chooses)
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: dev ## ruff, mypy, import rules, size budgets, nothing of this machine in a tracked file
 	@.venv/bin/python -m ruff check .

@@ -19,7 +19,7 @@ LONG = ("flow", "system", "browser")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for real processes begins first: of two processes neither is left alone with it at the end."""
+    """What waits for real processes begins first: no process is left alone with it at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
