@@ -5,12 +5,12 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from cloud.clock import Clock
 from cloud.telemetry.address import parse_address
