@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cloud.telemetry.embedded import EmbeddedStore
+from cloud.telemetry.embedded import TURN_S, EmbeddedStore
 from cloud.telemetry.store import Held, Row, Sample
 
 AT_ONCE = 5_000
@@ -79,6 +79,7 @@ async def write(store: EmbeddedStore, points: list[Held], samples: int) -> float
 
 
 async def main(path: Path, samples: int) -> dict[str, float]:
+    sys.setswitchinterval(TURN_S)
     idle = await idle_mb(path.parent)
     store = EmbeddedStore(path)
     await store.open()

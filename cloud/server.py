@@ -28,6 +28,7 @@ from cloud.storage import tables as t
 from cloud.storage.files import Files, FilesAway
 from cloud.storage.migrate import NewerSchema, migrate
 from cloud.storage.session import DAMAGE_REMEDY, Database, is_damage, is_passing, open_database
+from cloud.telemetry.embedded import TURN_S
 from contract.conventions import Exit, StandardError
 from device_profiles.reading import Finding
 
@@ -39,6 +40,7 @@ _AWAY_REMEDY = "Look whether its server runs and whether its disk has room, then
 def run(config: Config, *, has_sign_in_link: bool, is_json: bool) -> Exit:
     """Serve until SIGINT or SIGTERM. Raises Misconfigured before anything is served."""
     _log_to_stderr()
+    sys.setswitchinterval(TURN_S)
     with contextlib.closing(_listen(config)) as listener:
         return asyncio.run(_serve(config, listener, has_sign_in_link=has_sign_in_link, is_json=is_json))
 

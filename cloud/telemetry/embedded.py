@@ -24,6 +24,9 @@ from contract.conventions import EpochMs
 
 log = structlog.get_logger("cloud")
 _T = TypeVar("_T")
+TURN_S = 0.001
+"""How long one thread of the process computes before another may. A writer hands its turn away at each statement; with Python's five
+milliseconds it waited so long for a reader that it wrote a quarter less."""
 _BLOCK = 360
 _KEEP = 120
 _NO_DISK = (
