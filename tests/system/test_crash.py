@@ -118,8 +118,9 @@ async def crash(folder: Path, count: int, say: Callable[[str], None], database_u
     assert len(expected) == sum(len(some) for some in FAULTS.values())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def url() -> Iterator[str]:
+    """A server of its own for each test: one would find the other's tickets."""
     with postgres() as address:
         yield address
 
