@@ -24,7 +24,7 @@ async def test_lesson_d_a_middle_block_that_fails_shifts_no_value() -> None:
 
     async with RawServer(behave).serve() as server:
         bus = lan(server.port)
-        async with running(bus, own_addresses(300, bus, max_registers=100)) as one:
+        async with running(bus, own_addresses(300, bus, max_registers=100, timeout="2s")) as one:
             await one.basket.until(lambda: len(one.basket.samples) >= 600)
             assert wrong(one.basket.samples) == []
             bad = {int(row.point[1:]) for row in one.basket.samples if row.quality is Quality.BAD}

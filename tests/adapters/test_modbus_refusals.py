@@ -17,7 +17,7 @@ def lan(port: int, kind: Any = "tcp") -> Bus:
 
 
 def device_at(count: int, *, port: int, **keys: Any) -> Device:
-    return own_addresses(count, lan(port), **keys)
+    return own_addresses(count, lan(port), **{"timeout": "2s", **keys})  # nothing here is about time
 
 
 async def test_an_illegal_address_is_bisected_to_the_guilty_point_and_the_others_keep_flowing() -> None:

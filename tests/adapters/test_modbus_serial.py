@@ -31,7 +31,10 @@ async def test_three_units_on_one_line_are_read_from_an_independent_server() -> 
             [sim_device(unit, {at: at for at in range(20)}) for unit in (1, 2, 3)], framer=FramerType.RTU, port=there, baudrate=115_200
         )  # fmt: skip
         await server.serve_forever(background=True)
-        devices = [own_addresses(20, line(here), unit=unit, name=f"meter_{unit}", every_ms=100) for unit in (1, 2, 3)]
+        devices = [
+            own_addresses(20, line(here), unit=unit, name=f"meter_{unit}", every_ms=100, timeout="2s")
+            for unit in (1, 2, 3)
+        ]
         async with running(line(here), *devices) as one:
             await one.basket.until(lambda: len(one.basket.samples) >= 180)
             assert wrong(one.basket.samples) == []
@@ -45,7 +48,7 @@ async def test_a_converter_that_passes_bytes_on_is_read_from_an_independent_serv
     words = {at: at for at in range(130) if at != 60}
     async with pymodbus_server(sim_device(1, words), framer=FramerType.RTU) as port:
         bus = converter(port)
-        async with running(bus, own_addresses(130, bus)) as one:
+        async with running(bus, own_addresses(130, bus, timeout="2s")) as one:
             await one.basket.until(lambda: len(one.basket.samples) >= 390)
             assert wrong(one.basket.samples) == []
             assert {row.point for row in one.basket.samples if row.quality is not Quality.GOOD} == {"p60"}

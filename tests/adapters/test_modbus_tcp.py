@@ -55,7 +55,7 @@ async def test_every_point_of_two_units_is_read_from_an_independent_server() -> 
 async def test_lesson_g_registers_beyond_one_request_stand_on_their_own_points(count: int, requests: int) -> None:
     async with (
         pymodbus_server(sim_device(1, {at: at for at in range(count)})) as port,
-        running(lan(port), device_at(count, port=port)) as one,
+        running(lan(port), device_at(count, port=port, timeout="2s")) as one,
     ):
         await one.basket.until(lambda: len(one.basket.samples) >= count)
         assert wrong(one.basket.samples) == []
