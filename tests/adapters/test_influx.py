@@ -16,7 +16,7 @@ from cloud.errors import Refused
 from cloud.telemetry.influx import InfluxStore
 from cloud.telemetry.store import Away, Row, Sample
 from simulators.broker import free_port
-from tests.support.servers import influxdb, running
+from tests.support.servers import influxdb, running, victoria_metrics
 from tests.support.system_packages import require
 
 START = 1_795_000_000_000
@@ -208,3 +208,20 @@ async def test_an_older_server_that_refuses_a_deletion_says_so(influxd: str) -> 
     with pytest.raises(Refused, match="history store"):
         await store.delete_before(START)
     await store.close()
+
+
+async def test_what_is_written_by_the_newer_interface_is_there_on_a_real_server_that_speaks_it(tmp_path: Path) -> None:
+    """VictoriaMetrics takes InfluxDB 2's write call, compressed and with its token, and tells its samples one by one."""
+    with victoria_metrics(tmp_path) as address:
+        server = address.removeprefix("victoriametrics://")
+        await until_it_answers(f"http://{server}/ping")
+        store = InfluxStore(f"influxdb://secret@{server}/plantroom/history")
+        assert not await store.write([flow(number, 20.5 + number) for number in range(3)])
+        await store.close()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.get(f"http://{server}/internal/force_flush")).raise_for_status()
+            told = await client.get(f"http://{server}/api/v1/export", params={"match[]": '{point="flow"}'})
+    found = [json.loads(line) for line in told.text.splitlines()]
+    kept = [dict(zip(one["timestamps"], one["values"], strict=True)) for one in found]
+    assert {START: 20.5, START + 1: 21.5, START + 2: 22.5} in kept
+    assert {(one["metric"]["site"], one["metric"]["equipment"]) for one in found} == {("demo", "pump_1")}
