@@ -79,7 +79,10 @@ def parts_of(query: Mapping[str, Sequence[str]]) -> tuple[Part, ...]:
     """The parts that a page asks for: ``live=ID ADDRESS`` for those with samples, ``part=ID ADDRESS`` for others. Raises Refused (422)."""
     asked = [(name == "live", *text.partition(" ")[::2]) for name in ("live", "part") for text in query.get(name, ())]
     for _, id, address in asked[: MOST_PARTS + 1]:
-        if not _ID.fullmatch(id) or id in _OWN or not address.startswith("/") or address[1:2] in "/\\":
+        is_own = (
+            id in _OWN or unquote(urlsplit(address).path) == "/events"
+        )  # a stream within a stream would never be whole
+        if not _ID.fullmatch(id) or is_own or not address.startswith("/") or address[1:2] in "/\\":
             raise invalid("part", f"{id!r} and {address!r} are no part of a page", "reload the page")
     if len(asked) > MOST_PARTS:
         raise invalid("part", f"a page has at most {MOST_PARTS} parts", "reload the page")

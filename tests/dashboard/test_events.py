@@ -224,7 +224,16 @@ def test_work_is_told_soon_and_samples_at_full_seconds_to_all_at_once(monkeypatc
 def test_a_page_asks_for_parts_by_the_elements_they_fill() -> None:
     found = live.parts_of({"live": ["wall /parts/wall?site=a b"], "part": ["bands /parts/bands"]})
     assert found == (Part("wall", "/parts/wall?site=a b", has_data=True), BANDS)
-    for wrong in ("wall", "work /parts/wall", "a\nb /parts/wall", "wall //elsewhere", "wall http://elsewhere/", " /x"):
+    for wrong in (
+        "wall",
+        "work /parts/wall",
+        "a\nb /parts/wall",
+        "wall //elsewhere",
+        "wall http://elsewhere/",
+        " /x",
+        "feed /events?page=/wall",
+        "feed /%65vents",
+    ):
         with pytest.raises(Refused):
             live.parts_of({"part": [wrong]})
     with pytest.raises(Refused):
